@@ -1,0 +1,22 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
+
+/** What the service knows of the call that it answers. */
+export type Call = {
+  /** Aborts when the caller has left or the deadline has passed; its reason is the DomainError to answer. */
+  readonly signal: AbortSignal;
+  /** When the caller stops waiting, in milliseconds since the epoch. */
+  readonly deadlineMs: number;
+  /** Who calls: the token's subject, or "anonymous". Part of every derived id. */
+  readonly principal: string;
+};
+
+/**
+ * The implementation of a service: Connect's own type of it with `Call` in the place of Connect's HandlerContext,
+ * so that an implementation knows nothing of the transport that carried the call.
+ */
+export type Service<S extends DescService> = {
+  [M in keyof ServiceImpl<S>]: ServiceImpl<S>[M] extends (request: infer Q, context: HandlerContext) => infer R
+    ? (request: Q, call: Call) => R
+    : never;
+};

@@ -47,3 +47,33 @@ export class DomainError extends Error {
 export function invalid(field: string, description: string, reason = "INVALID_FIELD"): DomainError {
   return new DomainError("invalid", reason, `${field}: ${description}`, { fields: [{ field, description }] });
 }
+
+/** The class that node-postgres gives an error which the server sent. */
+type ServerError = Error & { readonly code: string; readonly constraint?: string };
+
+/** Returns the error that the database server sent, if it is one: it has a five-character SQLSTATE. */
+export function toServerError(error: unknown): ServerError | undefined {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && "severity" in (error as object)
+    ? (error as ServerError)
+    : undefined;
+}
+
+/** Constraints whose violation is an answer to the caller. All others are races, which a re-run sees, or our mistake. */
+const constraints: Readonly<Record<string, DomainError>> = {
+  users_email_key: new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
+    resource: { type: "commerce.user.v1.User", name: "email" },
+  }),
+};
+
+/** What a refused statement means to the caller, or undefined if it means nothing to him. */
+export function toDomainError(error: unknown): DomainError | undefined {
+  const server = toServerError(error);
+  if (server?.constraint !== undefined && server.code.startsWith("23")) {
+    const known = constraints[server.constraint];
+    return known && new DomainError(known.kind, known.reason, known.message, known.facts, error);
+  }
+  if (server?.code === "57014")
+    return new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "the statement took too long", {}, error);
+  return undefined;
+}

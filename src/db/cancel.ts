@@ -1,0 +1,50 @@
+import net from "node:net";
+import tls from "node:tls";
+import type pg from "pg";
+import type { Connection } from "../config.ts";
+
+/** How long a cancellation may take; past it the connection that it was for is destroyed. */
+const cancelMsMax = 1_000;
+
+/**
+ * Asks the server to stop what a connection executes (CancelRequest of the wire protocol, sent on a connection of its
+ * own). Resolves when the server has taken the request, or when that is hopeless: a cancellation promises nothing.
+ */
+export async function cancel(connection: Connection, client: pg.PoolClient): Promise<void> {
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+  const request = Buffer.alloc(16);
+  request.writeInt32BE(16, 0);
+  request.writeInt32BE(80877102, 4);
+  request.writeInt32BE(processID, 8);
+  request.writeInt32BE(secretKey, 12);
+  await new Promise<void>((resolve) => {
+    const socket = net.connect(connection.port, connection.host);
+    const timer = setTimeout(() => socket.destroy(), cancelMsMax);
+    socket.once("connect", () => {
+      if (connection.ssl === false) socket.end(request);
+      else startTls(socket, connection.ssl, request);
+    });
+    // Errors are followed by "close".
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.resume();
+  });
+}
+
+/** SSLRequest, then the request inside TLS: a server behind a TLS-only balancer takes nothing else. */
+function startTls(socket: net.Socket, options: tls.ConnectionOptions, request: Buffer): void {
+  socket.pause();
+  socket.once("data", (answer: Buffer) => {
+    if (answer.toString("latin1") !== "S") {
+      socket.end(request);
+      return;
+    }
+    const secure = tls.connect({ ...options, socket }, () => secure.end(request));
+    secure.on("error", () => socket.destroy());
+  });
+  socket.resume();
+  socket.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]));
+}

@@ -1,0 +1,24 @@
+import { v5 } from "uuid";
+
+/** The namespace of every name-based UUID of this service (RFC 9562 §6.5); any fixed random UUID would do. */
+const namespace = "5b1f6a9e-6d0c-4b7e-9f0a-3f1c9c1f2c57";
+
+/**
+ * Returns the id of what a call makes: the same caller, method and request id always give the same id, so that a
+ * repeated call meets what it made before. `index` counts the things that one call makes.
+ */
+export function deriveId(principal: string, method: string, requestId: string, index = 0): string {
+  return nameBased("id", principal, method, requestId.toLowerCase(), index);
+}
+
+/** Returns a digest of what a call asks for, to tell a repeated call from another one under the same request id. */
+export function fingerprint(...parts: readonly Part[]): string {
+  return nameBased("fingerprint", ...parts);
+}
+
+type Part = string | number | boolean | null | readonly Part[];
+
+/** JSON keeps the parts apart: no two lists of parts have the same text. */
+function nameBased(...parts: readonly Part[]): string {
+  return v5(JSON.stringify(parts), namespace);
+}

@@ -1,0 +1,50 @@
+import pg from "pg";
+
+/** An instant, in microseconds since 1970: all that a timestamptz holds. */
+export type Micros = bigint;
+
+/** An amount of money in ten-thousandths of the currency's unit: all that a decimal(19, 4) holds. */
+export type E4 = bigint;
+
+/** The largest amount that fits into a decimal(19, 4). */
+export const e4Max: E4 = 10n ** 19n - 1n;
+
+/** Reads a decimal with at most four decimals, such as "12.5" or "-0.0001". */
+export function toE4(decimal: string): E4 {
+  const [whole = "0", fraction = ""] = decimal.split(".");
+  const digits = BigInt(whole + fraction.padEnd(4, "0"));
+  return digits;
+}
+
+/** Writes an amount as a decimal with four decimals. */
+export function toDecimal(amount: E4): string {
+  const sign = amount < 0n ? "-" : "";
+  const digits = (amount < 0n ? -amount : amount).toString().padStart(5, "0");
+  return `${sign}${digits.slice(0, -4)}.${digits.slice(-4)}`;
+}
+
+/** Reads what both engines print for a timestamptz in a session in UTC: "2026-01-31 12:00:00.123456+00". */
+export function toMicros(text: string): Micros {
+  const [seconds = "", fraction = ""] = text.replace(/\+00(:00)?$/, "").split(".");
+  const millis = Date.parse(`${seconds.replace(" ", "T")}Z`);
+  return BigInt(millis) * 1000n + BigInt(fraction.padEnd(6, "0"));
+}
+
+/** Writes an instant so that both engines read it back to the microsecond. */
+export function toTimestamptz(instant: Micros): string {
+  const micros = ((instant % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = new Date(Number((instant - micros) / 1000n)).toISOString().slice(0, 19);
+  return `${seconds}.${micros.toString().padStart(6, "0")}Z`;
+}
+
+const parsers: Record<number, (text: string) => unknown> = {
+  [pg.types.builtins.INT8]: BigInt,
+  [pg.types.builtins.NUMERIC]: toE4,
+  [pg.types.builtins.TIMESTAMPTZ]: toMicros,
+};
+
+/** How result columns become values on our connections. node-postgres would lose microseconds and round nothing else. */
+export const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: "text" | "binary") =>
+    parsers[oid] ?? pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
+};

@@ -1,0 +1,63 @@
+import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Service } from "../call.ts";
+import type { Database } from "../db/database.ts";
+import { deriveId, fingerprint } from "../db/identity.ts";
+import * as db from "../db/inventory.ts";
+import { expectOne, notFound, productType } from "../db/outcome.ts";
+import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { toPage, toPageSize, type Pages } from "./pages.ts";
+import { parseName, toEtag, toId, toTime } from "./parse.ts";
+
+/** The inventory service on a database. */
+export function inventoryService(database: Database, pages: Pages): Service<typeof InventoryService> {
+  return {
+    async createProduct(request, call) {
+      const name = parseName("name", request.name);
+      const draft = {
+        id: deriveId(call.principal, "CreateProduct", request.requestId || randomUUID()),
+        fingerprint: fingerprint(name, request.onHand.toString()),
+        name,
+        onHand: request.onHand,
+      };
+      return { product: toMessage(expectOne(await db.createProducts(database, call, [draft]))) };
+    },
+
+    async getProduct(request, call) {
+      const id = toId(request.id);
+      const [product] = await db.getProducts(database, call, [id]);
+      if (!product) throw notFound(productType, id);
+      return { product: toMessage(product) };
+    },
+
+    async listProducts(request, call) {
+      const scope = ["ListProducts"];
+      const size = toPageSize(request.pageSize);
+      const products = await db.listProducts(database, call, pages.parse(request.pageToken, scope), size + 1);
+      const { entries, nextPageToken } = toPage(products, size, (last) => pages.toToken(last, scope));
+      return { products: entries.map(toMessage), nextPageToken };
+    },
+
+    async adjustStock(request, call) {
+      const productId = toId(request.productId);
+      const adjustment = {
+        id: deriveId(call.principal, "AdjustStock", request.requestId || randomUUID()),
+        fingerprint: fingerprint(productId, request.delta.toString()),
+        productId,
+        delta: request.delta,
+      };
+      return { product: toMessage(expectOne(await db.adjustStock(database, call, [adjustment]))) };
+    },
+  };
+}
+
+function toMessage(product: db.Product): MessageInitShape<typeof ProductSchema> {
+  return {
+    id: product.id,
+    name: product.name,
+    onHand: product.onHand,
+    createTime: toTime(product.createTime),
+    updateTime: toTime(product.updateTime),
+    etag: toEtag(product.version),
+  };
+}

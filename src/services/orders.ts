@@ -1,0 +1,187 @@
+import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Call, Service } from "../call.ts";
+import { changeStatuses, type StatusChange } from "../db/change-statuses.ts";
+import type { Database } from "../db/database.ts";
+import { DomainError, invalid } from "../db/errors.ts";
+import { deriveId, fingerprint } from "../db/identity.ts";
+import * as db from "../db/orders.ts";
+import { expectOne, notFound, orderType } from "../db/outcome.ts";
+import { createOrders, type OrderDraft } from "../db/place-orders.ts";
+import { e4Max } from "../db/values.ts";
+import {
+  OrderStatus,
+  OrderView,
+  StockPolicy,
+  type CreateOrderRequest,
+  type OrderSchema,
+  type OrderService,
+  type OrderStatusChange,
+} from "../gen/commerce/order/v1/order_service_pb.ts";
+import { toPage, toPageSize, type Pages } from "./pages.ts";
+import { parseMoney, toEtag, toId, toMoney, toTime, toVersion } from "./parse.ts";
+
+/** Orders of a page in the FULL view: 25 orders of 1000 items, some 105 bytes each, are 2.6 MB. */
+const fullPageSizeMax = 25;
+
+/** The order service on a database. */
+export function orderService(database: Database, pages: Pages): Service<typeof OrderService> {
+  return {
+    async createOrder(request, call) {
+      const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId || randomUUID()));
+      return { order: toMessage(expectOne(await createOrders(database, call, [draft]))) };
+    },
+
+    async getOrder(request, call) {
+      const id = toId(request.id);
+      const [order] = await db.getOrders(database, call, [id], request.view !== OrderView.BASIC);
+      if (!order) throw notFound(orderType, id);
+      return { order: toMessage(order) };
+    },
+
+    async listOrders(request, call) {
+      const userId = request.userId === "" ? undefined : toId(request.userId);
+      const status = request.status === OrderStatus.UNSPECIFIED ? undefined : parseStatus("status", request.status);
+      const withItems = request.view === OrderView.FULL;
+      const scope = ["ListOrders", userId ?? "", status ?? ""];
+      const size = toPageSize(request.pageSize, withItems ? fullPageSizeMax : undefined);
+      const after = pages.parse(request.pageToken, scope);
+      const orders = await db.listOrders(database, call, { userId, status, withItems }, after, size + 1);
+      const { entries, nextPageToken } = toPage(orders, size, (last) => pages.toToken(last, scope));
+      return { orders: entries.map(toMessage), nextPageToken };
+    },
+
+    async updateOrderStatus(request, call) {
+      const change = parseChange(request, "", call, "UpdateOrderStatus", request.requestId || randomUUID(), 0);
+      const [outcome] = await changeStatuses(database, call, [change], { atomic: false });
+      return { order: toMessage(expectOne([outcome!])) };
+    },
+
+    async batchUpdateOrderStatuses(request, call) {
+      const requestId = request.requestId || randomUUID();
+      const all = fingerprint(...request.changes.map((c) => [toId(c.id), c.status, c.etag]));
+      const changes = request.changes.map((c, n) => ({
+        ...parseChange(c, `changes[${n}].`, call, "BatchUpdateOrderStatuses", requestId, n),
+        fingerprint: all,
+      }));
+      expectDistinct(changes);
+      const outcomes = await changeStatuses(database, call, changes, { atomic: true });
+      return { orders: expectAll(outcomes).map(toMessage) };
+    },
+
+    async listOrderEvents(request, call) {
+      const orderId = toId(request.orderId);
+      const scope = ["ListOrderEvents", orderId];
+      const size = toPageSize(request.pageSize);
+      // The cursor's first part is a version here: events of one order are listed by it.
+      const { createTime: version } = pages.parse(request.pageToken, scope, { createTime: 0n, id: orderId });
+      const events = await db.listOrderEvents(database, call, orderId, version, size + 1);
+      const { entries, nextPageToken } = toPage(events, size, (last) =>
+        pages.toToken({ createTime: last.version, id: orderId }, scope),
+      );
+      return {
+        events: entries.map((event) => ({
+          version: event.version,
+          status: statuses[event.status],
+          createTime: toTime(event.createTime),
+        })),
+        nextPageToken,
+      };
+    },
+  };
+}
+
+const statuses: Readonly<Record<db.OrderStatus, OrderStatus>> = {
+  pending: OrderStatus.PENDING,
+  confirmed: OrderStatus.CONFIRMED,
+  shipped: OrderStatus.SHIPPED,
+  delivered: OrderStatus.DELIVERED,
+  cancelled: OrderStatus.CANCELLED,
+};
+
+const statusNames = new Map(Object.entries(statuses).map(([name, status]) => [status, name as db.OrderStatus]));
+
+function parseStatus(field: string, status: OrderStatus): db.OrderStatus {
+  const name = statusNames.get(status);
+  if (name === undefined) throw invalid(field, "must be a status");
+  return name;
+}
+
+function toMessage(order: db.Order): MessageInitShape<typeof OrderSchema> {
+  return {
+    id: order.id,
+    userId: order.userId,
+    status: statuses[order.status],
+    total: toMoney(order.currencyCode, order.total),
+    items: (order.items ?? []).map(({ id, productId, quantity, unitPrice }) => ({
+      id,
+      productId,
+      quantity,
+      unitPrice: toMoney(order.currencyCode, unitPrice),
+    })),
+    itemCount: order.itemCount,
+    stockPolicy: order.reservesStock ? StockPolicy.RESERVE : StockPolicy.NONE,
+    createTime: toTime(order.createTime),
+    updateTime: toTime(order.updateTime),
+    etag: toEtag(order.version),
+  };
+}
+
+/** Checks an order that is to be placed and computes its total. */
+function parseDraft(request: CreateOrderRequest, id: string): OrderDraft {
+  const userId = toId(request.userId);
+  const reservesStock = request.stockPolicy !== StockPolicy.NONE;
+  let currencyCode = "";
+  let total = 0n;
+  const items = request.items.map((item, n) => {
+    const field = `items[${n}].unit_price`;
+    const price = parseMoney(field, item.unitPrice!);
+    currencyCode ||= price.currencyCode;
+    if (price.currencyCode !== currencyCode)
+      throw invalid(`${field}.currency_code`, `must be ${currencyCode}, as in the items before: an order has one currency`);
+    total += BigInt(item.quantity) * price.amount;
+    return { id: randomUUID(), productId: toId(item.productId), quantity: item.quantity, unitPrice: price.amount };
+  });
+  if (total > e4Max) throw invalid("items", "the total must be below 10^15");
+  const lines = items.map((item) => [item.productId, item.quantity, item.unitPrice.toString()]);
+  const print = fingerprint(userId, currencyCode, reservesStock, ...lines);
+  return { id, fingerprint: print, userId, currencyCode, total, reservesStock, items };
+}
+
+function parseChange(
+  change: Pick<OrderStatusChange, "id" | "status" | "etag">,
+  prefix: string,
+  call: Call,
+  method: string,
+  requestId: string,
+  index: number,
+): StatusChange {
+  const orderId = toId(change.id);
+  return {
+    orderId,
+    status: parseStatus(`${prefix}status`, change.status),
+    version: toVersion(change.etag),
+    idempotencyKey: deriveId(call.principal, method, requestId, index),
+    fingerprint: fingerprint(orderId, change.status, change.etag),
+  };
+}
+
+function expectDistinct(changes: readonly StatusChange[]): void {
+  const first = new Map<string, number>();
+  for (const [n, { orderId }] of changes.entries()) {
+    const before = first.get(orderId);
+    if (before !== undefined) throw invalid(`changes[${n}].id`, `is the order of changes[${before}] again`);
+    first.set(orderId, n);
+  }
+}
+
+/** The orders of an atomic batch, or why the first refused change was refused, with its index. */
+function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
+  for (const [index, outcome] of outcomes.entries())
+    if (outcome instanceof DomainError)
+      throw new DomainError(outcome.kind, outcome.reason, `changes[${index}]: ${outcome.message}`, {
+        ...outcome.facts,
+        metadata: { ...outcome.facts.metadata, index: index.toString() },
+      });
+  return outcomes as db.Order[];
+}

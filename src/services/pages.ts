@@ -1,0 +1,77 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { invalid } from "../db/errors.ts";
+import type { Cursor } from "../db/orders.ts";
+import { toId } from "./parse.ts";
+
+/** Makes and reads page tokens: a cursor and a signature that binds it to the arguments of the list (AIP-158). */
+export type Pages = {
+  /** The cursor of a token, or `first` for an empty one. `scope` is the method and its filters. */
+  parse(token: string, scope: readonly string[], first?: Cursor): Cursor;
+  /** The token of the page behind a cursor. */
+  toToken(cursor: Cursor, scope: readonly string[]): string;
+};
+
+/** Above all instants and ids that there are: where a list begins that runs from the newest to the oldest. */
+const newest: Cursor = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff-ffffffffffff" };
+
+const cursorBytes = 24;
+/** 128 bits cannot be guessed, and keep the token short. */
+const signatureBytes = 16;
+
+/** Makes page tokens that are signed with a key which all replicas share. */
+export function createPages(key: Buffer): Pages {
+  const sign = (cursor: Buffer, scope: readonly string[]): Buffer =>
+    createHmac("sha256", key).update(JSON.stringify(scope)).update(cursor).digest().subarray(0, signatureBytes);
+
+  return {
+    parse(token, scope, first = newest) {
+      if (token === "") return first;
+      const bytes = Buffer.from(token, "base64url");
+      const cursor = bytes.subarray(0, cursorBytes);
+      const signature = bytes.subarray(cursorBytes);
+      const intact =
+        bytes.length === cursorBytes + signatureBytes &&
+        bytes.toString("base64url") === token &&
+        timingSafeEqual(signature, sign(cursor, scope));
+      if (!intact)
+        throw invalid(
+          "page_token",
+          "is not a token that this method returned for these arguments",
+          "INVALID_PAGE_TOKEN",
+        );
+      return { createTime: cursor.readBigInt64BE(0), id: toUuid(cursor.subarray(8)) };
+    },
+    toToken(cursor, scope) {
+      const bytes = Buffer.alloc(cursorBytes);
+      bytes.writeBigInt64BE(cursor.createTime, 0);
+      bytes.write(toId(cursor.id).replaceAll("-", ""), 8, "hex");
+      return Buffer.concat([bytes, sign(bytes, scope)]).toString("base64url");
+    },
+  };
+}
+
+function toUuid(bytes: Buffer): string {
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+/** Entries of a page when the caller does not say: a screen or two. */
+const pageSizeDefault = 50;
+
+/** Entries of any page: with the largest entries a page still fits into a message of 4 MiB. */
+export const pageSizeMax = 1_000;
+
+/** Coerces the size that a caller asked for; that it is not negative is a rule of the contract. */
+export function toPageSize(asked: number, max = pageSizeMax): number {
+  return Math.min(asked === 0 ? pageSizeDefault : asked, max);
+}
+
+/** Cuts the entry that was read beyond the page, which says that there is a next one, and makes its token. */
+export function toPage<T>(
+  entries: readonly T[],
+  size: number,
+  toNextToken: (last: T) => string,
+): { entries: readonly T[]; nextPageToken: string } {
+  if (entries.length <= size) return { entries, nextPageToken: "" };
+  const page = entries.slice(0, size);
+  return { entries: page, nextPageToken: toNextToken(page.at(-1)!) };
+}

@@ -1,0 +1,75 @@
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { invalid } from "../db/errors.ts";
+import { e4Max, type E4, type Micros } from "../db/values.ts";
+import type { Money } from "../gen/google/type/money_pb.ts";
+
+/** What the HTML standard takes for an email address; it matches in linear time. */
+const email =
+  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/** Longest address that a mail system takes (RFC 5321). */
+const emailLengthMax = 254;
+
+/** Returns an email in its canonical form: trimmed and in lower case. */
+export function parseEmail(field: string, text: string): string {
+  const canonical = text.trim().toLowerCase();
+  if (canonical.length > emailLengthMax || !email.test(canonical)) throw invalid(field, "must be an email address");
+  return canonical;
+}
+
+/** Returns a name that is not empty and that the database can hold; its length is a rule of the contract. */
+export function parseName(field: string, text: string): string {
+  if (text.trim() === "") throw invalid(field, "must not be empty");
+  // JSON can spell half a surrogate pair, which UTF-8 cannot.
+  if (!text.isWellFormed()) throw invalid(field, "must be valid Unicode");
+  return text;
+}
+
+/** Returns an id in the spelling of the database; that it is a UUID is a rule of the contract. */
+export function toId(uuid: string): string {
+  return uuid.toLowerCase();
+}
+
+/** Returns the tag of a version, quoted as RFC 9110 has it. */
+export function toEtag(version: bigint): string {
+  return `"${version}"`;
+}
+
+/** Returns the version that an etag names, undefined for none; what is not an etag of ours names no version at all. */
+export function toVersion(etag: string): bigint | undefined {
+  if (etag === "") return undefined;
+  const version = /^"([1-9]\d{0,17})"$/.exec(etag)?.[1];
+  return version === undefined ? -1n : BigInt(version);
+}
+
+const currency = /^[A-Z]{3}$/;
+
+/** Returns an amount of money that is not negative and fits into a decimal(19, 4). */
+export function parseMoney(
+  field: string,
+  { currencyCode, units, nanos }: Money,
+): { currencyCode: string; amount: E4 } {
+  if (!currency.test(currencyCode))
+    throw invalid(`${field}.currency_code`, "must be three capital letters (ISO 4217), such as EUR");
+  if (Math.abs(nanos) > 999_999_999) throw invalid(`${field}.nanos`, "must be between -999999999 and 999999999");
+  if ((units > 0n && nanos < 0) || (units < 0n && nanos > 0))
+    throw invalid(`${field}.nanos`, "must have the sign of units");
+  if (nanos % 100_000 !== 0) throw invalid(`${field}.nanos`, "must be a multiple of 100000: four decimals at most");
+  const amount = units * 10_000n + BigInt(nanos / 100_000);
+  if (amount < 0n) throw invalid(field, "must not be negative");
+  if (amount > e4Max) throw invalid(`${field}.units`, "must be below 10^15");
+  return { currencyCode, amount };
+}
+
+/** Returns an amount as the contract has it. */
+export function toMoney(currencyCode: string, amount: E4): { currencyCode: string; units: bigint; nanos: number } {
+  return { currencyCode, units: amount / 10_000n, nanos: Number(amount % 10_000n) * 100_000 };
+}
+
+/** Returns an instant as the contract has it, to the microsecond. */
+export function toTime(instant: Micros): Timestamp {
+  const time = timestampFromMs(Number(instant / 1_000n));
+  time.nanos += Number(instant % 1_000n) * 1_000;
+  return time;
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Service } from "../call.ts";
+import type { Database } from "../db/database.ts";
+import { DomainError, invalid } from "../db/errors.ts";
+import { deriveId, fingerprint } from "../db/identity.ts";
+import { expectOne, notFound, userType } from "../db/outcome.ts";
+import * as db from "../db/users.ts";
+import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
+import { toPage, toPageSize, type Pages } from "./pages.ts";
+import { parseEmail, parseName, toEtag, toId, toTime, toVersion } from "./parse.ts";
+import { hashPassword, isPassword } from "./passwords.ts";
+
+/** The user service on a database. */
+export function userService(database: Database, pages: Pages): Service<typeof UserService> {
+  return {
+    async createUser(request, call) {
+      const email = parseEmail("email", request.email);
+      const name = parseName("name", request.name);
+      const draft = {
+        id: deriveId(call.principal, "CreateUser", request.requestId || randomUUID()),
+        fingerprint: fingerprint(email, name),
+        email,
+        name,
+        passwordHash: await hashPassword(request.password, call.signal),
+      };
+      return { user: toMessage(expectOne(await db.createUsers(database, call, [draft]))) };
+    },
+
+    async getUser(request, call) {
+      const id = toId(request.id);
+      const [user] = await db.getUsers(database, call, [id]);
+      if (!user) throw notFound(userType, id);
+      return { user: toMessage(user) };
+    },
+
+    async getUserByEmail(request, call) {
+      const email = parseEmail("email", request.email);
+      const [user] = await db.getUsersByEmail(database, call, [email]);
+      if (!user) throw notFound(userType, email);
+      return { user: toMessage(user) };
+    },
+
+    async batchGetUsers(request, call) {
+      const ids = request.ids.map(toId);
+      const found = await db.getUsers(database, call, [...new Set(ids)]);
+      const users = new Map(found.map((user) => [user.id, user]));
+      const missing = [...new Set(ids)].filter((id) => !users.has(id));
+      if (missing.length > 0) throw notFoundAll(missing);
+      return { users: ids.map((id) => toMessage(users.get(id)!)) };
+    },
+
+    async updateUser(request, call) {
+      const { id, etag } = request.user!;
+      const { email, name } = parseChange(request);
+      const userId = toId(id);
+      const user = await db.updateUser(database, call, {
+        changeId: deriveId(call.principal, "UpdateUser", request.requestId || randomUUID()),
+        fingerprint: fingerprint(userId, etag, email ?? null, name ?? null),
+        userId,
+        version: toVersion(etag),
+        email,
+        name,
+      });
+      return { user: toMessage(user) };
+    },
+
+    async deleteUser(request, call) {
+      const userId = toId(request.id);
+      await db.deleteUser(database, call, {
+        changeId: deriveId(call.principal, "DeleteUser", request.requestId || randomUUID()),
+        fingerprint: fingerprint(userId, request.etag, request.force),
+        userId,
+        version: toVersion(request.etag),
+        force: request.force,
+      });
+      return {};
+    },
+
+    async listUsers(request, call) {
+      const scope = ["ListUsers"];
+      const size = toPageSize(request.pageSize);
+      const users = await db.listUsers(database, call, pages.parse(request.pageToken, scope), size + 1);
+      const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
+      return { users: entries.map(toMessage), nextPageToken };
+    },
+
+    async authenticateUser(request, call) {
+      const email = parseEmail("email", request.email);
+      const [stored] = await db.getUsersByEmail(database, call, [email]);
+      const authentic = await isPassword(request.password, stored?.passwordHash, call.signal);
+      if (!stored || !authentic)
+        throw new DomainError("unauthenticated", "INVALID_CREDENTIALS", "the email or the password is wrong");
+      return { user: toMessage(stored) };
+    },
+  };
+}
+
+function toMessage(user: db.User): MessageInitShape<typeof UserSchema> {
+  return {
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    createTime: toTime(user.createTime),
+    updateTime: toTime(user.updateTime),
+    etag: toEtag(user.version),
+  };
+}
+
+/** The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134). */
+function parseChange({ user, updateMask }: UpdateUserRequest): { email?: string; name?: string } {
+  const paths = updateMask?.paths ?? [];
+  for (const path of paths)
+    if (!["email", "name", "*"].includes(path))
+      throw invalid("update_mask", `"${path}" is not a field that can change: email, name or *`);
+  const chosen = (field: "email" | "name"): boolean =>
+    paths.length === 0 ? user![field] !== "" : paths.includes(field) || paths.includes("*");
+  const change = {
+    ...(chosen("email") && { email: parseEmail("user.email", user!.email) }),
+    ...(chosen("name") && { name: parseName("user.name", user!.name) }),
+  };
+  if (Object.keys(change).length === 0) throw invalid("update_mask", "names nothing to change");
+  return change;
+}
+
+function notFoundAll(missing: readonly string[]): DomainError {
+  return new DomainError("not_found", "USER_NOT_FOUND", `there are no users ${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}`, {
+    resource: { type: userType, name: missing[0]! },
+    metadata: { missing: missing.join(",") },
+  });
+}

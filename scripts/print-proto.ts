@@ -1,116 +1,170 @@
-// Prints a .proto source from a protobuf-es file descriptor. Enough for buf/validate/validate.proto.
-import { create, toJson, createRegistry, getExtension, hasExtension, isFieldSet, ScalarType, type DescFile, type DescMessage, type DescEnum, type DescField, type DescExtension, type DescOneof, type Message, type Registry } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
-import { FieldOptionsSchema, MessageOptionsSchema, FileOptionsSchema, EnumOptionsSchema, EnumValueOptionsSchema, OneofOptionsSchema, FieldDescriptorProto_Label, FieldDescriptorProto_Type } from "@bufbuild/protobuf/wkt";
+import {
+  type DescEnum,
+  type DescExtension,
+  type DescField,
+  type DescFile,
+  type DescMessage,
+  type DescOneof,
+  getExtension,
+  hasExtension,
+  type Message,
+} from "@bufbuild/protobuf";
+import { isReflectList, isReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import {
+  EnumOptionsSchema,
+  EnumValueOptionsSchema,
+  FieldDescriptorProto_Label as Label,
+  FieldDescriptorProto_Type as FieldType,
+  FieldOptionsSchema,
+  FileOptionsSchema,
+  MessageOptionsSchema,
+  OneofOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
 
+// The highest field number is 2^29 - 1; in a range the source writes it as "max".
+const fieldNumberEnd = 2 ** 29;
+
+/**
+ * Prints the source of a proto2 file from its descriptor: compiling the source gives the descriptor again,
+ * comments aside. Options may be extensions that the file itself declares. Throws for what
+ * buf/validate/validate.proto, for which this was written, does not contain: other syntaxes, services,
+ * groups, maps, defaults and nested extensions.
+ */
 export function printProto(file: DescFile): string {
-  const reg = createRegistry(file);
-  const out: string[] = [];
-  const fp = file.proto;
-  const syntax = fp.syntax === "" ? "proto2" : fp.syntax;
-  out.push(syntax === "editions" ? `edition = "${String(file.edition)}";` : `syntax = "${syntax}";`, "");
-  out.push(`package ${fp.package};`, "");
-  for (const d of fp.dependency) out.push(`import "${d}";`);
-  out.push("");
-  for (const o of options(fp.options, FileOptionsSchema)) out.push(`option ${o};`);
-  out.push("");
-  const extGroups = new Map<string, DescExtension[]>();
-  for (const e of file.extensions) (extGroups.get(e.extendee.typeName) ?? extGroups.set(e.extendee.typeName, []).get(e.extendee.typeName)!).push(e);
-  for (const [t, exts] of extGroups) {
-    out.push(`extend .${t} {`);
-    for (const e of exts) field(e, "  ");
-    out.push("}", "");
-  }
-  for (const m of file.messages) message(m, "");
-  for (const e of file.enums) enumeration(e, "");
-  return out.join("\n") + "\n";
+  const { syntax, dependency, options } = file.proto;
+  // A descriptor leaves the syntax empty for proto2.
+  if (syntax !== "" && syntax !== "proto2") throw new Error(`cannot print syntax ${syntax}`);
+  if (file.services.length > 0) throw new Error("cannot print services");
+  const lines = [
+    'syntax = "proto2";',
+    "",
+    `package ${file.proto.package};`,
+    "",
+    ...dependency.map((name) => `import "${name}";`),
+    "",
+    ...printOptions(file, FileOptionsSchema, options).map((option) => `option ${option};`),
+    "",
+    ...printExtensions(file),
+    ...file.messages.flatMap((message) => [...printMessage(file, message), ""]),
+    ...file.enums.flatMap((desc) => [...printEnum(file, desc), ""]),
+  ];
+  return `${lines.join("\n").trimEnd()}\n`;
+}
 
-  function options(opts: Message | undefined, schema: DescMessage): string[] {
-    if (!opts) return [];
-    const res: string[] = [];
-    const r = reflect(schema, opts as any);
-    for (const f of schema.fields) {
-      if (!isFieldSet(opts as any, f) || f.name === "uninterpreted_option") continue;
-      const v = r.get(f);
-      if (f.fieldKind === "enum") res.push(`${f.name} = ${f.enum.value[v as number]!.name}`);
-      else if (f.fieldKind === "scalar") res.push(`${f.name} = ${scalar(f.scalar, v)}`);
-      else throw new Error(`unsupported option ${f.name}`);
-    }
-    for (const e of file.extensions) {
-      if (e.extendee.typeName !== schema.typeName || !hasExtension(opts as any, e)) continue;
-      const v = getExtension(opts as any, e);
-      if (e.fieldKind === "message") res.push(`(${e.typeName}) = ${aggregate(e.message, v as Message)}`);
-      else throw new Error("unsupported ext");
-    }
-    return res;
+function printExtensions(file: DescFile): string[] {
+  const byExtendee = Map.groupBy(file.extensions, (extension) => extension.extendee.typeName);
+  return [...byExtendee].flatMap(([extendee, extensions]) => [
+    ...printBlock(
+      `extend .${extendee}`,
+      extensions.flatMap((extension) => printField(file, extension)),
+    ),
+    "",
+  ]);
+}
+
+function printMessage(file: DescFile, desc: DescMessage): string[] {
+  if (desc.nestedExtensions.length > 0) throw new Error(`cannot print the extensions in ${desc.typeName}`);
+  const { options, reservedRange, reservedName, extensionRange } = desc.proto;
+  return printBlock(`message ${desc.name}`, [
+    ...printOptions(file, MessageOptionsSchema, options).map((option) => `option ${option};`),
+    // The ends of a message's ranges are exclusive, those of an enum's are not.
+    ...reservedRange.map(({ start, end }) => `reserved ${printRange(start, end - 1)};`),
+    ...printReservedNames(reservedName),
+    ...extensionRange.map(({ start, end }) => `extensions ${printRange(start, end - 1)};`),
+    ...desc.members.flatMap((member) =>
+      member.kind === "oneof" ? printOneof(file, member) : printField(file, member),
+    ),
+    ...desc.nestedMessages.flatMap((nested) => printMessage(file, nested)),
+    ...desc.nestedEnums.flatMap((nested) => printEnum(file, nested)),
+  ]);
+}
+
+function printOneof(file: DescFile, desc: DescOneof): string[] {
+  return printBlock(`oneof ${desc.name}`, [
+    ...printOptions(file, OneofOptionsSchema, desc.proto.options).map((option) => `option ${option};`),
+    ...desc.fields.flatMap((field) => printField(file, field)),
+  ]);
+}
+
+function printField(file: DescFile, field: DescField | DescExtension): string[] {
+  const { name, number, type, typeName, label, defaultValue, options } = field.proto;
+  if (field.fieldKind === "map" || type === FieldType.GROUP || defaultValue !== "") {
+    throw new Error(`cannot print the map, the group or the default of ${name}`);
   }
-  function scalar(t: ScalarType, v: unknown): string {
-    if (t === ScalarType.STRING) return JSON.stringify(v);
-    return String(v);
+  const named = type === FieldType.MESSAGE || type === FieldType.ENUM;
+  const words = [
+    ...(field.oneof === undefined ? [Label[label].toLowerCase()] : []),
+    named ? typeName : FieldType[type].toLowerCase(),
+    name,
+    "=",
+    String(number),
+  ].join(" ");
+  const texts = printOptions(file, FieldOptionsSchema, options);
+  if (texts.length === 0) return [`${words};`];
+  return [`${words} [`, ...indent(texts.join(",\n").split("\n")), "];"];
+}
+
+function printEnum(file: DescFile, desc: DescEnum): string[] {
+  const { options, reservedRange, reservedName, value } = desc.proto;
+  return printBlock(`enum ${desc.name}`, [
+    ...printOptions(file, EnumOptionsSchema, options).map((option) => `option ${option};`),
+    ...reservedRange.map(({ start, end }) => `reserved ${printRange(start, end)};`),
+    ...printReservedNames(reservedName),
+    ...value.map(({ name, number, options: valueOptions }) => {
+      const texts = printOptions(file, EnumValueOptionsSchema, valueOptions);
+      return `${name} = ${number}${texts.length > 0 ? ` [${texts.join(", ")}]` : ""};`;
+    }),
+  ]);
+}
+
+/**
+ * The options of one element as `name = value`: those of descriptor.proto first, then the file's extensions.
+ */
+function printOptions(file: DescFile, schema: DescMessage, options: Message | undefined): string[] {
+  if (options === undefined) return [];
+  const reflected = reflect(schema, options);
+  const standard = schema.fields
+    .filter((field) => reflected.isSet(field))
+    .map((field) => `${field.name} = ${printValue(field, reflected.get(field))}`);
+  const custom = file.extensions
+    .filter(({ extendee }) => extendee.typeName === schema.typeName)
+    .filter((extension) => hasExtension(options, extension))
+    .map((extension) => {
+      if (extension.fieldKind !== "message") throw new Error(`cannot print the option ${extension.typeName}`);
+      // The extension's kind says that its value is a message of its type; the generic lookup cannot.
+      const value = getExtension(options, extension) as Message;
+      return `(${extension.typeName}) = ${printValue(extension, reflect(extension.message, value))}`;
+    });
+  return [...standard, ...custom];
+}
+
+/** A value in protobuf's text format: what stands behind the `=` of an option. */
+function printValue(field: DescField | DescExtension, value: unknown): string {
+  if (isReflectList(value)) return `[${Array.from(value, (item) => printValue(field, item)).join(", ")}]`;
+  if (isReflectMessage(value)) {
+    const set = value.fields.filter((member) => value.isSet(member));
+    const texts = set.map((member) => `${member.name}: ${printValue(member, value.get(member))}`);
+    return `{ ${texts.join(", ")} }`;
   }
-  function aggregate(desc: DescMessage, msg: Message): string {
-    const r = reflect(desc, msg as any);
-    const parts: string[] = [];
-    for (const f of desc.fields) {
-      if (!r.isSet(f)) continue;
-      if (f.fieldKind === "list") {
-        const vals = [...(r.get(f) as Iterable<any>)].map((x) => f.listKind === "message" ? aggregate(f.message!, x.message) : f.listKind === "scalar" ? scalar(f.scalar!, x) : f.enum!.value[x]!.name);
-        parts.push(`${f.name}: [${vals.join(", ")}]`);
-      } else if (f.fieldKind === "message") parts.push(`${f.name}: ${aggregate(f.message, (r.get(f) as any).message)}`);
-      else if (f.fieldKind === "scalar") parts.push(`${f.name}: ${scalar(f.scalar, r.get(f))}`);
-      else if (f.fieldKind === "enum") parts.push(`${f.name}: ${f.enum.value[r.get(f) as number]!.name}`);
-      else throw new Error("map");
-    }
-    return `{ ${parts.join(", ")} }`;
+  if (field.enum !== undefined) {
+    return field.enum.values.find(({ number }) => number === value)?.name ?? String(value);
   }
-  function typeName(p: DescField["proto"]): string {
-    if (p.type === FieldDescriptorProto_Type.MESSAGE || p.type === FieldDescriptorProto_Type.ENUM) return p.typeName;
-    return FieldDescriptorProto_Type[p.type].toLowerCase();
-  }
-  function field(f: DescField | DescExtension, ind: string, inOneof = false) {
-    const p = f.proto;
-    let label = "";
-    if (p.label === FieldDescriptorProto_Label.REPEATED) label = "repeated ";
-    else if (!inOneof && (syntax === "proto2" || p.proto3Optional)) label = p.label === FieldDescriptorProto_Label.REQUIRED ? "required " : "optional ";
-    let type = typeName(p);
-    if (f.fieldKind === "map") {
-      label = "";
-      const e = reg.getMessage(p.typeName.slice(1)) ?? (f as any).parent.nestedMessages.find((m: DescMessage) => "." + m.typeName === p.typeName);
-      const [k, v] = (f as any).parent.proto.nestedType.find((n: any) => p.typeName.endsWith("." + n.name))!.field;
-      type = `map<${typeName(k)}, ${typeName(v)}>`;
-    }
-    const opts = options(p.options, FieldOptionsSchema);
-    if (p.defaultValue) opts.unshift(`default = ${p.type === FieldDescriptorProto_Type.STRING ? JSON.stringify(p.defaultValue) : p.defaultValue}`);
-    out.push(`${ind}${label}${type} ${p.name} = ${p.number}${opts.length ? ` [\n${opts.map((o) => ind + "  " + o).join(",\n")}\n${ind}]` : ""};`);
-  }
-  function message(m: DescMessage, ind: string) {
-    out.push(`${ind}message ${m.name} {`);
-    const i2 = ind + "  ";
-    for (const o of options(m.proto.options, MessageOptionsSchema)) out.push(`${i2}option ${o};`);
-    for (const r of m.proto.reservedRange) out.push(`${i2}reserved ${r.start}${r.end - 1 > r.start ? ` to ${r.end - 1}` : ""};`);
-    if (m.proto.reservedName.length) out.push(`${i2}reserved ${m.proto.reservedName.map((n) => JSON.stringify(n)).join(", ")};`);
-    for (const r of m.proto.extensionRange) out.push(`${i2}extensions ${r.start} to ${r.end >= 536870912 ? "max" : r.end - 1};`);
-    for (const mem of m.members) {
-      if (mem.kind === "oneof") {
-        out.push(`${i2}oneof ${mem.name} {`);
-        for (const o of options(mem.proto.options, OneofOptionsSchema)) out.push(`${i2}  option ${o};`);
-        for (const f of mem.fields) field(f, i2 + "  ", true);
-        out.push(`${i2}}`);
-      } else field(mem, i2);
-    }
-    for (const n of m.nestedMessages) if (!n.proto.options?.mapEntry) message(n, i2);
-    for (const e of m.nestedEnums) enumeration(e, i2);
-    out.push(`${ind}}`, "");
-  }
-  function enumeration(e: DescEnum, ind: string) {
-    out.push(`${ind}enum ${e.proto.name} {`);
-    for (const o of options(e.proto.options, EnumOptionsSchema)) out.push(`${ind}  option ${o};`);
-    for (const r of e.proto.reservedRange) out.push(`${ind}  reserved ${r.start}${r.end > r.start ? ` to ${r.end}` : ""};`); // the end is inclusive for enums
-    if (e.proto.reservedName.length) out.push(`${ind}  reserved ${e.proto.reservedName.map((n) => JSON.stringify(n)).join(", ")};`);
-    for (const v of e.proto.value) {
-      const o = options(v.options, EnumValueOptionsSchema);
-      out.push(`${ind}  ${v.name} = ${v.number}${o.length ? ` [${o.join(", ")}]` : ""};`);
-    }
-    out.push(`${ind}}`, "");
-  }
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+function printReservedNames(names: readonly string[]): string[] {
+  return names.length > 0 ? [`reserved ${names.map((name) => JSON.stringify(name)).join(", ")};`] : [];
+}
+
+function printRange(first: number, last: number): string {
+  if (first === last) return String(first);
+  return `${first} to ${last === fieldNumberEnd - 1 ? "max" : last}`;
+}
+
+function printBlock(head: string, body: readonly string[]): string[] {
+  return [`${head} {`, ...indent(body), "}"];
+}
+
+function indent(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
 }

@@ -1,0 +1,177 @@
+// All that must hold before a change is merged, but the tests: `npm run check`.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cp, glob, mkdtempDisposable, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+type Step = { readonly name: string; readonly what: string; readonly run: () => Promise<boolean> };
+
+const root = path.join(import.meta.dirname, "..");
+// The programs of package.json, whoever starts this script.
+const env = {
+  ...process.env,
+  PATH: [path.join(root, "node_modules/.bin"), process.env["PATH"]].join(path.delimiter),
+};
+
+const steps: readonly Step[] = [
+  { name: "format", what: "oxfmt would change nothing", run: () => succeeds("oxfmt", "--check") },
+  { name: "lint", what: "oxlint finds nothing", run: () => succeeds("oxlint", "--deny-warnings") },
+  { name: "types", what: "tsc finds nothing", run: () => succeeds("tsc", "-p", ".") },
+  // First of the steps that read the contract: buf reads third_party/, which this writes and git ignores.
+  { name: "generated", what: "generated files are those that npm run generate writes", run: checkGenerated },
+  {
+    name: "buf-format",
+    what: "buf would format nothing",
+    run: () => succeeds("buf", "format", "-d", "--exit-code", "proto"),
+  },
+  {
+    name: "buf-lint",
+    what: "the contract is in good style",
+    run: () => withProtos(() => succeeds("buf", "lint")),
+  },
+  {
+    name: "buf-breaking",
+    what: "callers of the previous main go on working",
+    run: () => withProtos(checkBreaking),
+  },
+  {
+    name: "dead-code",
+    what: "knip finds no file, export or package without a use",
+    run: () => succeeds("knip"),
+  },
+];
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: { only: { type: "string" }, help: { type: "boolean" } } });
+  if (values.help) {
+    console.log("npm run check -- [--only name,name]\n\nThe steps, all of which run even if one fails:");
+    for (const { name, what } of steps) console.log(`  ${name.padEnd(14)}${what}`);
+    return 0;
+  }
+  const names = values.only?.split(",") ?? steps.map(({ name }) => name);
+  const unknown = names.filter((name) => !steps.some((step) => step.name === name));
+  if (unknown.length > 0) {
+    console.error(`no such step: ${unknown.join(", ")}; --help lists them`);
+    return 2;
+  }
+
+  const summary: string[] = [];
+  let failed = 0;
+  for (const { name, what, run } of steps.filter((step) => names.includes(step.name))) {
+    console.log(`\n== ${name}: ${what}`);
+    const start = performance.now();
+    const ok = await run();
+    const seconds = ((performance.now() - start) / 1000).toFixed(2);
+    summary.push(`${ok ? "ok    " : "FAILED"} ${seconds.padStart(6)} s  ${name}`);
+    if (!ok) failed += 1;
+  }
+  console.log(`\n${summary.join("\n")}\n\n${summary.length - failed} of ${summary.length} checks hold`);
+  return failed === 0 ? 0 : 1;
+}
+
+/**
+ * Regenerates into place. By content, not by git: the working tree may hold changes that are not committed
+ * yet.
+ */
+async function checkGenerated(): Promise<boolean> {
+  const before = await digestGenerated();
+  if (!(await succeeds("npm", "run", "--silent", "generate"))) return false;
+  const after = await digestGenerated();
+  const changed = [...new Set([...before.keys(), ...after.keys()])]
+    .filter((file) => before.get(file) !== after.get(file))
+    .toSorted();
+  if (changed.length > 0) console.error(`changed by npm run generate; commit it:\n  ${changed.join("\n  ")}`);
+  return changed.length === 0;
+}
+
+async function digestGenerated(): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
+  for await (const file of glob(["src/gen/**/*.ts", "schema.sql", "README.md"], { cwd: root })) {
+    digests.set(
+      file,
+      createHash("sha256")
+        .update(await readFile(path.join(root, file)))
+        .digest("hex"),
+    );
+  }
+  return digests;
+}
+
+/** Writes third_party/ before a step that reads the contract; the step may be the only one that runs. */
+async function withProtos(run: () => Promise<boolean>): Promise<boolean> {
+  return (await succeeds("node", "scripts/vendor-protos.ts")) && (await run());
+}
+
+/**
+ * Compares with a directory that holds the previous contract. Git alone does not hold one that compiles:
+ * third_party/ is not committed.
+ */
+async function checkBreaking(): Promise<boolean> {
+  const base = await findBase();
+  if (base === undefined) {
+    console.log(
+      "nothing to compare with: no previous commit is known here (the first one, or a shallow clone)",
+    );
+    return true;
+  }
+  if ((await capture("git", "rev-parse", "--verify", "--quiet", `${base}^{commit}`)) === undefined) {
+    console.error(`BREAKING_BASE names no commit: ${base}`);
+    return false;
+  }
+  if ((await capture("git", "cat-file", "-t", `${base}:proto`)) === undefined) {
+    console.log(`nothing to compare with: ${base} has no proto/`);
+    return true;
+  }
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), "buf-breaking-"));
+  const archive = path.join(directory.path, "proto.tar");
+  console.log(`against ${base}`);
+  for (const part of ["buf.yaml", "third_party"]) {
+    await cp(path.join(root, part), path.join(directory.path, part), { recursive: true });
+  }
+  return (
+    (await succeeds("git", "archive", "--output", archive, base, "proto")) &&
+    (await succeeds("tar", "-xf", archive, "-C", directory.path)) &&
+    (await succeeds("buf", "breaking", "--against", directory.path))
+  );
+}
+
+/**
+ * The previous main: what BREAKING_BASE names, else origin's main, else, on main itself, the commit before.
+ */
+async function findBase(): Promise<string | undefined> {
+  if (process.env["BREAKING_BASE"]) return process.env["BREAKING_BASE"];
+  const [head, originMain, previous] = await Promise.all(
+    ["HEAD", "origin/main", "HEAD~1"].map((name) =>
+      capture("git", "rev-parse", "--verify", "--quiet", `${name}^{commit}`),
+    ),
+  );
+  if (originMain !== undefined && originMain !== head) return "origin/main";
+  return previous === undefined ? undefined : "HEAD~1";
+}
+
+/** Runs a program whose output the reader sees. */
+async function succeeds(program: string, ...args: string[]): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const child = spawn(program, args, { cwd: root, env, stdio: "inherit" });
+  child.once("error", (error) => {
+    console.error(error.message);
+    resolve(false);
+  });
+  child.once("exit", (code) => resolve(code === 0));
+  return promise;
+}
+
+/** Returns what a program prints, or undefined if it fails. */
+async function capture(program: string, ...args: string[]): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const child = spawn(program, args, { cwd: root, env, stdio: ["ignore", "pipe", "ignore"] });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.once("error", () => resolve(undefined));
+  child.once("close", (code) => resolve(code === 0 ? output.trim() : undefined));
+  return promise;
+}

@@ -1,0 +1,173 @@
+// Drives the service as its callers do and checks the result by reading it back: `npm run demo`.
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import pLimit from "p-limit";
+import { parseConfig } from "../src/config.ts";
+import { InventoryService } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { type Order, OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
+import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { startServer } from "../src/server.ts";
+import {
+  type Check,
+  checkOrders,
+  checkStock,
+  checkTotals,
+  nameOf,
+  readOrders,
+  readProducts,
+} from "./demo/audit.ts";
+import { createMeter } from "./demo/meter.ts";
+import { formatNanos, toNanos } from "./demo/money.ts";
+import { planDemo, type Size } from "./demo/plan.ts";
+import {
+  createEach,
+  createProducts,
+  createUsers,
+  type Each,
+  moveOrder,
+  placeOrder,
+  type Shop,
+} from "./demo/shop.ts";
+
+const options = {
+  url: { type: "string" },
+  orders: { type: "string", default: "2000" },
+  concurrency: { type: "string", default: "32" },
+  users: { type: "string", default: "40" },
+  products: { type: "string", default: "200" },
+  seed: { type: "string", default: "1" },
+  help: { type: "boolean", default: false },
+} as const;
+
+const help = `npm run demo -- [options]
+
+  --url URL          a running server, such as http://127.0.0.1:50051; also DEMO_URL.
+                     Without it the demo starts its own, on free ports and in a directory that it removes.
+  --orders N         orders to place (2000)
+  --concurrency N    calls at a time (32)
+  --users N          users who buy (40)
+  --products N       products to sell, a few of them popular and a few scarce (200)
+  --seed N           decides who buys what (1)
+
+Exit code 1 if a check fails.`;
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`the demo stopped: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options });
+  if (values.help) {
+    console.log(help);
+    return 0;
+  }
+  const size: Size = {
+    orders: toCount("orders", values.orders),
+    users: toCount("users", values.users),
+    products: toCount("products", values.products),
+    seed: Number.parseInt(values.seed, 10) || 0,
+  };
+  const limit = pLimit(toCount("concurrency", values.concurrency));
+  const each = createEach(limit, process.stdout);
+  const url = values.url ?? process.env["DEMO_URL"];
+  const checks = url === undefined ? await runAlone(size, each) : await runAgainst(url, size, each);
+  return report(checks);
+}
+
+/** Runs against a server of its own, which leaves nothing behind. */
+async function runAlone(size: Size, each: Each): Promise<Check[]> {
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-demo-"));
+  const anyPort = "127.0.0.1:0";
+  await using server = await startServer(
+    parseConfig({
+      DATA_DIR: directory.path,
+      GRPC_ADDR: anyPort,
+      HTTP_ADDR: anyPort,
+      ADMIN_ADDR: anyPort,
+      LOG_LEVEL: "warn",
+    }),
+  );
+  return await runAgainst(`http://${server.grpc.host}:${server.grpc.port}`, size, each);
+}
+
+async function runAgainst(url: string, size: Size, each: Each): Promise<Check[]> {
+  const meter = createMeter();
+  const sessionManager = new Http2SessionManager(url);
+  const transport = createGrpcTransport({ baseUrl: url, sessionManager, interceptors: [meter.interceptor] });
+  const shop: Shop = {
+    users: createClient(UserService, transport),
+    orders: createClient(OrderService, transport),
+    inventory: createClient(InventoryService, transport),
+  };
+  console.log(`${url}: ${size.orders} orders of ${size.products} products by ${size.users} users\n`);
+  try {
+    const { checks, orders, refused } = await trade(shop, size, each);
+    console.log(`\n${[...toSummary(orders, refused), "", ...meter.lines()].join("\n")}\n`);
+    return checks;
+  } finally {
+    // An idle connection would keep this process alive.
+    sessionManager.abort();
+  }
+}
+
+type Outcome = { readonly checks: Check[]; readonly orders: Order[]; readonly refused: number };
+
+async function trade(shop: Shop, size: Size, each: Each): Promise<Outcome> {
+  const plan = planDemo(size);
+  const userIds = await createUsers(shop, each, size.users);
+  const initial = await createProducts(shop, each, plan.products);
+  const placed = await each("placing orders", plan.orders, async (planned) => {
+    const order = await placeOrder(shop, planned, userIds, initial, plan.products);
+    return order === undefined ? undefined : { order, steps: planned.steps };
+  });
+  const accepted = placed.filter((one) => one !== undefined);
+  const moved = await each(
+    "confirming, shipping, delivering and cancelling orders",
+    accepted,
+    ({ order, steps }) => moveOrder(shop, order, steps),
+  );
+
+  const orders = await readOrders(shop, each, userIds);
+  const products = await readProducts(
+    shop,
+    initial.map(({ id }) => id),
+  );
+  const checks = [checkOrders(moved, orders), checkTotals(orders), checkStock(initial, products, orders)];
+  return { checks, orders, refused: placed.length - accepted.length };
+}
+
+function toSummary(orders: readonly Order[], refused: number): string[] {
+  const toLine = (name: string, count: string, money: string) =>
+    `${name.padEnd(20)} ${count.padStart(7)} ${money.padStart(24)}`.trimEnd();
+  const byStatus = Map.groupBy(
+    orders.toSorted((a, b) => a.status - b.status),
+    ({ status }) => status,
+  );
+  const lines = Array.from(byStatus, ([status, group]) => {
+    const nanos = group.reduce((sum, { total }) => sum + toNanos(total), 0n);
+    return toLine(nameOf(status), String(group.length), formatNanos(nanos));
+  });
+  return [toLine("", "orders", "money"), ...lines, toLine("too little stock", String(refused), "")];
+}
+
+function report(checks: readonly Check[]): number {
+  for (const { promise, violations } of checks) {
+    console.log(violations.length === 0 ? `ok      ${promise}` : `FAILED  ${promise}`);
+    for (const violation of violations.slice(0, 5)) console.error(`        ${violation}`);
+    if (violations.length > 5) console.error(`        and ${violations.length - 5} more`);
+  }
+  return checks.every(({ violations }) => violations.length === 0) ? 0 : 1;
+}
+
+function toCount(name: string, text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`--${name} takes a whole number above zero`);
+  return count;
+}

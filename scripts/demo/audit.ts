@@ -1,0 +1,100 @@
+import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { type Order, OrderStatus, OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { formatNanos, toNanos } from "./money.ts";
+import type { Each, Shop } from "./shop.ts";
+
+/** A promise of the service and what was found against it. */
+export type Check = { readonly promise: string; readonly violations: readonly string[] };
+
+const ordersPageSize = 200;
+const productsPageSize = 1000;
+
+/** Reads all orders of some users back, with their items, page by page. */
+export async function readOrders(shop: Shop, each: Each, userIds: readonly string[]): Promise<Order[]> {
+  const lists = await each("reading the orders of users", userIds, async (userId) => {
+    const orders: Order[] = [];
+    let pageToken = "";
+    do {
+      const request = { userId, pageToken, pageSize: ordersPageSize, view: OrderView.FULL };
+      const page = await shop.orders.listOrders(request);
+      orders.push(...page.orders);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+    return orders;
+  });
+  return lists.flat();
+}
+
+/**
+ * Reads products back, page by page until all have been seen: a server that others use may have very many.
+ */
+export async function readProducts(shop: Shop, ids: readonly string[]): Promise<Map<string, Product>> {
+  const missing = new Set(ids);
+  const products = new Map<string, Product>();
+  let pageToken = "";
+  do {
+    const page = await shop.inventory.listProducts({ pageToken, pageSize: productsPageSize });
+    for (const product of page.products) if (missing.delete(product.id)) products.set(product.id, product);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "" && missing.size > 0);
+  return products;
+}
+
+/** Whether the orders read back are those that were acknowledged, each once and in its last status. */
+export function checkOrders(acknowledged: readonly Order[], listed: readonly Order[]): Check {
+  const last = new Map(acknowledged.map((order) => [order.id, order]));
+  const seen = new Set<string>();
+  const violations: string[] = [];
+  for (const { id, status } of listed) {
+    const expected = last.get(id);
+    if (expected === undefined) violations.push(`order ${id} is listed and was never acknowledged`);
+    else if (seen.has(id)) violations.push(`order ${id} is listed twice`);
+    else if (expected.status !== status) {
+      violations.push(`order ${id} was left ${nameOf(expected.status)} and is ${nameOf(status)}`);
+    }
+    seen.add(id);
+  }
+  const lost = acknowledged.filter(({ id }) => !seen.has(id)).map(({ id }) => `order ${id} is lost`);
+  return {
+    promise: `all ${last.size} orders are there, each once, as they were left`,
+    violations: [...violations, ...lost],
+  };
+}
+
+/** Whether each order's total is the sum of its items. */
+export function checkTotals(orders: readonly Order[]): Check {
+  const violations = orders.flatMap(({ id, total, items, itemCount }) => {
+    const sum = items.reduce((nanos, item) => nanos + BigInt(item.quantity) * toNanos(item.unitPrice), 0n);
+    if (sum === toNanos(total) && items.length === itemCount) return [];
+    return [
+      `order ${id} says ${formatNanos(toNanos(total))}, its ${itemCount} items say ${formatNanos(sum)}`,
+    ];
+  });
+  return { promise: "every total is the sum of its items", violations };
+}
+
+/** Whether what each product had at first is what it has now and what live orders have taken. */
+export function checkStock(
+  initial: readonly Product[],
+  now: ReadonlyMap<string, Product>,
+  orders: readonly Order[],
+): Check {
+  const reserved = new Map<string, bigint>();
+  for (const order of orders.filter(({ status }) => status !== OrderStatus.CANCELLED)) {
+    for (const { productId, quantity } of order.items) {
+      reserved.set(productId, (reserved.get(productId) ?? 0n) + BigInt(quantity));
+    }
+  }
+  const violations = initial.flatMap(({ id, onHand: before }) => {
+    const onHand = now.get(id)?.onHand;
+    const taken = reserved.get(id) ?? 0n;
+    if (onHand !== undefined && onHand >= 0n && onHand + taken === before) return [];
+    return [`product ${id} had ${before} and has ${onHand ?? "no"} on hand and ${taken} in live orders`];
+  });
+  return { promise: `all ${initial.length} products: initial = on hand + in live orders`, violations };
+}
+
+/** The word for a status. */
+export function nameOf(status: OrderStatus): string {
+  return Object.entries(OrderStatus).find(([, number]) => number === status)?.[0] ?? String(status);
+}

@@ -1,0 +1,51 @@
+import type { Interceptor } from "@connectrpc/connect";
+
+type Timing = { start: number; end: number; readonly durations: number[] };
+
+/** Times every call of a client, by method. */
+export type Meter = {
+  readonly interceptor: Interceptor;
+  /**
+   * A line per method, in the order of their first calls, with a heading: calls, time, calls per second, p50,
+   * p99.
+   */
+  readonly lines: () => string[];
+};
+
+export function createMeter(): Meter {
+  const timings = new Map<string, Timing>();
+  const interceptor: Interceptor = (next) => async (request) => {
+    const start = performance.now();
+    const timing = timings.get(request.method.name) ?? { start, end: start, durations: [] };
+    timings.set(request.method.name, timing);
+    try {
+      return await next(request);
+    } finally {
+      timing.end = performance.now();
+      timing.durations.push(timing.end - start);
+    }
+  };
+  return {
+    interceptor,
+    lines: () => [heading, ...Array.from(timings, ([name, timing]) => toLine(name, timing))],
+  };
+}
+
+const heading = `${"".padEnd(20)}   calls       time   calls/s        p50        p99`;
+
+function toLine(name: string, { start, end, durations }: Timing): string {
+  const sorted = durations.toSorted((a, b) => a - b);
+  const seconds = (end - start) / 1000;
+  return [
+    name.padEnd(20),
+    String(durations.length).padStart(7),
+    `${seconds.toFixed(2)} s`.padStart(10),
+    (durations.length / seconds).toFixed(0).padStart(9),
+    `${quantile(sorted, 0.5).toFixed(1)} ms`.padStart(10),
+    `${quantile(sorted, 0.99).toFixed(1)} ms`.padStart(10),
+  ].join(" ");
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
+}

@@ -1,0 +1,21 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Money, MoneySchema } from "../../src/gen/google/type/money_pb.ts";
+
+const nanosPerUnit = 1_000_000_000n;
+const currencyCode = "EUR";
+
+/** An amount that is not negative, in nanos of the currency. */
+export function toMoney(nanos: bigint): MessageInitShape<typeof MoneySchema> {
+  return { currencyCode, units: nanos / nanosPerUnit, nanos: Number(nanos % nanosPerUnit) };
+}
+
+/** The amount in nanos of the currency; zero for none. */
+export function toNanos(money: Money | undefined): bigint {
+  return money === undefined ? 0n : money.units * nanosPerUnit + BigInt(money.nanos);
+}
+
+/** An amount for people: all its four decimals, with its currency. */
+export function formatNanos(nanos: bigint): string {
+  const decimals = String((nanos % nanosPerUnit) / 100_000n).padStart(4, "0");
+  return `${(nanos / nanosPerUnit).toLocaleString("en-US")}.${decimals} ${currencyCode}`;
+}

@@ -1,0 +1,90 @@
+import { OrderStatus } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+
+/** How large the demonstration is; `seed` decides what is bought, and nothing else. */
+export type Size = {
+  readonly orders: number;
+  readonly users: number;
+  readonly products: number;
+  readonly seed: number;
+};
+
+/** What is to be sold: the stock at first, and the price of one piece in nanos of the currency. */
+export type PlannedProduct = { readonly name: string; readonly onHand: bigint; readonly priceNanos: bigint };
+
+/** Who buys what, users and products by their index, and what becomes of the order. */
+export type PlannedOrder = {
+  readonly user: number;
+  readonly lines: readonly { readonly product: number; readonly quantity: number }[];
+  readonly steps: readonly OrderStatus[];
+};
+
+const { CONFIRMED, SHIPPED, DELIVERED, CANCELLED } = OrderStatus;
+
+// A ten-sided die: most orders are on their way or have arrived, and some are called off at each point where
+// they can.
+const lives: readonly (readonly OrderStatus[])[] = [
+  [],
+  [],
+  [CANCELLED],
+  [CONFIRMED],
+  [CONFIRMED, CANCELLED],
+  [CONFIRMED, SHIPPED],
+  [CONFIRMED, SHIPPED],
+  [CONFIRMED, SHIPPED, DELIVERED],
+  [CONFIRMED, SHIPPED, DELIVERED],
+  [CONFIRMED, SHIPPED, DELIVERED],
+];
+
+const linesMax = 5;
+const quantityMax = 3;
+// Every 25th product is scarce: neither the most popular ones, or most orders were refused, nor so rare that
+// none is.
+const scarceEvery = 25;
+
+/** Plans products and orders. The same size gives the same plan. */
+export function planDemo(size: Size): { products: PlannedProduct[]; orders: PlannedOrder[] } {
+  const random = createRandom(size.seed);
+  const below = (end: number) => Math.floor(random() * end);
+  const plenty = BigInt(size.orders * linesMax * quantityMax);
+  const scarce = BigInt(Math.ceil(size.orders / 100));
+  const products = Array.from({ length: size.products }, (_, n) => ({
+    name: `Product ${n + 1}`,
+    onHand: (n + 1) % scarceEvery === 0 ? scarce : plenty,
+    // From 0.0001 to 100.0000, so that sums need all four decimals.
+    priceNanos: BigInt(1 + below(1_000_000)) * 100_000n,
+  }));
+  const chooseProduct = createZipf(size.products, random);
+  const orders = Array.from({ length: size.orders }, () => ({
+    user: below(size.users),
+    lines: Array.from({ length: 1 + below(linesMax) }, () => ({
+      product: chooseProduct(),
+      quantity: 1 + below(quantityMax),
+    })),
+    steps: lives[below(lives.length)] ?? [],
+  }));
+  return { products, orders };
+}
+
+/**
+ * Chooses from 0 to count - 1, the n-th with a probability in proportion to 1/n, as customers do (Zipf's
+ * law).
+ */
+function createZipf(count: number, random: () => number): () => number {
+  let sum = 0;
+  const sums = Array.from({ length: count }, (_, n) => (sum += 1 / (n + 1)));
+  return () => {
+    const point = random() * sum;
+    return sums.findIndex((upTo) => point < upTo);
+  };
+}
+
+/** Mulberry32: numbers from 0 to below 1, the same ones for the same seed; Math.random takes no seed. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { LimitFunction } from "p-limit";
+import type { InventoryService, Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import type { Order, OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import type { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
+import { toMoney } from "./money.ts";
+import type { PlannedOrder, PlannedProduct } from "./plan.ts";
+
+/** The service as its callers see it. */
+export type Shop = {
+  readonly users: Client<typeof UserService>;
+  readonly orders: Client<typeof OrderService>;
+  readonly inventory: Client<typeof InventoryService>;
+};
+
+/**
+ * Does `work` for each item, some at a time, and says how far it is; the results are in the order of the
+ * items.
+ */
+export type Each = <T, R>(title: string, items: readonly T[], work: (item: T) => Promise<R>) => Promise<R[]>;
+
+/**
+ * An `Each` that works within a limit. On a terminal one line counts up; elsewhere a line tells of each end.
+ */
+export function createEach(limit: LimitFunction, output: NodeJS.WriteStream): Each {
+  return async (title, items, work) => {
+    let done = 0;
+    const results = limit.map(items, async (item) => {
+      const result = await work(item);
+      done += 1;
+      if (output.isTTY) output.write(`\r${title}: ${done} of ${items.length}`);
+      return result;
+    });
+    // One failure ends the run: what still waits is not begun.
+    await results.catch(() => limit.clearQueue());
+    output.write(output.isTTY ? "\n" : `${title}: ${done} of ${items.length}\n`);
+    return results;
+  };
+}
+
+/** Creates users with emails that no other run uses, and returns their ids. */
+export async function createUsers(shop: Shop, each: Each, count: number): Promise<string[]> {
+  const run = randomUUID();
+  const numbers = Array.from({ length: count }, (_, n) => n + 1);
+  return each("creating users", numbers, async (n) => {
+    const { user } = await shop.users.createUser({
+      email: `demo-${run}-${n}@example.com`,
+      name: `Demo ${n}`,
+      password: randomUUID(),
+      requestId: randomUUID(),
+    });
+    return expectGiven(user).id;
+  });
+}
+
+/** Creates products and returns them in the order of the plan. */
+export async function createProducts(
+  shop: Shop,
+  each: Each,
+  planned: readonly PlannedProduct[],
+): Promise<Product[]> {
+  return each("creating products", planned, async ({ name, onHand }) => {
+    const { product } = await shop.inventory.createProduct({ name, onHand, requestId: randomUUID() });
+    return expectGiven(product);
+  });
+}
+
+/** Places an order. Returns undefined if it is refused because there is too little stock. */
+export async function placeOrder(
+  shop: Shop,
+  order: PlannedOrder,
+  userIds: readonly string[],
+  products: readonly Product[],
+  plannedProducts: readonly PlannedProduct[],
+): Promise<Order | undefined> {
+  const items = order.lines.map(({ product, quantity }) => ({
+    productId: expectGiven(products[product]).id,
+    quantity,
+    unitPrice: toMoney(expectGiven(plannedProducts[product]).priceNanos),
+  }));
+  try {
+    const userId = expectGiven(userIds[order.user]);
+    return expectGiven((await shop.orders.createOrder({ userId, items, requestId: randomUUID() })).order);
+  } catch (error) {
+    if (ConnectError.from(error).code === Code.FailedPrecondition) return undefined;
+    throw error;
+  }
+}
+
+/** Takes an order through its statuses, each step from the version that the step before had answered. */
+export async function moveOrder(shop: Shop, order: Order, steps: PlannedOrder["steps"]): Promise<Order> {
+  let moved = order;
+  for (const status of steps) {
+    const { id, etag } = moved;
+    const answer = await shop.orders.updateOrderStatus({ id, status, etag, requestId: randomUUID() });
+    moved = expectGiven(answer.order);
+  }
+  return moved;
+}
+
+/** A part of an answer that the contract promises. */
+export function expectGiven<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("the service left out what its contract promises");
+  return value;
+}

@@ -1,0 +1,228 @@
+import type { ConnectionOptions } from "node:tls";
+import { connectionVariables, parseDatabaseUrl, type Report, toCockroach } from "./config/connection.ts";
+import { found, type Name, names, unknownVariables, type Values, variables } from "./config/environment.ts";
+import { isLoopback } from "./config/parsers.ts";
+
+/** Where to listen. Port 0 takes any free port. */
+export type Address = { readonly host: string; readonly port: number };
+
+/** The database engines that the service runs on. */
+export type Engine = "postgresql" | "cockroachdb";
+
+/** How to reach a database; a subset of what node-postgres takes. */
+export type Connection = {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password?: string;
+  readonly database: string;
+  readonly ssl: false | ConnectionOptions;
+};
+
+/** All that the environment decides. Plain data, frozen. */
+export type Config = {
+  readonly grpcAddr: Address;
+  readonly httpAddr: Address;
+  readonly adminAddr: Address;
+  /** A server of our own in a directory, or one that runs elsewhere, of this engine if one is configured. */
+  readonly database:
+    | { readonly kind: "embedded"; readonly dataDir: string }
+    | { readonly kind: "remote"; readonly connection: Connection; readonly engine: Engine | undefined };
+  readonly pool: {
+    readonly connsMax: number;
+    readonly connsMin: number;
+    /** Calls that may wait for a connection; more are answered RESOURCE_EXHAUSTED. */
+    readonly queueMax: number;
+    /** How long a call waits for a connection before it is answered RESOURCE_EXHAUSTED. */
+    readonly waitMsMax: number;
+    readonly lifetimeMs: number;
+    readonly idleMsMax: number;
+  };
+  readonly calls: {
+    readonly inFlightMax: number;
+    readonly messageBytesMax: number;
+    readonly deadlineMsDefault: number;
+    readonly deadlineMsMax: number;
+  };
+  readonly tls:
+    | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string }
+    | undefined;
+  readonly auth:
+    | {
+        readonly issuer: string;
+        readonly audience: string;
+        readonly keys: { readonly jwksUrl: string } | { readonly keyFile: string };
+      }
+    | undefined;
+  readonly shutdown: {
+    /** Between NOT_SERVING and GOAWAY: long enough for balancers to look at health once more. */
+    readonly drainMs: number;
+    /** Between GOAWAY and the end of the calls that still run. */
+    readonly graceMs: number;
+  };
+  readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  /** Where traces go (OTLP over HTTP); none without it. */
+  readonly tracesEndpoint: string | undefined;
+};
+
+/** The configuration is wrong. The message is for the operator: a line for each problem, naming variables. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(["The configuration is wrong:", ...problems].join("\n  "));
+    this.name = "ConfigError";
+  }
+}
+
+/**
+ * The configuration that an environment describes; an empty variable counts as one that is not set. Reads the
+ * certificates of the database connection. Throws one ConfigError that names every variable that is wrong,
+ * also those that look like ours and are not; it never holds a secret.
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+  const problems = unknownVariables(env);
+  const unread = new Set<string>();
+  for (const { path, message } of variables.safeParse(given).error?.issues ?? []) {
+    const name = path[0] as Name;
+    unread.add(name);
+    problems.push(`${name}: ${message}${found(name, given[name] ?? "")}`);
+  }
+  // What can be read is checked although other variables cannot: one error is to name all that is wrong.
+  const values = variables.parse(
+    Object.fromEntries(Object.entries(given).filter(([name]) => !unread.has(name))),
+  );
+  const report: Report = (about, problem) => {
+    if (!about.some((name) => unread.has(name))) problems.push(`${about.join(", ")}: ${problem}`);
+  };
+  const config = build(values, (name) => name in given, report);
+  if (problems.length > 0 || config === undefined) throw new ConfigError(problems);
+  return freeze(config);
+}
+
+type IsGiven = (name: Name) => boolean;
+
+function build(values: Values, isGiven: IsGiven, report: Report): Config | undefined {
+  const database = toDatabase(values, isGiven, report);
+  const tls = toTls(values, isGiven, report);
+  const auth = toAuth(values, isGiven, report);
+  checkAddresses(values, tls !== undefined && auth !== undefined, report);
+  if (values.CALL_DEADLINE_DEFAULT > values.CALL_DEADLINE_MAX) {
+    report(["CALL_DEADLINE_DEFAULT", "CALL_DEADLINE_MAX"], "the default is longer than the longest");
+  }
+  if (isGiven("CRDB_MIN_CONNS") && values.CRDB_MIN_CONNS > values.CRDB_MAX_CONNS) {
+    report(["CRDB_MIN_CONNS", "CRDB_MAX_CONNS"], "the minimum is larger than the maximum");
+  }
+  const local = isLoopback(values.GRPC_ADDR.host) && isLoopback(values.HTTP_ADDR.host);
+  return (
+    database && {
+      grpcAddr: values.GRPC_ADDR,
+      httpAddr: values.HTTP_ADDR,
+      adminAddr: values.ADMIN_ADDR,
+      database,
+      pool: {
+        connsMax: values.CRDB_MAX_CONNS,
+        connsMin: Math.min(values.CRDB_MIN_CONNS, values.CRDB_MAX_CONNS),
+        queueMax: values.POOL_QUEUE_MAX,
+        waitMsMax: values.POOL_WAIT_MAX,
+        lifetimeMs: values.CRDB_MAX_CONN_LIFETIME,
+        idleMsMax: values.CRDB_MAX_CONN_IDLE_TIME,
+      },
+      calls: {
+        inFlightMax: values.CALL_IN_FLIGHT_MAX,
+        messageBytesMax: values.CALL_MESSAGE_MAX,
+        deadlineMsDefault: values.CALL_DEADLINE_DEFAULT,
+        deadlineMsMax: values.CALL_DEADLINE_MAX,
+      },
+      tls,
+      auth,
+      // On loopback no balancer looks at health. Elsewhere most look every few seconds.
+      shutdown: { drainMs: values.SHUTDOWN_DRAIN ?? (local ? 0 : 5000), graceMs: values.SHUTDOWN_GRACE },
+      logLevel: values.LOG_LEVEL,
+      tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT?.href,
+    }
+  );
+}
+
+function toDatabase(values: Values, isGiven: IsGiven, report: Report): Config["database"] | undefined {
+  const cockroach = connectionVariables.filter(isGiven);
+  if (values.DATABASE_URL !== undefined) {
+    if (cockroach.length > 0)
+      report(["DATABASE_URL"], `conflicts with ${cockroach.join(", ")}; set one or the other`);
+    return parseDatabaseUrl(values.DATABASE_URL, values.DATABASE_ENGINE, report);
+  }
+  if (cockroach.length > 0) return toCockroach(values, report);
+  if (values.DATABASE_ENGINE === "cockroachdb") {
+    report(["DATABASE_ENGINE"], "is cockroachdb, which needs CRDB_HOST or DATABASE_URL");
+  }
+  return { kind: "embedded", dataDir: values.DATA_DIR };
+}
+
+function toTls(values: Values, isGiven: IsGiven, report: Report): Config["tls"] {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_CLIENT_CA_FILE: clientCaFile } = values;
+  if (certFile !== undefined && keyFile !== undefined) {
+    return { certFile, keyFile, ...(clientCaFile !== undefined && { clientCaFile }) };
+  }
+  const given = (["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"] as const).filter(isGiven);
+  if (given.length > 0) report(given, "TLS needs both TLS_CERT_FILE and TLS_KEY_FILE");
+  return undefined;
+}
+
+function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"] {
+  const {
+    AUTH_ISSUER: issuer,
+    AUTH_AUDIENCE: audience,
+    AUTH_JWKS_URL: jwksUrl,
+    AUTH_KEY_FILE: keyFile,
+  } = values;
+  const given = (["AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "AUTH_KEY_FILE"] as const).filter(isGiven);
+  if (given.length === 0) return undefined;
+  if (jwksUrl?.protocol === "http:" && !isLoopback(jwksUrl.hostname.replace(/^\[(.*)\]$/, "$1"))) {
+    report(["AUTH_JWKS_URL"], "must be https: whoever can change the keys on their way can make tokens");
+  }
+  const keys = jwksUrl ? { jwksUrl: jwksUrl.href } : keyFile ? { keyFile } : undefined;
+  if (issuer && audience && keys && !(jwksUrl && keyFile)) return { issuer, audience, keys };
+  report(given, "authentication needs AUTH_ISSUER, AUTH_AUDIENCE and one of AUTH_JWKS_URL and AUTH_KEY_FILE");
+  return undefined;
+}
+
+function checkAddresses(values: Values, isProtected: boolean, report: Report): void {
+  for (const name of ["GRPC_ADDR", "HTTP_ADDR"] as const) {
+    if (isProtected || values.ALLOW_INSECURE_LISTEN === "true" || isLoopback(values[name].host)) continue;
+    const needs =
+      "needs TLS (TLS_CERT_FILE, TLS_KEY_FILE) and authentication (AUTH_ISSUER, AUTH_AUDIENCE, …)";
+    report([name], `${values[name].host} is beyond loopback, which ${needs}, or ALLOW_INSECURE_LISTEN=true`);
+  }
+  const addresses = ["GRPC_ADDR", "HTTP_ADDR", "ADMIN_ADDR"] as const;
+  for (const [index, one] of addresses.entries()) {
+    for (const other of addresses.slice(index + 1)) {
+      if (overlaps(values[one], values[other]))
+        report([one, other], `both listen on port ${values[one].port}`);
+    }
+  }
+}
+
+function overlaps(one: Address, other: Address): boolean {
+  const every = (host: string) => host === "0.0.0.0" || host === "::";
+  if (one.port === 0 || one.port !== other.port) return false;
+  return one.host === other.host || every(one.host) || every(other.host);
+}
+
+/** The configuration as it may be logged: secrets replaced, TLS material left out. */
+export function redactedConfig(config: Config): object {
+  if (config.database.kind === "embedded") return config;
+  const { password, ssl, ...connection } = config.database.connection;
+  const hidden = {
+    ...connection,
+    ...(password !== undefined && { password: "[redacted]" }),
+    ssl: ssl !== false,
+  };
+  return { ...config, database: { ...config.database, connection: hidden } };
+}
+
+/** Frozen all the way down, but for `ssl`: node-postgres redefines its key, so that logs do not show it. */
+function freeze<T extends object>(value: T): T {
+  for (const [key, part] of Object.entries(value)) {
+    if (typeof part === "object" && part !== null && key !== "ssl") freeze(part);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,226 @@
+import { z } from "zod";
+import {
+  address,
+  choice,
+  duration,
+  host,
+  hourMs,
+  integer,
+  kibi,
+  mebi,
+  minuteMs,
+  secondMs,
+  size,
+  url,
+} from "./parsers.ts";
+
+/**
+ * Every variable that the service reads, and the one place of its name, type, default and meaning; the
+ * README's table comes from here. A default is written, and read, like what an operator writes.
+ */
+export const variables = z.object({
+  GRPC_ADDR: address()
+    .prefault("127.0.0.1:50051")
+    .describe("Where gRPC is served. Beyond loopback it needs `TLS_*` and `AUTH_*`."),
+  HTTP_ADDR: address()
+    .prefault("127.0.0.1:8080")
+    .describe("Where Connect, gRPC-Web and JSON are served. Beyond loopback it needs `TLS_*` and `AUTH_*`."),
+  ADMIN_ADDR: address()
+    .prefault("127.0.0.1:9090")
+    .describe(
+      "Where `/livez`, `/readyz` and `/metrics` are served, plainly and to anybody: probes call from other " +
+        "machines without credentials, and the answers tell nothing of callers or their data.",
+    ),
+  ALLOW_INSECURE_LISTEN: choice("false", "true")
+    .prefault("false")
+    .describe("`true` lets gRPC and HTTP listen beyond loopback without TLS or authentication."),
+
+  DATA_DIR: z
+    .string()
+    .prefault(".data")
+    .describe("The directory of the embedded PostgreSQL, which runs where no database is configured."),
+  DATABASE_URL: z
+    .string()
+    .optional()
+    .meta({
+      secret: true,
+      description:
+        "A database: `postgres://user:password@host:port/database`, or `postgresql://`, `cockroachdb://`, " +
+        "with `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as parameters. Without `sslmode`, " +
+        "`verify-full` holds for other machines and `disable` for this one.",
+    }),
+  DATABASE_ENGINE: choice("auto", "postgresql", "cockroachdb")
+    .prefault("auto")
+    .describe("The engine that the database must be; another one is refused at start. `auto` takes either."),
+
+  CRDB_HOST: host()
+    .prefault("localhost")
+    .describe("The CockroachDB host. Any of the `CRDB_*` up to `CRDB_SSL_KEY` selects CockroachDB."),
+  CRDB_PORT: integer(1, 65_535).prefault("26257").describe("The CockroachDB port."),
+  CRDB_USER: z.string().prefault("root").describe("The CockroachDB user."),
+  CRDB_PASSWORD: z
+    .string()
+    .optional()
+    .meta({ secret: true, description: "The CockroachDB user's password." }),
+  CRDB_DATABASE: z.string().prefault("defaultdb").describe("The CockroachDB database."),
+  CRDB_SSL_MODE: choice("disable", "require", "verify-ca", "verify-full")
+    .prefault("verify-full")
+    .describe(
+      "TLS to CockroachDB, with libpq's meaning: `disable`, `require`, `verify-ca` or `verify-full`.",
+    ),
+  CRDB_SSL_ROOT_CERT: z
+    .string()
+    .optional()
+    .describe(
+      "A PEM file of the authorities to trust for CockroachDB; without it, those that Node.js trusts.",
+    ),
+  CRDB_SSL_CERT: z.string().optional().describe("A PEM file with the certificate to show to CockroachDB."),
+  CRDB_SSL_KEY: z.string().optional().describe("A PEM file with the private key of `CRDB_SSL_CERT`."),
+
+  // The tutorial's number. CockroachDB serves best about 4 active connections for each vCPU of the cluster.
+  CRDB_MAX_CONNS: integer(1, 1000)
+    .prefault("25")
+    .describe(
+      "Connections to the database at most, whichever it is; 4 × vCPUs of the cluster over all replicas.",
+    ),
+  CRDB_MIN_CONNS: integer(0, 1000)
+    .prefault("5")
+    .describe("Connections to keep open when idle; never more than `CRDB_MAX_CONNS`."),
+  // CockroachDB's advice is 5 to 30 minutes, to start with 5, and the same when idle: connections then spread
+  // over nodes that have joined.
+  CRDB_MAX_CONN_LIFETIME: duration(secondMs, 24 * hourMs)
+    .prefault("5m")
+    .describe("A connection is replaced at this age (some a little earlier, so that not all go at once)."),
+  CRDB_MAX_CONN_IDLE_TIME: duration(secondMs, 24 * hourMs)
+    .prefault("5m")
+    .describe("A connection beyond `CRDB_MIN_CONNS` is closed after it was idle for so long."),
+  // As many as calls in flight: that bound answers first, this one protects against work that is not a call.
+  POOL_QUEUE_MAX: integer(0, 100_000)
+    .prefault("1024")
+    .describe("Calls that may wait for a connection; more are answered RESOURCE_EXHAUSTED."),
+  // A fifth of the default deadline: the caller learns of the overload while it can still try elsewhere.
+  POOL_WAIT_MAX: duration(1, minuteMs)
+    .prefault("1s")
+    .describe("How long a call waits for a connection before it is answered RESOURCE_EXHAUSTED."),
+
+  // At 4,000 calls per second the last of 1024 waits a quarter of a second, which is far from its deadline.
+  CALL_IN_FLIGHT_MAX: integer(1, 100_000)
+    .prefault("1024")
+    .describe("Calls that run at once; more are answered RESOURCE_EXHAUSTED."),
+  // gRPC's own default in every language, so that client and server agree unless both are told otherwise.
+  CALL_MESSAGE_MAX: size(kibi, 64 * mebi)
+    .prefault("4MiB")
+    .describe("The largest message that is read."),
+  // A call takes milliseconds; 5 s outlives the retries of a database node that restarts.
+  CALL_DEADLINE_DEFAULT: duration(10, hourMs)
+    .prefault("5s")
+    .describe("The deadline of a call whose caller set none."),
+  CALL_DEADLINE_MAX: duration(10, hourMs)
+    .prefault("60s")
+    .describe("The longest deadline; a longer one is shortened to it."),
+
+  SHUTDOWN_DRAIN: duration(0, 10 * minuteMs)
+    .optional()
+    .meta({
+      fallback: "0s on loopback, else 5s",
+      description: "After SIGTERM, how long calls are still taken while health says NOT_SERVING.",
+    }),
+  // Twice the default deadline; with the drain it stays below the 30 s that Kubernetes waits before SIGKILL.
+  SHUTDOWN_GRACE: duration(0, hourMs)
+    .prefault("10s")
+    .describe(
+      "After the drain, how long calls in flight may take to finish. Without any, the stop is immediate.",
+    ),
+  LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent")
+    .prefault("info")
+    .describe(
+      "The least severe log line to write: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.",
+    ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url()
+    .optional()
+    .meta({ secret: true, description: "Where traces are sent (OTLP over HTTP); without it none are made." }),
+
+  TLS_CERT_FILE: z
+    .string()
+    .optional()
+    .describe("The certificate chain of gRPC and HTTP (PEM). Read again when it changes, like the next two."),
+  TLS_KEY_FILE: z.string().optional().describe("A PEM file with the private key of `TLS_CERT_FILE`."),
+  TLS_CLIENT_CA_FILE: z
+    .string()
+    .optional()
+    .describe("A PEM file of authorities; a caller must show a certificate that one of them signed."),
+  AUTH_ISSUER: z
+    .string()
+    .optional()
+    .describe(
+      "The `iss` that tokens must have. Set it, and each call needs a token: `authorization: Bearer <JWT>`.",
+    ),
+  AUTH_AUDIENCE: z.string().optional().describe("The `aud` that tokens must have."),
+  AUTH_JWKS_URL: url().optional().meta({
+    secret: true,
+    description: "Where the issuer publishes its keys: `https`, or `http` on this machine.",
+  }),
+  AUTH_KEY_FILE: z
+    .string()
+    .optional()
+    .describe("A file with the issuer's public key (PEM) or keys (JWKS), in the place of `AUTH_JWKS_URL`."),
+});
+
+/** The variables' values, as what they mean: durations in milliseconds, sizes in bytes. */
+export type Values = z.output<typeof variables>;
+
+/** The name of a variable. */
+export type Name = keyof Values;
+
+/** The variables' names, in the order of the documentation. */
+export const names = Object.keys(variables.shape) as Name[];
+
+// The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
+const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|TLS)_/;
+// gRPC's libraries and HTTP clients read variables of these names.
+const foreign = /^(GRPC_(TRACE|VERBOSITY|(NODE|DEFAULT_SSL|SSL|EXPERIMENTAL|XDS|DNS|PROXY)_.*)|HTTP_PROXY)$/;
+// Kubernetes sets these for each service of the namespace, and a service may be called grpc or crdb-public.
+const serviceLinks = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const serviceLink = /^(tcp|udp|sctp):\/\//;
+
+/**
+ * A line for each variable that begins like ours and is none of them: a mistyped limit must not be ignored.
+ * Never holds a value, which may be a secret under a mistyped name.
+ */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const unknown = Object.keys(env).filter((name) => {
+    if (!prefixes.test(name) || foreign.test(name) || Object.hasOwn(variables.shape, name)) return false;
+    return !serviceLinks.test(name) && !(name.endsWith("_PORT") && serviceLink.test(env[name] ?? ""));
+  });
+  return unknown.map((name) => {
+    const [nearest] = names.toSorted((one, other) => distance(name, one) - distance(name, other));
+    // A third of the letters: more than that is another word, and a guess would mislead.
+    const near = nearest !== undefined && distance(name, nearest) <= name.length / 3;
+    return `${name}: is no variable of this service${near ? `; did you mean ${nearest}?` : ""}`;
+  });
+}
+
+/** What was given instead, for the message about a variable that cannot be read; nothing of a secret. */
+export function found(name: Name, text: string): string {
+  if (variables.shape[name].meta()?.["secret"] === true) return "";
+  if (!serviceLink.test(text)) return `, not ${JSON.stringify(text.slice(0, 100))}`;
+  const service = name
+    .replace(/_PORT$/, "")
+    .replaceAll("_", "-")
+    .toLowerCase();
+  const remedy = `set ${name} for the container, or enableServiceLinks: false for the pod`;
+  return `; ${text} comes from Kubernetes for a service named ${service}: ${remedy}`;
+}
+
+/** Levenshtein's distance: how many letters to insert, delete or replace. */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [i, letter] of Array.from(one).entries()) {
+    const next = [i + 1];
+    for (const [j, otherLetter] of Array.from(other).entries()) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === otherLetter ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}

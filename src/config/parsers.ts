@@ -1,0 +1,107 @@
+import { BlockList, isIP, isIPv6 } from "node:net";
+import { z } from "zod";
+
+export const kibi = 1024;
+export const mebi = 1024 * kibi;
+export const secondMs = 1000;
+export const minuteMs = 60 * secondMs;
+export const hourMs = 60 * minuteMs;
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether the host can only be this machine. A name other than localhost may resolve to anything. */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return family === 0
+    ? host.toLowerCase() === "localhost"
+    : loopback.check(host, family === 4 ? "ipv4" : "ipv6");
+}
+
+/** A value that `parse` reads from text, or refuses with undefined; `must` then says what is allowed. */
+function parsed<T>(must: string, parse: (text: string) => T | undefined) {
+  return z.string().transform((text, context): T => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.addIssue(`must be ${must}`);
+    return z.NEVER;
+  });
+}
+
+export function choice<const T extends readonly [string, ...string[]]>(...values: T) {
+  return z.enum(values, `must be ${values.slice(0, -1).join(", ")} or ${values.at(-1)}`);
+}
+
+export function address() {
+  return parsed(
+    "host:port, such as 127.0.0.1:50051, [::1]:50051 or 0.0.0.0:0 (port 0: any free port)",
+    (text) => {
+      const match = /^(?:\[(?<ipv6>[^\]]+)\]|(?<host>[^:[\]]+)):(?<port>\d{1,5})$/.exec(text)?.groups;
+      const port = Number(match?.["port"]);
+      const host = match?.["ipv6"] ?? match?.["host"];
+      if (host === undefined || port > 65_535) return undefined;
+      return (match?.["ipv6"] === undefined ? isHost(host) : isIPv6(host)) ? { host, port } : undefined;
+    },
+  );
+}
+
+/** A name or address to connect to. */
+export function host() {
+  return parsed("a host name or an address", (text) => (isHost(text) ? text : undefined));
+}
+
+/** An address or a name; a name whose last label is a number would be a mistyped address. */
+export function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (/^[\w-]+(\.[\w-]+)*\.?$/.test(text) && !/(^|\.)\d+$/.test(text));
+}
+
+export function integer(min: number, max: number) {
+  return parsed(`a whole number from ${min} to ${max}`, (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+    return value >= min && value <= max ? value : undefined;
+  });
+}
+
+export function duration(minMs: number, maxMs: number) {
+  const units = { ms: 1, s: secondMs, m: minuteMs, h: hourMs };
+  const range = `from ${durationText(minMs)} to ${durationText(maxMs)}`;
+  return parsed(`a duration such as 500ms, 30s, 5m or 1h30m, ${range}`, (text) => {
+    if (!/^(\d{1,9}(ms|s|m|h))+$/.test(text)) return undefined;
+    const parts = [...text.matchAll(/(\d+)(ms|s|m|h)/g)];
+    const value = parts.reduce(
+      (sum, [, count, unit]) => sum + Number(count) * units[unit as keyof typeof units],
+      0,
+    );
+    return value >= minMs && value <= maxMs ? value : undefined;
+  });
+}
+
+function durationText(ms: number): string {
+  if (ms > 0 && ms % hourMs === 0) return `${ms / hourMs}h`;
+  if (ms > 0 && ms % minuteMs === 0) return `${ms / minuteMs}m`;
+  return ms % secondMs === 0 ? `${ms / secondMs}s` : `${ms}ms`;
+}
+
+export function size(min: number, max: number) {
+  const units: Record<string, number> = { "": 1, KiB: kibi, MiB: mebi };
+  return parsed(`a size such as 65536, 512KiB or 4MiB, from ${min / kibi}KiB to ${max / mebi}MiB`, (text) => {
+    const [, count, unit = ""] = /^(\d{1,9})(KiB|MiB)?$/.exec(text) ?? [];
+    const value = Number(count) * (units[unit] ?? 0);
+    return value >= min && value <= max ? value : undefined;
+  });
+}
+
+export function url() {
+  return parsed("an http:// or https:// URL without user and password", (text) => {
+    const value = URL.parse(text);
+    if (value === null || !/^https?:$/.test(value.protocol)) return undefined;
+    return value.username === "" && value.password === "" ? value : undefined;
+  });
+}
+
+/** Why a file that the operator named cannot be used: reading failed, or it holds nothing of the kind. */
+export function fileProblem(path: string, error: unknown, kind: string): string {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return /^E[A-Z0-9]+$/.test(code) ? `${path} cannot be read (${code})` : `${path} holds no ${kind}`;
+}

@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import pg from "pg";
+import type { Connection } from "../config.ts";
+import { holdDirectory } from "./embedded-holder.ts";
+import { createLauncher, findPrograms, type Launcher, type Programs } from "./embedded-launcher.ts";
+import { collectLog, startServer, untilEnded, type Server } from "./embedded-server.ts";
+
+/** A PostgreSQL server of our own. Disposal shuts it down and lets go of the directory. */
+export type Embedded = {
+  /** To its database "commerce", as the role that owns it: no superuser, but it may create databases. */
+  readonly connection: Connection;
+  /** The server's process. */
+  readonly pid: number;
+  /** Resolves when the server has ended: with the reason, or with undefined after disposal. Never rejects. */
+  readonly exited: Promise<Error | undefined>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type EmbeddedOptions = {
+  /** Server settings, "name=value". With "fsync=off" the directory is made without syncing it, too. */
+  readonly settings?: readonly string[];
+};
+
+const role = "commerce";
+
+/**
+ * Starts the PostgreSQL that came with `npm ci` on a directory, which it makes on first use: durable, on a
+ * free port of 127.0.0.1. Whoever starts a second one on the directory gets an error that names the first.
+ * Every failure is an Error of one line.
+ *
+ * The server ends with this process, also by SIGKILL (on Linux; createLauncher says what happens elsewhere),
+ * and a start right after that waits for it. The directory holds `cluster/`, which appears whole or not at
+ * all, and the `holder.<n>` file of the process that has it.
+ */
+export async function startEmbedded(dataDir: string, options: EmbeddedOptions = {}): Promise<Embedded> {
+  const directory = path.resolve(dataDir);
+  try {
+    return await start(directory, options.settings ?? []);
+  } catch (error) {
+    const { syscall, message } = error as NodeJS.ErrnoException;
+    if (syscall === undefined) throw error;
+    throw new Error(`data directory ${directory} cannot be used: ${message}`, { cause: error });
+  }
+}
+
+async function start(directory: string, settings: readonly string[]): Promise<Embedded> {
+  const programs = await findPrograms();
+  await mkdir(directory, { recursive: true });
+  await using owned = new AsyncDisposableStack();
+  owned.use(await holdDirectory(directory));
+  const launcher = await createLauncher(programs, directory);
+  const cluster = path.join(directory, "cluster");
+  if (!(await readdir(directory)).includes("cluster"))
+    await createCluster(launcher, programs, cluster, settings);
+  const password = await readFile(path.join(cluster, "password"), "utf8");
+  const server = owned.use(
+    await startServer(launcher, programs.postgres, path.join(cluster, "data"), settings),
+  );
+  const resources = owned.move();
+  return {
+    connection: {
+      host: "127.0.0.1",
+      port: server.port,
+      user: role,
+      password,
+      database: "commerce",
+      ssl: false,
+    },
+    pid: server.pid,
+    exited: server.exited,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/**
+ * Makes the server's files beside their place and moves them there, so that an interrupted first start leaves
+ * nothing that looks whole. They are written without syncing and synced once, at the end. `password` is what
+ * keeps other users of the machine, who reach every port of 127.0.0.1, from running programs as the server's
+ * user: a superuser of PostgreSQL may.
+ */
+async function createCluster(
+  launcher: Launcher,
+  programs: Programs,
+  cluster: string,
+  settings: readonly string[],
+): Promise<void> {
+  const directory = path.dirname(cluster);
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith("cluster.new-")) continue;
+    // What interrupted starts left. Their initdb may still be going, hence the retries and a name of our own.
+    await rm(path.join(directory, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  }
+  const draft = await mkdtemp(`${cluster}.new-`);
+  const data = path.join(draft, "data");
+  const passwordFile = path.join(draft, "password");
+  const password = randomBytes(24).toString("base64url");
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  const { owner } = launcher;
+  if (owner !== undefined)
+    await Promise.all([draft, passwordFile].map((file) => chown(file, owner.uid, owner.gid)));
+
+  // Sorted by code point, as CockroachDB does, and the same on every system.
+  const sorting = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
+  const access = ["--username=postgres", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
+  await runInitdb(launcher, programs, ["-D", data, ...access, ...sorting, "--no-sync", "--no-instructions"]);
+  await createDatabase(await startServer(launcher, programs.postgres, data, ["fsync=off"]), password);
+  if (!settings.includes("fsync=off")) await runInitdb(launcher, programs, ["-D", data, "--sync-only"]);
+  await rename(draft, cluster);
+}
+
+/** Makes the service's role and database, and shuts the server down. */
+async function createDatabase(started: Server, password: string): Promise<void> {
+  await using server = started;
+  const { port } = server;
+  const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", password, database: "postgres" });
+  await client.connect();
+  try {
+    await client.query(`create role ${role} login createdb password ${pg.escapeLiteral(password)}`);
+    await client.query(`create database commerce owner ${role}`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function runInitdb(launcher: Launcher, programs: Programs, args: readonly string[]): Promise<void> {
+  const child = launcher.launch(programs.initdb, args);
+  const reason = await untilEnded(child, collectLog(child));
+  if (child.exitCode !== 0) throw new Error(`initdb failed: ${reason}`);
+}

@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Connection, Engine } from "../config.ts";
+import { toClientConfig } from "./connection.ts";
+import { acquireLease, expectLease, type MigrationLease } from "./migration-lease.ts";
+import {
+  expectContinuation,
+  findPending,
+  migrationsDirectory,
+  readMigrations,
+  selectApplied,
+  splitStatements,
+  type AppliedRow,
+  type Migration,
+} from "./migrations.ts";
+
+/** A migration that this run applied. */
+export type Applied = { readonly version: string; readonly elapsedMs: number };
+
+export type MigrateOptions = {
+  readonly engine: Engine;
+  readonly directory?: string;
+  /**
+   * How long to wait while another process migrates. Default: a minute, which most migrations take less than.
+   */
+  readonly waitMs?: number;
+  /** Told of each migration, in a line. */
+  readonly log?: (line: string) => void;
+};
+
+const createTables = [
+  `create table if not exists schema_migrations (
+    version text not null,
+    checksum text not null,
+    apply_time timestamptz not null default now(),
+    constraint schema_migrations_pkey primary key (version)
+  )`,
+  `create table if not exists schema_migrations_lock (
+    id int4 not null,
+    owner uuid not null,
+    holder text not null,
+    acquire_time timestamptz not null,
+    expire_time timestamptz not null,
+    constraint schema_migrations_lock_pkey primary key (id)
+  )`,
+];
+
+const insertApplied = "insert into schema_migrations (version, checksum) values ($1, $2)";
+
+/**
+ * Applies the migrations that the database lacks, in order, each once however many processes run this;
+ * returns those that this one applied. Fails with an Error of one line naming the migration.
+ *
+ * On PostgreSQL a migration and its row are one transaction. CockroachDB commits before each change of the
+ * schema, so there each statement runs by itself and the row comes last: after a failure the next run repeats
+ * the file from its start, and every statement must allow that.
+ */
+export async function migrate(connection: Connection, options: MigrateOptions): Promise<Applied[]> {
+  const { engine, directory = migrationsDirectory, waitMs = 60_000, log = () => {} } = options;
+  const migrations = await readMigrations(directory, engine);
+  const client = new pg.Client({
+    ...toClientConfig(connection),
+    application_name: "commerce-core migrations",
+  });
+  // Without a listener, a connection that breaks ends the process; the statement that runs rejects anyway.
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    for (const statement of createTables) await createTable(client, statement);
+    await using lease = await acquireLease(connection, waitMs);
+    // Read under the lease: what another process applied meanwhile is applied.
+    const rows = await readApplied(client);
+    expectContinuation(migrations, rows);
+    const applied: Applied[] = [];
+    for (const migration of findPending(migrations, rows)) {
+      const start = performance.now();
+      await (engine === "postgresql" ? applyAsOne : applyByStatement)(client, lease, migration);
+      const elapsedMs = Math.round(performance.now() - start);
+      applied.push({ version: migration.version, elapsedMs });
+      log(`applied ${migration.version} in ${elapsedMs} ms`);
+    }
+    return applied;
+  } finally {
+    await client.end();
+  }
+}
+
+/** The rows of schema_migrations; none where the table does not exist yet. */
+export async function readApplied(client: pg.Client): Promise<readonly AppliedRow[]> {
+  try {
+    return (await client.query<AppliedRow>(selectApplied)).rows;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError && error.code === "42P01") return [];
+    throw error;
+  }
+}
+
+async function applyAsOne(client: pg.Client, lease: MigrationLease, migration: Migration): Promise<void> {
+  const { version, checksum, sql } = migration;
+  lease.signal.throwIfAborted();
+  // Not serializable: the renewals of the lease, which the end of this transaction reads, would make it fail.
+  await client.query("begin isolation level read committed");
+  try {
+    await client.query(sql).catch((error: unknown) => fail(migration, error, sql));
+    if (client.getTransactionStatus() !== "T") {
+      throw new Error(
+        `migration ${version} ends the transaction that it runs in: leave begin and commit out`,
+      );
+    }
+    await expectLease(client, lease);
+    await client.query(insertApplied, [version, checksum]);
+    await client.query("commit");
+  } catch (error) {
+    // Nothing to undo where the connection is what failed.
+    await client.query("rollback").catch(() => {});
+    throw error;
+  }
+}
+
+async function applyByStatement(
+  client: pg.Client,
+  lease: MigrationLease,
+  migration: Migration,
+): Promise<void> {
+  for (const statement of splitStatements(migration.sql)) {
+    await expectLease(client, lease);
+    await client.query(statement).catch((error: unknown) => fail(migration, error, statement));
+  }
+  await expectLease(client, lease);
+  await client.query(insertApplied, [migration.version, migration.checksum]);
+}
+
+/** Throws what the database said of `sql`, with the line it points at. */
+function fail({ version, file }: Migration, error: unknown, sql: string): never {
+  const { message, position } = error as pg.DatabaseError;
+  const before = position === undefined ? undefined : sql.slice(0, Number(position) - 1).split("\n");
+  const at = before === undefined ? "" : `, at "${sql.split("\n")[before.length - 1]?.trim()}"`;
+  throw new Error(`migration ${version} failed: ${message} (${file}${at})`, { cause: error });
+}
+
+/**
+ * On PostgreSQL `if not exists` does not look at what another session is about to commit: the loser looks
+ * again.
+ */
+async function createTable(client: pg.Client, statement: string): Promise<void> {
+  // duplicate_object, unique_violation, duplicate_table, serialization_failure
+  const races = ["42710", "23505", "42P07", "40001"];
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.query(statement);
+      return;
+    } catch (error) {
+      // The second attempt sees the table; more are for CockroachDB, which may ask for several.
+      const raced = error instanceof pg.DatabaseError && races.includes(error.code ?? "");
+      if (!raced || attempt === 5) throw error;
+      await sleep(20 * attempt);
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import { createPublicKey, hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { createLocalJWKSet, createRemoteJWKSet, errors, type JSONWebKeySet, type JWTPayload } from "jose";
+import { jwtVerify, type JWTVerifyGetKey } from "jose";
+import { fileProblem } from "../config/parsers.ts";
+import { type Config, ConfigError } from "../config.ts";
+import { DomainError } from "../db/errors.ts";
+import { policy } from "../gen/commerce/options/v1/options_pb.ts";
+
+/** Answers who calls a method, from the call's headers. Fails with a DomainError where that may not be. */
+export type Authenticate = (header: (name: string) => string | null, method: DescMethod) => Promise<string>;
+
+type Auth = NonNullable<Config["auth"]>;
+type Identity = {
+  readonly principal: string;
+  readonly scopes: ReadonlySet<string>;
+  readonly expiryMs: number;
+};
+
+/** What a test may set. */
+export type AuthOptions = {
+  readonly now?: () => number;
+  /** Verified tokens to remember: 10,000 take about 4 MB, and one more costs its verification again. */
+  readonly tokensMax?: number;
+};
+
+// Public-key signatures only. With HMAC in the list, whoever has the public key could sign with it.
+const algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
+
+// A withdrawn key stops to count when both the keys (jose: 10 minutes) and what they verified are forgotten.
+const rememberMsMax = 5 * 60_000;
+
+// Less than half of the default deadline, so that a call learns what is wrong instead of timing out.
+const jwksMsMax = 2000;
+
+/**
+ * Makes the function that authenticates and authorises a call. Without `auth` everybody is "anonymous" and
+ * may do all. With it a call needs a token of the issuer for the audience, with the scopes of the method's
+ * policy; the principal is the token's subject, and a method without a policy is closed. Errors and their
+ * causes hold nothing of the token. Throws a ConfigError where the key file cannot be used.
+ */
+export function createAuthenticator(auth: Config["auth"], options: AuthOptions = {}): Authenticate {
+  if (auth === undefined) return async () => "anonymous";
+  const now = options.now ?? Date.now;
+  const verify = createVerifier(auth, now);
+  const identities = createMemory(options.tokensMax ?? 10_000, now);
+  const scopesByMethod = new Map<DescMethod, readonly string[] | undefined>();
+
+  return async (header, method) => {
+    const token = bearerToken(header("authorization"));
+    // A digest as the key: no usable token stays in memory, and an entry is small whatever the token's size.
+    const digest = hash("sha256", token, "base64");
+    const identity = identities.get(digest) ?? identities.add(digest, await verify(token));
+    if (!scopesByMethod.has(method)) scopesByMethod.set(method, requiredScopes(method));
+    authorise(identity, scopesByMethod.get(method), method);
+    return identity.principal;
+  };
+}
+
+function bearerToken(header: string | null): string {
+  if (header === null || header === "") {
+    throw new DomainError(
+      "unauthenticated",
+      "CREDENTIALS_MISSING",
+      "The call needs `authorization: Bearer <JWT>`.",
+    );
+  }
+  const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header)?.[1];
+  if (token !== undefined) return token;
+  throw new DomainError(
+    "unauthenticated",
+    "CREDENTIALS_MALFORMED",
+    "The authorization is not `Bearer <JWT>`.",
+  );
+}
+
+function requiredScopes(method: DescMethod): readonly string[] | undefined {
+  return hasOption(method, policy) ? getOption(method, policy).scopes : undefined;
+}
+
+function authorise(identity: Identity, scopes: readonly string[] | undefined, method: DescMethod): void {
+  const name = `${method.parent.typeName}/${method.name}`;
+  if (scopes === undefined) {
+    throw new DomainError("permission_denied", "METHOD_CLOSED", `No scope allows ${name}.`, {
+      metadata: { method: name },
+    });
+  }
+  const missing = scopes.filter((scope) => !identity.scopes.has(scope)).join(" ");
+  if (missing !== "") {
+    throw new DomainError("permission_denied", "SCOPE_MISSING", `${name} needs a token with: ${missing}.`, {
+      metadata: { method: name, scope: missing },
+    });
+  }
+}
+
+function createVerifier(auth: Auth, now: () => number): (token: string) => Promise<Identity> {
+  const keys = "keyFile" in auth.keys ? readKeys(auth.keys.keyFile) : fetchKeys(auth.keys.jwksUrl);
+  const { issuer, audience } = auth;
+  return async (token) => {
+    try {
+      const currentDate = new Date(now());
+      const requiredClaims = ["sub", "exp"];
+      const checks = { issuer, audience, algorithms, requiredClaims, currentDate };
+      return toIdentity((await jwtVerify(token, keys, checks)).payload);
+    } catch (error) {
+      if (error instanceof DomainError) throw error;
+      // Never the cause: jose's errors carry the claims.
+      if (error instanceof errors.JWTExpired) {
+        throw new DomainError("unauthenticated", "TOKEN_EXPIRED", "The token has expired.");
+      }
+      throw invalidToken(error instanceof errors.JOSEError ? error.code : "ERR_KEY");
+    }
+  };
+}
+
+function toIdentity(claims: JWTPayload): Identity {
+  const { sub, exp } = claims;
+  if (typeof sub !== "string" || sub === "" || exp === undefined) throw invalidToken("ERR_JWT_INVALID");
+  // OAuth has a list in one string, `scope`; other issuers say `scp` or `scopes`, mostly as arrays.
+  const scopes = [claims["scope"], claims["scp"], claims["scopes"]].flat().flatMap((scope) => {
+    return typeof scope === "string" ? scope.split(" ") : [];
+  });
+  return { principal: sub, scopes: new Set(scopes), expiryMs: exp * 1000 };
+}
+
+function invalidToken(check: string): DomainError {
+  const message = "The token is not one that this service accepts.";
+  return new DomainError("unauthenticated", "TOKEN_INVALID", message, { metadata: { check } });
+}
+
+/** Keys of a file: a PEM public key, or a JWKS. */
+function readKeys(file: string): JWTVerifyGetKey {
+  try {
+    const text = readFileSync(file, "utf8");
+    if (/PRIVATE KEY|"d"\s*:/.test(text)) throw new TypeError("A private key has no business here.");
+    if (!text.includes("-----BEGIN")) return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+    const only = createLocalJWKSet({ keys: [createPublicKey(text).export({ format: "jwk" })] });
+    // A PEM has no key id to compare the token's with.
+    return (header, token) => only({ alg: header.alg }, token);
+  } catch (error) {
+    const problem = fileProblem(file, error, "public key, as PEM or JWKS, or holds a private one");
+    throw new ConfigError([`AUTH_KEY_FILE: ${problem}`]);
+  }
+}
+
+/** Keys that the issuer publishes: fetched when first needed, when old, when a token names an unknown one. */
+function fetchKeys(url: string): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: jwksMsMax });
+  const tokenFaults = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys, errors.JOSENotSupported];
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (tokenFaults.some((fault) => error instanceof fault)) throw error;
+      const message = "The keys to verify tokens with cannot be fetched at the moment.";
+      throw new DomainError(
+        "unavailable",
+        "SIGNING_KEYS_UNAVAILABLE",
+        message,
+        { retryAfterMs: 1000 },
+        error,
+      );
+    }
+  };
+}
+
+/** Remembers the youngest `max` identities until they expire: a verification costs 20 to 300 µs. */
+function createMemory(max: number, now: () => number) {
+  const entries = new Map<string, { readonly identity: Identity; readonly untilMs: number }>();
+  return {
+    get(digest: string): Identity | undefined {
+      const entry = entries.get(digest);
+      if (entry === undefined || now() < entry.untilMs) return entry?.identity;
+      entries.delete(digest);
+      return undefined;
+    },
+    add(digest: string, identity: Identity): Identity {
+      const [oldest] = entries.keys();
+      if (oldest !== undefined && entries.size >= max) entries.delete(oldest);
+      entries.set(digest, { identity, untilMs: Math.min(identity.expiryMs, now() + rememberMsMax) });
+      return identity;
+    },
+  };
+}

@@ -1,0 +1,183 @@
+import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import {
+  Metadata,
+  type MethodDefinition,
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerOptions,
+  type ServerUnaryCall,
+  type StatusObject,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Address } from "../config.ts";
+import { callerLeft, type Incoming } from "./lifetime.ts";
+import { cannotListen, type Door, toHostPort } from "./listen.ts";
+import type { Method, Requests } from "./pipeline.ts";
+import type { Tls } from "./tls.ts";
+
+type UnaryCall = ServerUnaryCall<Message, Message>;
+type StreamCall = ServerDuplexStream<Message, Message> & { readonly request: Message };
+
+const STATUS_DETAILS = "grpc-status-details-bin";
+
+const OPTIONS: ServerOptions = {
+  // A peer that is gone without a word is noticed after a minute and ten seconds; balancers and NATs keep a connection
+  // that is used once a minute.
+  "grpc.keepalive_time_ms": 60_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  // Callers reconnect every five minutes (± 10 %), so that a new replica gets its share of them. The grace is the longest
+  // deadline of a stream: a rotation cuts no call.
+  "grpc.max_connection_age_ms": 300_000,
+  "grpc.max_connection_age_grace_ms": 3_600_000,
+  // Calls one connection may have open; more wait at the client. Bounds what one peer can make us hold.
+  "grpc.max_concurrent_streams": 256,
+  "grpc.enable_channelz": 0,
+};
+
+/** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
+export async function startGrpcDoor(
+  methods: readonly Method[],
+  options: {
+    readonly address: Address;
+    readonly messageBytesMax: number;
+    readonly tls?: Tls | undefined;
+  },
+): Promise<Door> {
+  const { address, messageBytesMax, tls } = options;
+  const credentials = tls?.grpcCredentials() ?? ServerCredentials.createInsecure();
+  const server = new Server({
+    ...OPTIONS,
+    "grpc.max_receive_message_length": messageBytesMax,
+    "grpc.max_send_message_length": messageBytesMax,
+  });
+  const definitions = methods.map((method) => [toPath(method), toDefinition(method)] as const);
+  const handlers = methods.map((method) => [toPath(method), toHandler(method)] as const);
+  server.addService(
+    Object.fromEntries(definitions),
+    Object.fromEntries(handlers) as UntypedServiceImplementation,
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(toHostPort(address), credentials, (error, bound) => {
+      if (error) reject(cannotListen(address, "GRPC_ADDR", error));
+      else resolve(bound);
+    });
+  });
+
+  return {
+    address: { host: address.host, port },
+    drain: (graceMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => {
+          server.forceShutdown();
+          resolve(false);
+        }, graceMs);
+        // GOAWAY on every connection; the callback comes when the last call has been answered.
+        server.tryShutdown(() => {
+          clearTimeout(timer);
+          resolve(true);
+        });
+      }),
+    async [Symbol.asyncDispose]() {
+      server.forceShutdown();
+    },
+  };
+}
+
+function toPath({ desc }: Pick<Method, "desc">): string {
+  return `/${desc.parent.typeName}/${desc.name}`;
+}
+
+function toDefinition({ desc }: Method): MethodDefinition<Message, Message> {
+  return {
+    path: toPath({ desc }),
+    requestStream: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
+    responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
+    requestSerialize: (message) => serialize(desc.input, message),
+    requestDeserialize: (bytes) => fromBinary(desc.input, bytes),
+    responseSerialize: (message) => serialize(desc.output, message),
+    responseDeserialize: (bytes) => fromBinary(desc.output, bytes),
+  };
+}
+
+function serialize(schema: DescMessage, message: Message): Buffer {
+  const bytes = toBinary(schema, message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function toHandler({ desc, handler }: Method) {
+  const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
+  // Not the stream itself: its own iterator would destroy the stream, and with it the answer, when a handler stops
+  // reading early.
+  const toRequests = (call: StreamCall): Requests =>
+    streamsRequests ? (call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>) : call.request;
+
+  if (handler.answers === "stream") {
+    return (call: StreamCall): void => {
+      const incoming = toIncoming(call);
+      void writeAll(call, handler.call(toRequests(call), incoming), incoming);
+    };
+  }
+  return (call: UnaryCall, respond: sendUnaryData<Message>): void => {
+    const incoming = toIncoming(call);
+    const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
+    // grpc-js says "cancelled" also after each answer that it has sent; by then nobody must listen.
+    call.once("cancelled", leave);
+    const answer = handler.call(toRequests(call as StreamCall), incoming);
+    void answer
+      .finally(() => call.off("cancelled", leave))
+      .then(
+        (message) => respond(null, message),
+        (error: ConnectError) => respond(toStatus(error)),
+      );
+  };
+}
+
+function toIncoming(call: UnaryCall | StreamCall): Incoming {
+  const deadline = call.getDeadline();
+  return {
+    door: "grpc",
+    header: (name) => call.metadata.get(name)[0]?.toString() ?? null,
+    deadlineMs: typeof deadline === "number" ? deadline : deadline.getTime(),
+    controller: new AbortController(),
+  };
+}
+
+/** Writes each answer when the reader has room for it, so that a slow reader holds the handler and not our memory. */
+async function writeAll(call: StreamCall, answers: AsyncIterable<Message>, incoming: Incoming): Promise<void> {
+  const { controller, deadlineMs } = incoming;
+  call.once("cancelled", () => controller.abort(callerLeft(deadlineMs)));
+  try {
+    for await (const answer of answers) {
+      if (!call.write(answer)) await drained(call, controller.signal);
+    }
+    call.end();
+  } catch (error) {
+    call.emit("error", toStatus(error as ConnectError));
+  }
+}
+
+/** Waits until the stream takes more or the call is over, and leaves no listener behind. */
+function drained(call: StreamCall, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      call.off("drain", done).off("close", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    call.on("drain", done).on("close", done);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}
+
+/** gRPC's codes are Connect's. The details travel beside the message as a google.rpc.Status. */
+function toStatus(error: ConnectError): Partial<StatusObject> {
+  const metadata = new Metadata();
+  const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
+  if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
+  return { code: error.code as number, details: error.rawMessage, metadata };
+}

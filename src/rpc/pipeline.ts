@@ -1,0 +1,225 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import type { Call, Service } from "../call.ts";
+import type { Config } from "../config.ts";
+import { DomainError } from "../db/errors.ts";
+import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import type { Authenticate } from "./auth.ts";
+import { abortable } from "./abortable.ts";
+import { callerLeft, createLifetimes, type Deadlines, type Incoming, type Lifetimes } from "./lifetime.ts";
+import type { Observer, Telemetry } from "./telemetry.ts";
+import { createRequestValidator, type RequestValidator } from "./validation.ts";
+
+/** What a method is called with: a message or, if its requests are streamed, all of them. */
+export type Requests = Message | AsyncIterable<Message>;
+
+/** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
+export type Method = {
+  readonly desc: DescMethod;
+  readonly handler:
+    | { readonly answers: "once"; readonly call: (requests: Requests, incoming: Incoming) => Promise<Message> }
+    | { readonly answers: "stream"; readonly call: (requests: Requests, incoming: Incoming) => AsyncIterable<Message> };
+};
+
+/** A service and what implements it. */
+export type Binding = { readonly service: DescService; readonly implementation: object };
+
+/** Pairs a service with its implementation; the types must fit. */
+export function bind<S extends DescService>(service: S, implementation: Service<S>): Binding {
+  return { service, implementation };
+}
+
+/** The methods of all services, ready to be served. */
+export type Pipeline = {
+  readonly methods: readonly Method[];
+  /** Ends the streams that would never end by themselves (health watches), so that doors can drain. */
+  readonly drain: () => void;
+};
+
+// A stream is an import or an export: a minute is enough for most, and what takes more than an hour should rather be
+// cut into pieces that can be repeated.
+const STREAM_DEADLINES: Deadlines = { msDefault: 60_000, msMax: 3_600_000 };
+// A watch of health lasts as long as its connection.
+const WATCH_DEADLINES: Deadlines = { msDefault: Infinity, msMax: Infinity };
+// Shed callers come back spread over this time, not all at once.
+const RETRY_AFTER_MS_MIN = 100;
+const RETRY_AFTER_MS_MAX = 1_000;
+
+/** What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else does. */
+const INFRASTRUCTURE: ReadonlySet<string> = new Set(
+  [Health, ServerReflection, ServerReflectionV1Alpha].map((service) => service.typeName),
+);
+
+/** What a handler answers: a message or the fields of one. */
+type Init = MessageInitShape<DescMessage>;
+
+type Rpc = {
+  readonly desc: DescMethod;
+  readonly infrastructure: boolean;
+  readonly deadlines: Deadlines;
+  readonly observer: Observer;
+  readonly implementation: (requests: Requests, call: Call) => unknown;
+};
+
+type Shared = {
+  readonly lifetimes: Lifetimes;
+  readonly validator: RequestValidator;
+  readonly authenticate: Authenticate;
+  readonly slots: Slots;
+};
+
+/**
+ * Wraps each method once, for all doors. From the outside in: unknown errors are masked; the call is counted, timed,
+ * logged and traced; its deadline runs (the caller's, clamped, or the default) and is kept even if the handler ignores
+ * its signal; above `inFlightMax` running handlers the call is shed; the caller is authenticated; the requests are
+ * validated. The deadline stands outside of authentication because that, too, may wait for somebody.
+ */
+export function createPipeline(
+  bindings: readonly Binding[],
+  options: { readonly calls: Config["calls"]; readonly authenticate: Authenticate; readonly telemetry: Telemetry },
+): Pipeline {
+  const { calls, authenticate, telemetry } = options;
+  const lifetimes = createLifetimes((err, id) => telemetry.logger.error({ err, id }, "internal error"));
+  const validator = createRequestValidator();
+  const slots = createSlots(calls.inFlightMax, telemetry);
+  const shared: Shared = { lifetimes, validator, authenticate, slots };
+
+  const toMethod = (desc: DescMethod, implementation: object): Method => {
+    validator.warm(desc);
+    const infrastructure = INFRASTRUCTURE.has(desc.parent.typeName);
+    const method = (implementation as Record<string, Rpc["implementation"]>)[desc.localName]!;
+    const rpc: Rpc = {
+      desc,
+      infrastructure,
+      deadlines: toDeadlines(desc, calls),
+      observer: telemetry.observe(desc, infrastructure),
+      implementation: method.bind(implementation),
+    };
+    return desc.methodKind === "unary" || desc.methodKind === "client_streaming"
+      ? { desc, handler: { answers: "once", call: answerOnce(rpc, shared) } }
+      : { desc, handler: { answers: "stream", call: answerStream(rpc, shared) } };
+  };
+  const methods = bindings.flatMap(({ service, implementation }) =>
+    service.methods.map((desc) => toMethod(desc, implementation)),
+  );
+  return { methods, drain: () => lifetimes.drain() };
+}
+
+function answerOnce(rpc: Rpc, shared: Shared) {
+  const run = async (requests: Requests, incoming: Incoming, deadlineMs: number): Promise<Message> => {
+    shared.slots.take(rpc);
+    try {
+      const call = await toCall(rpc, shared, incoming, deadlineMs);
+      const answer = await rpc.implementation(check(rpc, shared, requests, call.signal), call);
+      return create(rpc.desc.output, answer as Init);
+    } finally {
+      shared.slots.release(rpc);
+    }
+  };
+  return (requests: Requests, incoming: Incoming): Promise<Message> =>
+    new Promise((resolve, reject) => {
+      const { deadlineMs, observed, succeed, fail } = shared.lifetimes.begin(rpc, incoming, reject);
+      observed
+        .run(() => run(requests, incoming, deadlineMs))
+        .then((answer) => succeed() && resolve(answer))
+        .catch((error: unknown) => reject(fail(error)));
+    });
+}
+
+function answerStream(rpc: Rpc, shared: Shared) {
+  async function* run(requests: Requests, incoming: Incoming, deadlineMs: number): AsyncGenerator<Message> {
+    shared.slots.take(rpc);
+    try {
+      const call = await toCall(rpc, shared, incoming, deadlineMs);
+      const answers = rpc.implementation(check(rpc, shared, requests, call.signal), call);
+      for await (const answer of answers as AsyncIterable<Init>) yield create(rpc.desc.output, answer);
+    } finally {
+      shared.slots.release(rpc);
+    }
+  }
+  return async function* (requests: Requests, incoming: Incoming): AsyncGenerator<Message> {
+    const { deadlineMs, observed, succeed, fail } = shared.lifetimes.begin(rpc, incoming);
+    const answers = abortable(run(requests, incoming, deadlineMs), incoming.controller.signal);
+    let over = false;
+    try {
+      for (;;) {
+        const step = await observed.run(() => answers.next());
+        if (step.done) break;
+        yield step.value;
+      }
+      over = true;
+      succeed();
+    } catch (error) {
+      over = true;
+      throw fail(error);
+    } finally {
+      // The door has stopped to take answers: there is nobody to take them any more.
+      if (!over) fail(callerLeft(incoming.deadlineMs));
+      await answers.return?.();
+    }
+  };
+}
+
+async function toCall(rpc: Rpc, shared: Shared, incoming: Incoming, deadlineMs: number): Promise<Call> {
+  const { signal } = incoming.controller;
+  const principal = rpc.infrastructure ? "anonymous" : await shared.authenticate(incoming.header, rpc.desc);
+  signal.throwIfAborted();
+  return { signal, deadlineMs, principal };
+}
+
+/** The requests after validation: streamed ones each when the handler takes it. */
+function check(rpc: Rpc, { validator }: Shared, requests: Requests, signal: AbortSignal): Requests {
+  const { input } = rpc.desc;
+  if (!(Symbol.asyncIterator in requests)) {
+    validator.check(input, requests);
+    return requests;
+  }
+  return (async function* () {
+    for await (const request of abortable(requests, signal)) {
+      validator.check(input, request);
+      yield request;
+    }
+  })();
+}
+
+type Slots = { readonly take: (rpc: Rpc) => void; readonly release: (rpc: Rpc) => void };
+
+/**
+ * Bounds the handlers that run. A slot is released when its handler has really stopped, not when its caller has been
+ * answered: what must be bounded is the work.
+ */
+function createSlots(inFlightMax: number, telemetry: Telemetry): Slots {
+  let taken = 0;
+  telemetry.gauge("rpc_server_in_flight", "Handlers that are running.", () => taken);
+  const countShed = telemetry.counter("rpc_server_shed_total", "Calls refused under overload.", "method");
+  return {
+    take({ desc, infrastructure }) {
+      if (infrastructure) return;
+      if (taken >= inFlightMax) {
+        countShed(desc.name);
+        const retryAfterMs = RETRY_AFTER_MS_MIN + Math.random() * (RETRY_AFTER_MS_MAX - RETRY_AFTER_MS_MIN);
+        throw new DomainError("exhausted", "TOO_MANY_CALLS", "too many calls in flight", {
+          retryAfterMs: Math.round(retryAfterMs),
+        });
+      }
+      taken += 1;
+    },
+    release({ infrastructure }) {
+      if (!infrastructure) taken -= 1;
+    },
+  };
+}
+
+function toDeadlines(desc: DescMethod, calls: Config["calls"]): Deadlines {
+  if (desc === Health.method.watch) return WATCH_DEADLINES;
+  if (desc.methodKind === "unary") return { msDefault: calls.deadlineMsDefault, msMax: calls.deadlineMsMax };
+  return STREAM_DEADLINES;
+}

@@ -1,0 +1,139 @@
+import {
+  createRegistry,
+  type DescExtension,
+  type DescFile,
+  type DescService,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { Code } from "@connectrpc/connect";
+import type { Service } from "../call.ts";
+import {
+  ServerReflection,
+  type ServerReflectionRequest,
+  type ServerReflectionResponseSchema,
+} from "../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+
+type Question = ServerReflectionRequest["messageRequest"];
+type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
+
+/**
+ * grpc.reflection v1 and v1alpha for these services and for reflection itself. The files are answered as they were
+ * compiled, custom options included, so that a client sees scopes, idempotency and validation rules.
+ */
+export function reflectionServices(services: readonly DescService[]): {
+  readonly v1: Service<typeof ServerReflection>;
+  readonly v1alpha: Service<typeof ServerReflectionV1Alpha>;
+} {
+  const index = createIndex([...services, ServerReflection, ServerReflectionV1Alpha]);
+  const v1: Service<typeof ServerReflection> = {
+    async *serverReflectionInfo(requests) {
+      const sent = new Set<DescFile>();
+      for await (const originalRequest of requests) {
+        const messageResponse = answer(index, originalRequest.messageRequest, sent);
+        yield { validHost: originalRequest.host, originalRequest, messageResponse };
+      }
+    },
+  };
+  // v1 is v1alpha under another package name: their messages have the same fields, and bytes.
+  return { v1, v1alpha: v1 as unknown as Service<typeof ServerReflectionV1Alpha> };
+}
+
+type Index = {
+  readonly services: readonly string[];
+  readonly files: ReadonlyMap<string, DescFile>;
+  /** The file that declares a full name: of a type, method, field, enum value or extension. */
+  readonly symbols: ReadonlyMap<string, DescFile>;
+  readonly messages: ReadonlySet<string>;
+  readonly extensions: readonly DescExtension[];
+};
+
+function createIndex(services: readonly DescService[]): Index {
+  const files = new Map<string, DescFile>();
+  for (const service of services) {
+    for (const file of withDependencies(service.file)) files.set(fileName(file), file);
+  }
+  const symbols = new Map<string, DescFile>();
+  const messages = new Set<string>();
+  const extensions: DescExtension[] = [];
+  for (const desc of createRegistry(...files.values())) {
+    symbols.set(desc.typeName, desc.file);
+    switch (desc.kind) {
+      case "service":
+        for (const method of desc.methods) symbols.set(`${desc.typeName}.${method.name}`, desc.file);
+        break;
+      case "message":
+        messages.add(desc.typeName);
+        for (const field of desc.fields) symbols.set(`${desc.typeName}.${field.name}`, desc.file);
+        break;
+      case "enum": {
+        // An enum's values are its siblings in proto, not its children.
+        const scope = desc.typeName.slice(0, desc.typeName.lastIndexOf(".") + 1);
+        for (const value of desc.values) symbols.set(`${scope}${value.name}`, desc.file);
+        break;
+      }
+      case "extension":
+        extensions.push(desc);
+        break;
+      default:
+        desc satisfies never;
+    }
+  }
+  return { services: services.map((service) => service.typeName), files, symbols, messages, extensions };
+}
+
+function answer(index: Index, question: Question, sent: Set<DescFile>): Answer {
+  switch (question.case) {
+    case "listServices":
+      return { case: "listServicesResponse", value: { service: index.services.map((name) => ({ name })) } };
+    case "fileByFilename":
+      return answerFile(index.files.get(question.value), question.value, sent);
+    case "fileContainingSymbol":
+      return answerFile(index.symbols.get(question.value), question.value, sent);
+    case "fileContainingExtension": {
+      const { containingType, extensionNumber } = question.value;
+      const extension = index.extensions.find(
+        (candidate) => candidate.extendee.typeName === containingType && candidate.number === extensionNumber,
+      );
+      return answerFile(extension?.file, `${containingType}[${extensionNumber}]`, sent);
+    }
+    case "allExtensionNumbersOfType": {
+      const baseTypeName = question.value;
+      if (!index.messages.has(baseTypeName)) return toError(Code.NotFound, `not found: ${baseTypeName}`);
+      const own = index.extensions.filter((extension) => extension.extendee.typeName === baseTypeName);
+      const extensionNumber = own.map((extension) => extension.number);
+      return { case: "allExtensionNumbersResponse", value: { baseTypeName, extensionNumber } };
+    }
+    case undefined:
+      return toError(Code.InvalidArgument, "the request asks nothing");
+    default:
+      return question satisfies never;
+  }
+}
+
+/** The file and what it imports, each at most once a stream: clients keep what they have been sent. */
+function answerFile(file: DescFile | undefined, what: string, sent: Set<DescFile>): Answer {
+  if (!file) return toError(Code.NotFound, `not found: ${what}`);
+  const files = [...withDependencies(file)].filter((dependency) => dependency === file || !sent.has(dependency));
+  for (const each of files) sent.add(each);
+  const fileDescriptorProto = files.map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
+  return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };
+}
+
+function toError(errorCode: Code, errorMessage: string): Answer {
+  return { case: "errorResponse", value: { errorCode, errorMessage } };
+}
+
+function withDependencies(file: DescFile, into = new Set<DescFile>()): ReadonlySet<DescFile> {
+  if (into.has(file)) return into;
+  into.add(file);
+  for (const dependency of file.dependencies) withDependencies(dependency, into);
+  return into;
+}
+
+/** DescFile.name lacks the suffix that the file has in protoc's, and so in every client's, eyes. */
+function fileName(file: DescFile): string {
+  return file.proto.name;
+}

@@ -1,0 +1,177 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { type DestinationStream, destination, type Logger, pino } from "pino";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Config } from "../config.ts";
+import { toReason } from "./status.ts";
+
+/** Which listener a call came in by. */
+export type DoorName = "grpc" | "http";
+
+/** One call as it is counted, logged and traced. */
+export type Observed = {
+  /** Runs a part of the call so that spans made in it become children of the call's span. */
+  readonly run: <T>(work: () => T) => T;
+  /** The call has been answered: with the error, or well without one. */
+  readonly end: (error?: ConnectError) => void;
+};
+
+/** Observes the calls of one method. */
+export type Observer = (door: DoorName, header: (name: string) => string | null) => Observed;
+
+/** What the process says about itself. Disposing sends the spans that are still here. */
+export type Telemetry = AsyncDisposable & {
+  readonly logger: Logger;
+  /** `quiet` methods (probes) leave no lines in the log and no spans. */
+  readonly observe: (method: DescMethod, quiet: boolean) => Observer;
+  /** A counter as a function, so that what counts needs to know of no library. One label at most. */
+  readonly counter: (name: string, help: string, label?: string) => (labelValue?: string, by?: number) => void;
+  /** A gauge that is read when somebody scrapes, and costs nothing between. */
+  readonly gauge: (name: string, help: string, read: () => number) => void;
+  /** A histogram as a function. */
+  readonly histogram: (name: string, help: string, buckets: number[]) => (value: number) => void;
+  /** All metrics in Prometheus' text format. */
+  readonly scrape: () => Promise<{ readonly contentType: string; readonly body: string }>;
+};
+
+/** Opens a span for a call; see tracing.ts. */
+type BeginSpan = (
+  method: DescMethod,
+  header: (name: string) => string | null,
+) => { readonly run: <T>(work: () => T) => T; readonly end: (code: string | undefined) => void };
+
+// From half a millisecond, a read from memory, to the longest deadline of a unary call.
+const SECONDS_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+const CODE_NAMES = new Map(
+  Object.entries(Code)
+    .filter((entry): entry is [string, Code] => typeof entry[1] === "number")
+    .map(([name, code]) => [code, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase()]),
+);
+
+/**
+ * Logs (JSON lines, by default to standard error, which leaves standard output to people), metrics and, where the
+ * configuration names a collector, traces. A request's content, tokens and passwords appear in none of them.
+ */
+export async function createTelemetry(
+  config: Pick<Config, "logLevel" | "tracesEndpoint">,
+  lines: DestinationStream = destination({ fd: 2, sync: true }),
+): Promise<Telemetry> {
+  const logger = pino(
+    {
+      level: config.logLevel,
+      base: {},
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: toErrorFields },
+      redact: ["password", "authorization", "*.password", "*.authorization"],
+    },
+    lines,
+  );
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const labelNames = ["service", "method", "door"];
+  const started = new Counter({ name: "rpc_server_started_total", help: "Calls begun.", labelNames, registers });
+  const seconds = new Histogram({
+    name: "rpc_server_duration_seconds",
+    help: "From the request to its answer. Its count is the number of calls answered, by code.",
+    labelNames: [...labelNames, "code"],
+    buckets: SECONDS_BUCKETS,
+    registers,
+  });
+  // Loaded only when wanted: the SDK costs a tenth of a second at start and 15 MiB.
+  const tracing = config.tracesEndpoint
+    ? (await import("./tracing.ts")).startTracing(config.tracesEndpoint)
+    : undefined;
+  const observe = (method: DescMethod, quiet: boolean): Observer =>
+    createObserver(method, { started, seconds, logger, quiet, beginSpan: tracing?.begin });
+
+  return {
+    logger,
+    observe,
+    counter(name, help, label) {
+      const counter = new Counter({ name, help, labelNames: label ? [label] : [], registers });
+      return label
+        ? (labelValue = "", by = 1) => counter.inc({ [label]: labelValue }, by)
+        : (_labelValue, by = 1) => counter.inc(by);
+    },
+    gauge(name, help, read) {
+      new Gauge({ name, help, registers, collect() { this.set(read()); } }); // oxlint-disable-line no-new
+    },
+    histogram(name, help, buckets) {
+      const histogram = new Histogram({ name, help, buckets, registers });
+      return (value) => histogram.observe(value);
+    },
+    scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    async [Symbol.asyncDispose]() {
+      await tracing?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Instruments = {
+  readonly started: Counter;
+  readonly seconds: Histogram;
+  readonly logger: Logger;
+  readonly quiet: boolean;
+  readonly beginSpan: BeginSpan | undefined;
+};
+
+function createObserver(method: DescMethod, { started, seconds, logger, quiet, beginSpan }: Instruments): Observer {
+  const rpc = `${method.parent.typeName}/${method.name}`;
+  const labels = { service: method.parent.typeName, method: method.name };
+  const begun = { grpc: started.labels({ ...labels, door: "grpc" }), http: started.labels({ ...labels, door: "http" }) };
+  const logsSuccess = !quiet && logger.isLevelEnabled("debug");
+
+  return (door, header) => {
+    const startMs = performance.now();
+    const span = quiet ? undefined : beginSpan?.(method, header);
+    begun[door].inc();
+    return {
+      run: span?.run ?? ((work) => work()),
+      end(error) {
+        const durationMs = performance.now() - startMs;
+        const code = error ? toCodeName(error.code) : "OK";
+        seconds.observe({ ...labels, door, code }, durationMs / 1000);
+        span?.end(error && code);
+        if (quiet || (!error && !logsSuccess)) return;
+        const line = { rpc, door, code, durationMs: Math.round(durationMs * 100) / 100 };
+        if (!error) logger.debug(line, "answered");
+        else logger[LEVELS.get(error.code) ?? "info"]({ ...line, reason: toReason(error), detail: error.rawMessage }, "failed");
+      },
+    };
+  };
+}
+
+/** The name of a code in gRPC's own spelling. */
+function toCodeName(code: Code): string {
+  return CODE_NAMES.get(code) ?? "UNKNOWN";
+}
+
+/**
+ * How loud a failed call is: "info" where the caller is told what it did wrong. Our faults are errors and the
+ * surroundings' are warnings. What a crowd causes, calls shed or abandoned, is counted only: a line for each would make
+ * the overload worse.
+ */
+const LEVELS: ReadonlyMap<Code, "error" | "warn" | "debug"> = new Map([
+  [Code.Internal, "error"],
+  [Code.Unknown, "error"],
+  [Code.DataLoss, "error"],
+  [Code.Unavailable, "warn"],
+  [Code.DeadlineExceeded, "warn"],
+  [Code.Canceled, "debug"],
+  [Code.ResourceExhausted, "debug"],
+]);
+
+/**
+ * What the log says of an error. Not all that an error object holds: a database error also carries the row that it is
+ * about (`detail`, `where`), and that belongs to the user.
+ */
+function toErrorFields(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  // Causes may go round in a circle; nothing useful lies deeper than three.
+  const cause = error.cause === undefined || depth === 3 ? undefined : toErrorFields(error.cause, depth + 1);
+  return { type: error.name, message: error.message, code, constraint, stack: error.stack, cause };
+}

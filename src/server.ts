@@ -1,0 +1,186 @@
+import pg from "pg";
+import type { Address, Config, Connection, Engine } from "./config.ts";
+import { toClientConfig } from "./db/connection.ts";
+import { createDatabase, type Database } from "./db/database.ts";
+import { startEmbedded } from "./db/embedded.ts";
+import { migrate } from "./db/migrate.ts";
+import { migrationsDirectory } from "./db/migrations.ts";
+import { createReadinessCheck } from "./db/readiness.ts";
+import { getSecret } from "./db/secrets.ts";
+import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
+import { UserService } from "./gen/commerce/user/v1/user_service_pb.ts";
+import { Health as HealthService } from "./gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { startAdminDoor } from "./rpc/admin.ts";
+import { createAuthenticator } from "./rpc/auth.ts";
+import { drainDoors } from "./rpc/drain.ts";
+import { startGrpcDoor } from "./rpc/grpc.ts";
+import { createHealth, healthService, type Health } from "./rpc/health.ts";
+import { startHttpDoor } from "./rpc/http.ts";
+import { bind, createPipeline } from "./rpc/pipeline.ts";
+import { reflectionServices } from "./rpc/reflection.ts";
+import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
+import { loadTls } from "./rpc/tls.ts";
+import { inventoryService } from "./services/inventory.ts";
+import { orderService } from "./services/orders.ts";
+import { createPages } from "./services/pages.ts";
+import { userService } from "./services/users.ts";
+
+/** A running service. */
+export type Server = {
+  readonly grpc: Address;
+  readonly http: Address;
+  readonly admin: Address;
+  /** What the database says that it is. */
+  readonly databaseVersion: string;
+  /** Resolves with the reason when the service cannot go on: its embedded database has ended. */
+  readonly failed: Promise<Error>;
+  /** Stops: NOT_SERVING, a pause, GOAWAY, the calls in flight, the pool. False if some calls had to be cut off. */
+  stop(): Promise<boolean>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+const services = [UserService, OrderService, InventoryService];
+
+/** Starts the service. When it cannot start it leaves nothing behind and throws an Error whose message is one line. */
+export async function startServer(config: Config): Promise<Server> {
+  await using starting = new AsyncDisposableStack();
+  const telemetry = starting.use(await createTelemetry(config));
+  const failed = Promise.withResolvers<Error>();
+  const { connection, engine, databaseVersion } = await openEngine(config, starting, failed.resolve);
+  await migrate(connection, { engine, log: (line) => telemetry.logger.info(line) });
+
+  const countRetry = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
+  const observer = { retried: (fate: string, code: string) => countRetry(`${fate}:${code}`) };
+  const db = starting.use(createDatabase(connection, engine, config.pool, observer));
+  observePool(telemetry, db);
+
+  const health = createHealth(services.map((service) => service.typeName));
+  starting.use(await watchReadiness(db, engine, health));
+
+  const pages = createPages(await getSecret(db, startBudget(), "page_tokens"));
+  const reflection = reflectionServices([...services, HealthService]);
+  const pipeline = createPipeline(
+    [
+      bind(UserService, userService(db, pages)),
+      bind(OrderService, orderService(db, pages)),
+      bind(InventoryService, inventoryService(db, pages)),
+      bind(HealthService, healthService(health)),
+      bind(ServerReflection, reflection.v1),
+      bind(ServerReflectionV1Alpha, reflection.v1alpha),
+    ],
+    { calls: config.calls, authenticate: createAuthenticator(config.auth), telemetry },
+  );
+  const tls = config.tls && starting.use(await loadTls(config.tls));
+  const options = { messageBytesMax: config.calls.messageBytesMax, tls };
+  const grpcDoor = starting.use(await startGrpcDoor(pipeline.methods, { address: config.grpcAddr, ...options }));
+  const httpDoor = starting.use(await startHttpDoor(pipeline.methods, { address: config.httpAddr, ...options }));
+  const { readiness } = health;
+  const admin = starting.use(
+    await startAdminDoor({ address: config.adminAddr, readiness, scrape: telemetry.scrape }),
+  );
+
+  const running = starting.move();
+  let stopping: Promise<boolean> | undefined;
+  const stop = async (): Promise<boolean> => {
+    const drained = await drainDoors({ health, pipeline, doors: [grpcDoor, httpDoor] }, config.shutdown);
+    await running.disposeAsync();
+    return drained;
+  };
+  return {
+    grpc: grpcDoor.address,
+    http: httpDoor.address,
+    admin: admin.address,
+    databaseVersion,
+    failed: failed.promise,
+    stop: () => (stopping ??= stop()),
+    async [Symbol.asyncDispose]() {
+      await (stopping ??= stop());
+    },
+  };
+}
+
+/** Reaches the database that the configuration names, or starts one of our own, and asks what it is. */
+async function openEngine(
+  { database }: Config,
+  resources: AsyncDisposableStack,
+  onFailure: (error: Error) => void,
+): Promise<{ connection: Connection; engine: Engine; databaseVersion: string }> {
+  if (database.kind === "remote") {
+    const { connection, engine: expected } = database;
+    const databaseVersion = await readVersion(connection);
+    const engine: Engine = databaseVersion.startsWith("CockroachDB") ? "cockroachdb" : "postgresql";
+    if (expected !== undefined && expected !== engine)
+      throw new Error(`the database is ${databaseVersion}, but the configuration says ${expected}`);
+    return { connection, engine, databaseVersion };
+  }
+  const embedded = resources.use(await startEmbedded(database.dataDir));
+  void embedded.exited.then((error) => error && onFailure(error));
+  const { connection } = embedded;
+  return { connection, engine: "postgresql", databaseVersion: await readVersion(connection) };
+}
+
+/** "PostgreSQL 18.4" or "CockroachDB CCL v26.2.1", without the platform behind it. */
+async function readVersion(connection: Connection): Promise<string> {
+  const client = new pg.Client({ ...toClientConfig(connection), connectionTimeoutMillis: 10_000 });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ version: string }>("select version() as version");
+    return /^\S+( CCL)? \S+/.exec(rows[0]!.version)?.[0] ?? rows[0]!.version;
+  } catch (error) {
+    const { host, port } = connection;
+    throw new Error(`the database at ${host}:${port} cannot be reached: ${describe(error)}`, { cause: error });
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Connecting to a name with several addresses fails with one error for each and no message of its own. */
+function describe(error: unknown): string {
+  const { message, code } = error as Error & { code?: string };
+  return message || code || String(error);
+}
+
+/** How often readiness is asked for: often enough that a balancer hears of a database that is back within a second. */
+const readyMs = 2_000;
+const unreadyMs = 250;
+
+/** Keeps health in step with the database. Resolves after the first look. */
+async function watchReadiness(db: Database, engine: Engine, health: Health): Promise<Disposable> {
+  const check = await createReadinessCheck(db, migrationsDirectory, engine);
+  let timer: NodeJS.Timeout | undefined;
+  let disposed = false;
+  const look = async (): Promise<void> => {
+    const problem = await check();
+    health.set(problem === undefined, problem);
+    if (!disposed) timer = setTimeout(look, problem === undefined ? readyMs : unreadyMs);
+  };
+  await look();
+  return {
+    [Symbol.dispose]() {
+      disposed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function observePool(telemetry: Telemetry, db: Database): void {
+  const gauges = {
+    total: "Connections that are open.",
+    idle: "Connections that nobody uses.",
+    used: "Connections in use.",
+    max: "Connections that there may be.",
+    waiting: "Calls that wait for a connection.",
+    acquired: "Connections handed out since the start.",
+    waitedMs: "Milliseconds that calls have waited for connections since the start.",
+  } as const;
+  for (const [name, help] of Object.entries(gauges) as [keyof typeof gauges, string][])
+    telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, help, () => db.stats()[name]);
+}
+
+function startBudget(): { signal: AbortSignal; deadlineMs: number } {
+  return { signal: AbortSignal.timeout(10_000), deadlineMs: Date.now() + 10_000 };
+}

@@ -1,0 +1,235 @@
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+
+/** SQL that only one engine takes, or that CockroachDB takes and does something else with. */
+type Rule = {
+  readonly name: string;
+  readonly why: string;
+  readonly refuses: (statement: string) => boolean;
+  /** A statement that breaks this rule and no other. */
+  readonly example: string;
+};
+
+const rules: readonly Rule[] = [
+  {
+    name: "advisory lock",
+    why: "CockroachDB up to 26.2 answers true and locks nothing",
+    refuses: matches(/\bpg_(try_)?advisory_\w+/),
+    example: "select pg_try_advisory_lock(42)",
+  },
+  {
+    name: "listen/notify",
+    why: "CockroachDB has none",
+    refuses: matches(/^(un)?listen\b|^notify\b|\bpg_notify\b/),
+    example: "listen order_events",
+  },
+  {
+    name: "deferrable constraint",
+    why: "CockroachDB checks constraints at the end of each statement",
+    refuses: matches(/\bdeferrable\b|\binitially deferred\b/),
+    example: "alter table a add constraint b unique (c) deferrable initially deferred",
+  },
+  {
+    name: "domain",
+    why: "CockroachDB has none",
+    refuses: matches(/\bcreate domain\b/),
+    example: "create domain d as text",
+  },
+  {
+    name: "exclusion constraint",
+    why: "CockroachDB has none",
+    refuses: matches(/\bexclude (using|\()/),
+    example: "alter table a add constraint b exclude using gist (c with &&)",
+  },
+  {
+    name: "range type",
+    why: "CockroachDB has none",
+    refuses: matches(/\b(int4|int8|num|ts|tstz|date)range\b/),
+    example: "select tstzrange(a, b) from c",
+  },
+  {
+    name: "star",
+    why: "a prepared statement breaks on CockroachDB when a column is added",
+    refuses: matches(/(\bselect( distinct)?|\breturning|,) (\w+\.)?\*/),
+    example: "select o.* from orders as o",
+  },
+  {
+    name: "offset",
+    why: "it reads all that it skips; pages are keyset pages",
+    refuses: matches(/\boffset [\d$(]/),
+    example: "select id from orders order by id limit 10 offset $1",
+  },
+  {
+    name: "copy",
+    why: "it has no `on conflict`, and CockroachDB falls back to small inserts where there are foreign keys",
+    refuses: matches(/^copy\b/),
+    example: "copy orders (id) from stdin",
+  },
+  {
+    name: "serial",
+    why: "its keys are ordered, so that all inserts meet in one range, and CockroachDB makes other values",
+    refuses: matches(/\b(small|big)?serial[248]?\b|\bas identity\b/),
+    example: "create table if not exists a (id bigserial primary key)",
+  },
+  {
+    name: "int without a size",
+    why: "it is int8, a string to the driver, on CockroachDB and int4 on PostgreSQL: say which",
+    refuses: matches(/\b(int|integer)\b/),
+    example: "select count(a)::int from b",
+  },
+  {
+    name: "division",
+    why: "the quotient of two integers is a decimal on CockroachDB",
+    refuses: matches(/\//),
+    example: "select quantity / 2 from order_items",
+  },
+  {
+    name: "skip locked",
+    why: "CockroachDB refuses it on tables with several column families",
+    refuses: matches(/\bskip locked\b/),
+    example: "select id from orders limit 1 for update skip locked",
+  },
+  {
+    name: "shared row lock",
+    why: "CockroachDB takes no lock under SERIALIZABLE",
+    refuses: matches(/\bfor (key )?share\b/),
+    example: "select id from users where id = $1 for share",
+  },
+  {
+    name: "table lock",
+    why: "CockroachDB has none",
+    refuses: matches(/\block table\b/),
+    example: "lock table orders in exclusive mode",
+  },
+  {
+    name: "merge",
+    why: "CockroachDB has none",
+    refuses: matches(/\bmerge into\b/),
+    example: "merge into a using b on a.id = b.id when matched then do nothing",
+  },
+  {
+    name: "temporary table",
+    why: "CockroachDB wants a session setting for it",
+    refuses: matches(/\bcreate temp(orary)?\b/),
+    example: "create temporary table a (b text)",
+  },
+  {
+    name: "system column",
+    why: "PostgreSQL's row versions are not CockroachDB's",
+    refuses: matches(/\b(ctid|xmin|xmax)\b/),
+    example: "insert into a (b) values ($1) on conflict (b) do update set b = $1 returning xmax = 0",
+  },
+  {
+    name: "definition that cannot be repeated",
+    why: "a migration is not atomic on CockroachDB, so that it may have to run again from its start",
+    refuses: matches(/\bcreate (table|(unique )?index) (?!if not exists\b)/),
+    example: "create unique index a_b_key on a (b)",
+  },
+  {
+    name: "nested write",
+    why: "CockroachDB takes insert, update and delete at the top level of `with` only",
+    refuses: hasNestedWrite,
+    example:
+      "with a as (with b as (insert into c (d) values ($1) returning d) select d from b) select d from a",
+  },
+  {
+    name: "table written twice",
+    why: "CockroachDB refuses two modifications of a table in one statement",
+    refuses: writesTableTwice,
+    example: "with a as (update b set c = 1 where d = $1) delete from b where d = $2",
+  },
+];
+
+test.each(rules)("refuses: $name", ({ name, example }) => {
+  expect(findRefused(example)).toEqual([name]);
+});
+
+test.each([
+  "select count(*) from orders -- never select *",
+  "select id from orders where note = 'select * from a / b' for update",
+  "insert into a (b) values ($1) on conflict (b) do update set b = excluded.b returning b",
+  `with locked as (select id from products where id = any($1::uuid[]) order by id for update),
+    taken as (update products as p set on_hand = 0 from locked as l where p.id = l.id returning p.id),
+    moved as (insert into stock_movements (product_id) select id from taken returning product_id)
+    select l.id, (select count(*) from moved) from locked as l`,
+])("takes what both engines run (%#)", (statement) => {
+  expect(findRefused(statement)).toEqual([]);
+});
+
+test("finds statements in string literals and not in comments", () => {
+  const source = [
+    "// `copy a`",
+    'query("select 1");',
+    "/* `lock table a` */",
+    "const two = `",
+    "  delete from a",
+    "`;",
+  ];
+
+  expect(findStatements(source.join("\n"))).toEqual(["select 1", "delete from a"]);
+});
+
+test("all SQL runs on both engines", () => {
+  const root = path.join(import.meta.dirname, "..");
+  // A variant for PostgreSQL alone and the embedded server, which is PostgreSQL, may use what PostgreSQL has.
+  const exclude = ["**/*.postgres.sql", "src/db/embedded.ts"];
+  const files = globSync(["src/db/**/*.ts", "migrations/*.sql"], {
+    cwd: root,
+    exclude,
+  }).toSorted();
+
+  const refused = files.flatMap((file) => {
+    const text = readFileSync(path.join(root, file), "utf8");
+    const statements = file.endsWith(".sql") ? toLine(text).split(";") : findStatements(text);
+    return statements.flatMap((statement) =>
+      findRefused(statement).map((name) => `${file}: ${name} in: ${toLine(statement).slice(0, 80)}`),
+    );
+  });
+
+  expect(refused).toEqual([]);
+});
+
+/** The names of the rules that some statement of an SQL text breaks. */
+function findRefused(sql: string): string[] {
+  const statements = toLine(sql).split(";");
+  const broken = rules.filter(({ refuses }) => statements.some((statement) => refuses(statement.trim())));
+  return broken.map(({ name }) => name);
+}
+
+/** The string literals of a TypeScript source that start like SQL or fill several lines. */
+function findStatements(source: string): string[] {
+  const literalOrComment = /\/\/.*|\/\*[^]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`/g;
+  const sqlStart =
+    /^(alter|begin|commit|copy|create|delete|drop|insert|listen|lock|merge|notify|select|set|update|with) /i;
+  return Array.from(source.matchAll(literalOrComment), ([text]) => text)
+    .filter((text) => !text.startsWith("/"))
+    .map((literal) => literal.slice(1, -1).trim())
+    .filter((text) => sqlStart.test(toLine(text)) || text.includes("\n"));
+}
+
+/** An SQL text in lower case on one line, without its comments and without what its string literals say. */
+function toLine(sql: string): string {
+  const bare = sql.replaceAll(/--.*|\/\*[^]*?\*\//g, " ").replaceAll(/'(?:[^']|'')*'/g, "''");
+  return bare.replaceAll(/\s+/g, " ").trim().toLowerCase();
+}
+
+function matches(pattern: RegExp): Rule["refuses"] {
+  return (statement) => pattern.test(statement);
+}
+
+function hasNestedWrite(statement: string): boolean {
+  let depth = 0;
+  for (const [token] of statement.matchAll(/\( ?(?:insert|update|delete)\b|\(|\)/g)) {
+    depth += token === ")" ? -1 : 1;
+    if (depth > 1 && token.length > 1) return true;
+  }
+  return false;
+}
+
+function writesTableTwice(statement: string): boolean {
+  // "for update", "do update" and "on update" write to no other table than the one that is named before them.
+  const write = /\b(?:insert into|delete from|(?<!\b(?:for|key|do|on) )update) (\w+)/g;
+  const tables = Array.from(statement.matchAll(write), ([, table]) => table);
+  return new Set(tables).size < tables.length;
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { inject } from "vitest";
+import type { Connection, Engine } from "../../src/config.ts";
+import { toClientConfig } from "../../src/db/connection.ts";
+import { migrate } from "../../src/db/migrate.ts";
+
+/** The database server that the tests of a project use. */
+export type TestEngine = {
+  readonly connection: Connection;
+  readonly engine: Engine;
+  /** A migrated database to clone; where the engine cannot clone, each new database is migrated. */
+  readonly template: string | undefined;
+};
+
+declare module "vitest" {
+  interface ProvidedContext {
+    engine: TestEngine;
+  }
+}
+
+/** Makes the database that others are cloned from. */
+export async function prepareEngine(connection: Connection, engine: Engine): Promise<TestEngine> {
+  if (engine === "cockroachdb") return { connection, engine, template: undefined };
+  const template = `template_${randomBytes(6).toString("hex")}`;
+  await execute(connection, `create database ${template}`);
+  await migrate({ ...connection, database: template }, { engine });
+  return { connection, engine, template };
+}
+
+/** An empty, migrated database of its own for a test. Disposal drops it. */
+export async function createTestDatabase(): Promise<
+  AsyncDisposable & { readonly connection: Connection; readonly engine: Engine }
+> {
+  const { connection, engine, template } = inject("engine");
+  const database = `test_${randomBytes(6).toString("hex")}`;
+  await execute(connection, `create database ${database}${template ? ` template ${template}` : ""}`);
+  const own = { ...connection, database };
+  if (!template) await migrate(own, { engine });
+  return {
+    connection: own,
+    engine,
+    async [Symbol.asyncDispose]() {
+      await execute(connection, `drop database ${database}${engine === "postgresql" ? " with (force)" : " cascade"}`);
+    },
+  };
+}
+
+/** Runs one statement on a connection of its own. */
+export async function execute<Row extends pg.QueryResultRow>(
+  connection: Connection,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client(toClientConfig(connection));
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    return (await client.query<Row>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}

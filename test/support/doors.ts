@@ -1,0 +1,117 @@
+import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import type { Service } from "../../src/call.ts";
+import type { Config } from "../../src/config.ts";
+import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
+import { type AdminDoor, startAdminDoor } from "../../src/rpc/admin.ts";
+import type { Authenticate } from "../../src/rpc/auth.ts";
+import { startGrpcDoor } from "../../src/rpc/grpc.ts";
+import { createHealth, type Health, healthService } from "../../src/rpc/health.ts";
+import { startHttpDoor } from "../../src/rpc/http.ts";
+import { type Door, toHostPort } from "../../src/rpc/listen.ts";
+import { type Binding, bind, createPipeline, type Pipeline } from "../../src/rpc/pipeline.ts";
+import { reflectionServices } from "../../src/rpc/reflection.ts";
+import { createTelemetry } from "../../src/rpc/telemetry.ts";
+import type { Tls } from "../../src/rpc/tls.ts";
+
+/** All doors, on free ports, before services that a test gives. */
+export type Doors = AsyncDisposable & {
+  readonly grpc: Door;
+  readonly http: Door;
+  readonly admin: AdminDoor;
+  readonly health: Health;
+  readonly pipeline: Pipeline;
+  /** The log so far, parsed. */
+  readonly lines: readonly Record<string, unknown>[];
+};
+
+const CALLS: Config["calls"] = {
+  inFlightMax: 100,
+  messageBytesMax: 1 << 20,
+  deadlineMsDefault: 5_000,
+  deadlineMsMax: 60_000,
+};
+const ANY_PORT = { host: "127.0.0.1", port: 0 };
+
+/** Starts the doors. `users` implements as much of UserService as the test calls. */
+export async function startDoors(
+  users: Partial<Service<typeof UserService>> = {},
+  options: {
+    readonly calls?: Partial<Config["calls"]>;
+    readonly authenticate?: Authenticate;
+    readonly tls?: Tls;
+    readonly bindings?: readonly Binding[];
+  } = {},
+): Promise<Doors> {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const telemetry = await createTelemetry({ logLevel: "debug", tracesEndpoint: undefined }, { write });
+  const calls = { ...CALLS, ...options.calls };
+  const services = [HealthDesc, UserService];
+  const health = createHealth(services.map((service) => service.typeName));
+  const reflection = reflectionServices(services);
+  const unimplemented = Object.fromEntries(
+    UserService.methods.map((method) => [method.localName, () => Promise.reject(new Error("not in this test"))]),
+  );
+  const pipeline = createPipeline(
+    [
+      bind(HealthDesc, healthService(health)),
+      bind(ServerReflection, reflection.v1),
+      bind(ServerReflectionV1Alpha, reflection.v1alpha),
+      bind(UserService, { ...unimplemented, ...users } as Service<typeof UserService>),
+      ...(options.bindings ?? []),
+    ],
+    { calls, authenticate: options.authenticate ?? (async () => "anonymous"), telemetry },
+  );
+  const common = { address: ANY_PORT, messageBytesMax: calls.messageBytesMax, tls: options.tls };
+  const grpc = await startGrpcDoor(pipeline.methods, common);
+  const http = await startHttpDoor(pipeline.methods, common);
+  const { scrape } = telemetry;
+  const admin = await startAdminDoor({ address: ANY_PORT, readiness: health.readiness, scrape });
+  return {
+    grpc,
+    http,
+    admin,
+    health,
+    pipeline,
+    lines,
+    async [Symbol.asyncDispose]() {
+      for (const owned of [grpc, http, admin, telemetry]) await owned[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The ways into the doors: a client library of each protocol. */
+export const PROTOCOLS = ["gRPC door", "gRPC", "gRPC-Web", "Connect", "Connect over HTTP/1.1 with JSON"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
+
+/** A client of UserService that speaks a protocol. */
+export function userClient(doors: Doors, protocol: Protocol, token?: string): Client<typeof UserService> {
+  return createClient(UserService, transport(doors, protocol, token));
+}
+
+/** A transport that speaks a protocol, with a token in each call if one is given. */
+export function transport(doors: Doors, protocol: Protocol, token?: string) {
+  const authorize: Interceptor = (next) => (request) => {
+    request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
+  };
+  const interceptors = token === undefined ? [] : [authorize];
+  const baseUrl = `http://${toHostPort(protocol === "gRPC door" ? doors.grpc.address : doors.http.address)}`;
+  switch (protocol) {
+    case "gRPC door":
+    case "gRPC":
+      return createGrpcTransport({ baseUrl, interceptors });
+    case "gRPC-Web":
+      return createGrpcWebTransport({ baseUrl, httpVersion: "2", interceptors });
+    case "Connect":
+      return createConnectTransport({ baseUrl, httpVersion: "2", interceptors });
+    case "Connect over HTTP/1.1 with JSON":
+      return createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false, interceptors });
+    default:
+      return protocol satisfies never;
+  }
+}

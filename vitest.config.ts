@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
-import type { Reporter } from "vitest/node";
+import type { InlineConfig, Reporter } from "vitest/node";
+import { findEngines } from "./test/support/engines.ts";
 
 /**
  * Prints `N passed, N failed, N skipped` alone on the last line, for machines that read the output. What
@@ -18,18 +19,28 @@ const closingLine: Reporter = {
   },
 };
 
+/** What holds for every project. */
+const common = {
+  // A process for each file: a test may exhaust, abort or kill what it likes, and its neighbours feel nothing.
+  pool: "forks",
+  // Far above what any test takes on two busy cores, so that only a call that hangs meets it.
+  testTimeout: 20_000,
+  hookTimeout: 20_000,
+} satisfies InlineConfig;
+
+const engines = await findEngines(process.env);
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["dist/**", "node_modules/**"],
-    // A process for each file: a test may exhaust, abort or kill what it likes, and its neighbours feel
-    // nothing.
-    pool: "forks",
     // Tests wait for the database more than they compute: three files keep two cores busy.
     maxWorkers: 3,
-    // Far above what any test takes on two busy cores, so that only a call that hangs meets it.
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
     reporters: ["default", closingLine],
+    projects: [
+      { test: { ...common, name: "unit", include: ["test/*.test.ts"] } },
+      // The behaviour of the service, on each engine that there is.
+      ...engines.map(({ name, globalSetup }) => ({
+        test: { ...common, name, globalSetup, include: ["test/service/**/*.test.ts"] },
+      })),
+    ],
   },
 });

@@ -7,8 +7,8 @@ import { toClientConfig } from "../src/db/connection.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { migrate } from "../src/db/migrate.ts";
 
-const header = `-- The schema after all migrations, on PostgreSQL. Generated from migrations/ by \`npm run generate\`.
-`;
+const header =
+  "-- The schema after all migrations, on PostgreSQL; generated from them by `npm run generate`.\n";
 
 /**
  * Tables in the order of their creation, so that what a foreign key names stands above it; the runner's own

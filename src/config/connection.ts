@@ -79,13 +79,14 @@ export function parseDatabaseUrl(
   const unknown = [...url.searchParams.keys()].filter((key) => !parameters.includes(key));
   if (unknown.length > 0) return refuse(`has unknown parameters; known are ${parameters.join(", ")}`);
   const { host, user, password, database } = parts;
-  // A path is the directory of a Unix socket.
-  const isPlace = isHost(host) || host.startsWith("/");
-  if (!isPlace || user === "" || database === "") return refuse("must name a user, one host and a database");
-  const mode =
-    url.searchParams.get("sslmode") ?? (isLoopback(host) || host.startsWith("/") ? "disable" : "verify-full");
-  if (!isSslMode(mode))
+  const isSocket = host.startsWith("/");
+  if (!(isSocket || isHost(host)) || user === "" || database === "") {
+    return refuse("must name a user, one host and a database");
+  }
+  const mode = url.searchParams.get("sslmode") ?? (isSocket || isLoopback(host) ? "disable" : "verify-full");
+  if (!isSslMode(mode)) {
     return refuse(`sslmode must be ${sslModes.slice(0, -1).join(", ")} or ${sslModes.at(-1)}`);
+  }
   const cockroach = url.protocol === "cockroachdb:";
   if (cockroach && engine === "postgresql") {
     report(["DATABASE_ENGINE"], "is postgresql, but DATABASE_URL begins with cockroachdb://");

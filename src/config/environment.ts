@@ -3,7 +3,7 @@ import {
   address,
   choice,
   duration,
-  host,
+  hostName,
   hourMs,
   integer,
   kibi,
@@ -53,7 +53,7 @@ export const variables = z.object({
     .prefault("auto")
     .describe("The engine that the database must be; another one is refused at start. `auto` takes either."),
 
-  CRDB_HOST: host()
+  CRDB_HOST: hostName()
     .prefault("localhost")
     .describe("The CockroachDB host. Any of the `CRDB_*` up to `CRDB_SSL_KEY` selects CockroachDB."),
   CRDB_PORT: integer(1, 65_535).prefault("26257").describe("The CockroachDB port."),

@@ -47,7 +47,7 @@ export function address() {
 }
 
 /** A name or address to connect to. */
-export function host() {
+export function hostName() {
   return parsed("a host name or an address", (text) => (isHost(text) ? text : undefined));
 }
 

@@ -53,16 +53,16 @@ const updateStatuses = statement<ChangedRow>(
     select id, version + 1, status, idempotency_key, fingerprint from accepted
   ),
   returned as (
-    select i.product_id, sum(i.quantity)::int8 as quantity
-    from accepted a join order_items i on i.order_id = a.id
-    where a.status = 'cancelled' and a.reserves_stock group by i.product_id
+    select product_id, sum(quantity)::int8 as quantity from order_items
+    where order_id = any(array(select id from accepted where status = 'cancelled' and reserves_stock))
+    group by product_id
   ),
   held as (
-    select p.id, r.quantity from returned r join products p on p.id = r.product_id order by p.id for update of p
+    select id from products where id = any(array(select product_id from returned)) order by id for update
   ),
   restocked as (
-    update products p set on_hand = p.on_hand + h.quantity, version = p.version + 1, update_time = now()
-    from held h where p.id = h.id
+    update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
+    from held h join returned r on r.product_id = h.id where p.id = h.id
   ),
   changed as (
     update orders o set status = a.status, version = o.version + 1, update_time = now()

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
-import { createPool, type Lease, type PoolStats } from "./pool.ts";
-import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
+import { endSession } from "./fence.ts";
+import { createPool, type Lease, type PoolStats, type Session } from "./pool.ts";
+import { AttemptError, fateOf, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
 import type { Statement } from "./statement.ts";
 
 /** An open transaction. */
@@ -38,28 +39,53 @@ export function createDatabase(
   observer: DatabaseObserver = { retried: () => {} },
 ): Database {
   const pool = createPool(connection, engine, limits);
-  const onRetry = observer.retried;
 
   return {
     engine,
     query: (statement, values, budget) =>
-      retrying(
-        budget,
-        () => withLease(budget, (lease) => run(lease, statement, values, "committing", budget.signal)),
-        { onRetry },
-      ),
-    transaction: (budget, work) =>
-      retrying(budget, () => withLease(budget, (lease) => runTransaction(lease, work, budget.signal)), { onRetry }),
+      attempts(budget, (lease) => run(lease, statement, values, "committing", budget.signal)),
+    transaction: (budget, work) => attempts(budget, (lease) => runTransaction(lease, work, budget.signal)),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 
+  /** Runs `use` until it succeeds, each time on a connection of its own. */
+  function attempts<T>(budget: Budget, use: (lease: Lease) => Promise<T>): Promise<T> {
+    // The session of an attempt that may or may not have happened. It is ended before the next one begins: a refusal
+    // then is final, because nothing can come true after it, and no lock that it holds is waited for.
+    let doubtful: Session | undefined;
+    return retrying(
+      budget,
+      async () => {
+        if (doubtful) await withLease(budget, fence(doubtful));
+        doubtful = undefined;
+        return withLease(budget, use, (session) => (doubtful = session));
+      },
+      { onRetry: observer.retried },
+    );
+  }
+
+  function fence(session: Session): (lease: Lease) => Promise<void> {
+    return async ({ client }) => {
+      try {
+        await endSession(client, engine, session);
+      } catch (error) {
+        // Ending a session twice does no harm.
+        throw new AttemptError("executing", error);
+      }
+    };
+  }
+
   /** Runs `use` on a connection, which goes back to the pool when it has ended and not before, or is destroyed. */
-  async function withLease<T>(budget: Budget, use: (lease: Lease) => Promise<T>): Promise<T> {
-    const lease = await pool.acquire(budget).catch((error: unknown) => {
-      throw budget.signal.aborted ? error : new AttemptError("connecting", error);
-    });
+  async function withLease<T>(
+    budget: Budget,
+    use: (lease: Lease) => Promise<T>,
+    onDoubt: (session: Session) => void = () => {},
+  ): Promise<T> {
     const { signal } = budget;
+    const lease = await pool.acquire(budget).catch((error: unknown) => {
+      throw signal.aborted ? error : new AttemptError("connecting", error);
+    });
     const used = use(lease);
     const abandoned = Promise.withResolvers<never>();
     const abandon = (): void => {
@@ -70,7 +96,11 @@ export function createDatabase(
     else signal.addEventListener("abort", abandon, { once: true });
     used.then(
       () => signal.aborted || lease.release(true),
-      (error: unknown) => signal.aborted || lease.release(isSound(error)),
+      (error: unknown) => {
+        if (signal.aborted) return;
+        if (isDoubtful(error)) onDoubt(lease.session);
+        lease.release(isSound(error));
+      },
     );
     try {
       return await Promise.race([used, abandoned.promise]);
@@ -78,21 +108,31 @@ export function createDatabase(
       signal.removeEventListener("abort", abandon);
     }
   }
+
+  /**
+   * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too long the
+   * session is ended: the caller may repeat the call, and what it left behind must not come true later.
+   */
+  async function stop(lease: Lease, used: Promise<unknown>): Promise<void> {
+    const ended = used.then(() => true, isSound);
+    const late = new Promise<false>((resolve) => setTimeout(resolve, stopMsMax, false).unref());
+    // The request must have arrived before the connection is used again, else it would hit the next statement.
+    await lease.cancel();
+    const sound = await Promise.race([ended, late]);
+    lease.release(sound);
+    if (sound) return;
+    const budget = { signal: AbortSignal.timeout(endMsMax), deadlineMs: Date.now() + endMsMax };
+    await retrying(budget, () => withLease(budget, fence(lease.session))).catch(() => {});
+  }
 }
 
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
 const stopMsMax = 1_000;
+/** How long it is tried to end the session of a call that nobody waits for any more. */
+const endMsMax = 10_000;
 
-/** Stops what runs on a connection whose caller has left, then gives the connection back. */
-async function stop(lease: Lease, used: Promise<unknown>): Promise<void> {
-  const ended = used.then(
-    () => true,
-    (error: unknown) => isSound(error),
-  );
-  const late = new Promise<false>((resolve) => setTimeout(resolve, stopMsMax, false).unref());
-  // The request must have arrived before the connection is used again, else it would hit the next statement.
-  await lease.cancel();
-  lease.release(await Promise.race([ended, late]));
+function isDoubtful(error: unknown): boolean {
+  return error instanceof AttemptError && fateOf(error.phase, error.cause) === "ambiguous";
 }
 
 /** After an error that the server sent the connection goes on, unless the server says that it ends it. */

@@ -99,12 +99,14 @@ async function privilegesOf(owner: { uid: number; gid: number }, programs: Progr
 
   const status = await readFile("/proc/self/status", "utf8").catch(() => "");
   const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? "0"}`);
-  // Bits of linux/capability.h. A file that the user may not execute needs dac_override.
+  // Bits of linux/capability.h: setpcap for no_setuid_fixup; dac_override for a file that the user may not
+  // execute.
+  const has = (bit: bigint) => ((held >> bit) & 1n) === 1n;
   const usable = [
-    ...(executable ? [{ name: "dac_read_search", bit: 2n }] : []),
-    { name: "dac_override", bit: 1n },
+    { name: "dac_read_search", fits: executable && has(2n) },
+    { name: "dac_override", fits: has(1n) },
   ];
-  const capability = usable.find(({ bit }) => ((held >> bit) & 1n) === 1n)?.name;
+  const capability = has(8n) ? usable.find(({ fits }) => fits)?.name : undefined;
   if (capability === undefined) {
     const closed = blocked[0] ?? programs.postgres;
     const advice = "open it (chmod o+rx), or run as another user than root";

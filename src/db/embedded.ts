@@ -76,9 +76,7 @@ async function start(directory: string, settings: readonly string[]): Promise<Em
 
 /**
  * Makes the server's files beside their place and moves them there, so that an interrupted first start leaves
- * nothing that looks whole. They are written without syncing and synced once, at the end. `password` is what
- * keeps other users of the machine, who reach every port of 127.0.0.1, from running programs as the server's
- * user: a superuser of PostgreSQL may.
+ * nothing that looks whole. They are written without syncing and synced once, at the end.
  */
 async function createCluster(
   launcher: Launcher,
@@ -89,25 +87,56 @@ async function createCluster(
   const directory = path.dirname(cluster);
   for (const name of await readdir(directory)) {
     if (!name.startsWith("cluster.new-")) continue;
-    // What interrupted starts left. Their initdb may still be going, hence the retries and a name of our own.
+    // What a killed first start left. Its initdb may still be going, hence the retries and a name of our own.
     await rm(path.join(directory, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
   const draft = await mkdtemp(`${cluster}.new-`);
-  const data = path.join(draft, "data");
-  const passwordFile = path.join(draft, "password");
-  const password = randomBytes(24).toString("base64url");
-  await writeFile(passwordFile, password, { mode: 0o600 });
-  const { owner } = launcher;
-  if (owner !== undefined)
-    await Promise.all([draft, passwordFile].map((file) => chown(file, owner.uid, owner.gid)));
+  try {
+    const password = await createPassword(launcher, draft);
+    const data = path.join(draft, "data");
+    const access = [
+      "--username=postgres",
+      `--pwfile=${path.join(draft, "password")}`,
+      "--auth=scram-sha-256",
+    ];
+    // Sorted by code point, as CockroachDB does, and the same on every system.
+    const sorting = [
+      "--encoding=UTF8",
+      "--locale=C",
+      "--locale-provider=builtin",
+      "--builtin-locale=C.UTF-8",
+    ];
+    await runInitdb(launcher, programs, [
+      "-D",
+      data,
+      ...access,
+      ...sorting,
+      "--no-sync",
+      "--no-instructions",
+    ]);
+    await createDatabase(await startServer(launcher, programs.postgres, data, ["fsync=off"]), password);
+    if (!settings.includes("fsync=off")) await runInitdb(launcher, programs, ["-D", data, "--sync-only"]);
+    await rename(draft, cluster);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
 
-  // Sorted by code point, as CockroachDB does, and the same on every system.
-  const sorting = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
-  const access = ["--username=postgres", `--pwfile=${passwordFile}`, "--auth=scram-sha-256"];
-  await runInitdb(launcher, programs, ["-D", data, ...access, ...sorting, "--no-sync", "--no-instructions"]);
-  await createDatabase(await startServer(launcher, programs.postgres, data, ["fsync=off"]), password);
-  if (!settings.includes("fsync=off")) await runInitdb(launcher, programs, ["-D", data, "--sync-only"]);
-  await rename(draft, cluster);
+/**
+ * Makes the password of the server's roles, and gives the directory that holds it to the server's user. Every
+ * user of the machine reaches a port of 127.0.0.1, and a superuser of PostgreSQL runs programs as the
+ * server's user.
+ */
+async function createPassword({ owner }: Launcher, draft: string): Promise<string> {
+  const password = randomBytes(24).toString("base64url");
+  const file = path.join(draft, "password");
+  await writeFile(file, password, { mode: 0o600 });
+  if (owner !== undefined) {
+    await chown(file, owner.uid, owner.gid);
+    await chown(draft, owner.uid, owner.gid);
+  }
+  return password;
 }
 
 /** Makes the service's role and database, and shuts the server down. */
@@ -115,6 +144,8 @@ async function createDatabase(started: Server, password: string): Promise<void> 
   await using server = started;
   const { port } = server;
   const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", password, database: "postgres" });
+  // Without a listener, a server that dies ends the process; the query that runs rejects anyway.
+  client.on("error", () => {});
   await client.connect();
   try {
     await client.query(`create role ${role} login createdb password ${pg.escapeLiteral(password)}`);

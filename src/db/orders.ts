@@ -139,7 +139,7 @@ const selectEvents = statement<{ readonly [K in keyof OrderEvent]: OrderEvent[K]
     select version, status, create_time from order_events
     where order_id = o.id and version > $2::int8 order by version limit $3::int4
   ) e on true
-  where o.id = $1::uuid order by e.version`,
+  where o.id = $1::uuid`,
 );
 
 /** Lists at most `limit` events of an order behind a version, oldest first. Throws "not_found" without the order. */
@@ -152,5 +152,6 @@ export async function listOrderEvents(
 ): Promise<OrderEvent[]> {
   const rows = await db.query(selectEvents, [orderId, afterVersion, limit], budget);
   if (rows.length === 0) throw notFound(orderType, orderId);
-  return rows.filter((row): row is OrderEvent => row.version !== null);
+  const events = rows.filter((row): row is OrderEvent => row.version !== null);
+  return events.sort((a, b) => Number(a.version - b.version));
 }

@@ -59,11 +59,12 @@ const insertOrders = statement<CreatedRow>(
       array_agg(product_id) filter (where quantity > on_hand) as short
     from demand group by n
   ),
+  buyer as (select id from users where id = any($21::uuid[])),
   candidate as (
     select r.n, a.unknown, a.short,
       case when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
         when a.short is not null then 'short' else 'possible' end as verdict
-    from request r join alone a on a.n = r.n left join users u on u.id = r.user_id
+    from request r join alone a on a.n = r.n left join buyer u on u.id = r.user_id
   ),
   running as (
     select d.n, d.on_hand, sum(d.quantity) over (partition by d.product_id order by d.n) as upto
@@ -175,6 +176,7 @@ function insertValues(drafts: readonly OrderDraft[], round: readonly number[]): 
     demands.map((d) => d.productId),
     demands.map((d) => d.quantity),
     demands.map((d) => d.reservesStock),
+    [...new Set(orders.map((o) => o.userId))],
   ];
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
 import { cancel } from "./cancel.ts";
@@ -5,9 +6,13 @@ import { createQueue } from "./queue.ts";
 import type { Budget } from "./retry.ts";
 import { types } from "./values.ts";
 
+/** What the server knows a connection by: the process and, since numbers of processes come again, a name of its own. */
+export type Session = { readonly processId: number; readonly applicationName: string };
+
 /** A connection that is in use by one attempt. */
 export type Lease = {
   readonly client: pg.PoolClient;
+  readonly session: Session;
   /** Asks the server to stop what the connection executes. */
   cancel(): Promise<void>;
   /** Gives the connection back; destroys it if it is not sound or a transaction is open on it. */
@@ -51,7 +56,6 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   const queue = createQueue(limits.connsMax, limits.queueMax, limits.waitMsMax);
   const pool = new pg.Pool({
     ...connection,
-    application_name: "commerce-core",
     options: startupOptions(engine),
     types,
     max: limits.connsMax,
@@ -59,10 +63,12 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
     idleTimeoutMillis: limits.idleMsMax,
     connectionTimeoutMillis: connectMsMax,
     keepAlive: true,
-    // Read for each connection: without jitter, connections made together would all be renewed together.
-    get maxLifetimeSeconds() {
-      return Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random()));
-    },
+  });
+  // Read by the pool for each connection that it makes.
+  Object.defineProperties(pool.options, {
+    application_name: { get: () => `commerce-core ${randomBytes(6).toString("hex")}` },
+    // Without jitter, connections made together would all be renewed together.
+    maxLifetimeSeconds: { get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())) },
   });
   // Errors of idle connections, and those of connections in use that no query is waiting to hear of. The pool removes the
   // connection; whoever uses it next hears of it.
@@ -91,6 +97,7 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
         waitedMs += performance.now() - since;
         return {
           client,
+          session: toSession(client),
           cancel: () => cancel(connection, client),
           release(sound) {
             usedAt.set(client, performance.now());
@@ -118,6 +125,15 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   };
 }
 
+/** node-postgres keeps both on the client without declaring them. */
+function toSession(client: pg.PoolClient): Session {
+  const { processID, connectionParameters } = client as unknown as {
+    processID: number;
+    connectionParameters: { application_name: string };
+  };
+  return { processId: processID, applicationName: connectionParameters.application_name };
+}
+
 function startupOptions(engine: Engine): string {
   const settings: Record<string, string | number> = {
     default_transaction_isolation: "serializable",
@@ -125,9 +141,13 @@ function startupOptions(engine: Engine): string {
     idle_in_transaction_session_timeout: idleInTransactionMsMax,
     timezone: "UTC",
   };
-  // A sequential scan locks the whole table against serializable writers, so that on small tables calls that have
-  // nothing to do with each other would conflict. Every statement has an index to use (see the plan gate).
-  if (engine === "postgresql") settings["enable_seqscan"] = "off";
+  if (engine === "postgresql") {
+    // A sequential scan locks the whole table against serializable writers, so that on small tables calls that have
+    // nothing to do with each other would conflict. Every statement has an index to use (see the plan gate).
+    settings["enable_seqscan"] = "off";
+    // A bitmap loses the order of its index: the first page of a user's orders would read and sort them all.
+    settings["enable_bitmapscan"] = "off";
+  }
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(" ");

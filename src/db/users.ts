@@ -223,16 +223,19 @@ const deleteOne = statement<Judged>(
     "union all select $2::uuid, $2::uuid, $4::uuid from candidate where verdict = 'ok'",
   )},
   returned as (
-    select i.product_id, sum(i.quantity)::int8 as quantity
-    from candidate c join orders o on o.user_id = $2::uuid join order_items i on i.order_id = o.id
-    where c.verdict = 'ok' and o.reserves_stock and o.status in ('pending', 'confirmed') group by i.product_id
+    select product_id, sum(quantity)::int8 as quantity from order_items
+    where order_id = any(array(
+      select o.id from candidate c join orders o on o.user_id = $2::uuid
+      where c.verdict = 'ok' and o.reserves_stock and o.status in ('pending', 'confirmed')
+    ))
+    group by product_id
   ),
   held as (
-    select p.id, r.quantity from returned r join products p on p.id = r.product_id order by p.id for update of p
+    select id from products where id = any(array(select product_id from returned)) order by id for update
   ),
   restocked as (
-    update products p set on_hand = p.on_hand + h.quantity, version = p.version + 1, update_time = now()
-    from held h where p.id = h.id
+    update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
+    from held h join returned r on r.product_id = h.id where p.id = h.id
   ),
   deleted as (
     delete from users u using candidate c where u.id = $2::uuid and c.verdict = 'ok'

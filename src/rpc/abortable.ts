@@ -1,9 +1,13 @@
 /**
- * The same items, until the signal aborts: then a pending next() rejects with the signal's reason at once, and the
- * source is told to stop without waiting for it, since it may be stuck. A race between promises would do the same but
- * keep every item's reaction alive until the signal's own promise settles, which for a long stream is a leak.
+ * The same items, until the signal aborts: then a pending next() rejects with the signal's reason at once,
+ * and the source is told to stop without waiting for it, since it may be stuck. A race between promises
+ * would do the same but keep every item's reaction alive until the signal's own promise settles, which for a
+ * long stream is a leak.
  */
-export function abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterableIterator<T, undefined> {
+export function abortable<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal,
+): AsyncIterableIterator<T, undefined> {
   const iterator = source[Symbol.asyncIterator]();
   let rejectPending: (reason: unknown) => void = () => {};
   const stop = (): void => {

@@ -9,8 +9,8 @@ export type AdminDoor = AsyncDisposable & { readonly address: Address };
 type Answer = { readonly status: number; readonly contentType: string; readonly body: string };
 
 /**
- * Serves GET /livez (200 while the process answers), /readyz (200 or 503 and why) and /metrics (Prometheus' text).
- * Has no authentication: it is to listen where only operators reach it.
+ * Serves GET /livez (200 while the process answers), /readyz (200 or 503 and why) and /metrics (Prometheus'
+ * text). Has no authentication: it is to listen where only operators reach it.
  */
 export async function startAdminDoor(options: {
   readonly address: Address;
@@ -31,7 +31,9 @@ export async function startAdminDoor(options: {
     const path = reads ? request.url?.split("?", 1)[0] : undefined;
     void answer(path)
       .catch(() => toJson(500, { error: "internal error" }))
-      .then(({ status, contentType, body }) => response.writeHead(status, { "content-type": contentType }).end(body));
+      .then(({ status, contentType, body }) =>
+        response.writeHead(status, { "content-type": contentType }).end(body),
+      );
   });
   const address = await listen(server, options.address, "ADMIN_ADDR");
   return {

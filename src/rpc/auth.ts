@@ -23,6 +23,8 @@ export type AuthOptions = {
   readonly now?: () => number;
   /** Verified tokens to remember: 10,000 take about 4 MB, and one more costs its verification again. */
   readonly tokensMax?: number;
+  /** How long the issuer may take to answer: 2 s, less than half of the default deadline. */
+  readonly fetchMsMax?: number;
 };
 
 // Public-key signatures only. With HMAC in the list, whoever has the public key could sign with it.
@@ -30,9 +32,6 @@ const algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA 
 
 // A withdrawn key stops to count when both the keys (jose: 10 minutes) and what they verified are forgotten.
 const rememberMsMax = 5 * 60_000;
-
-// Less than half of the default deadline, so that a call learns what is wrong instead of timing out.
-const jwksMsMax = 2000;
 
 /**
  * Makes the function that authenticates and authorises a call. Without `auth` everybody is "anonymous" and
@@ -43,7 +42,11 @@ const jwksMsMax = 2000;
 export function createAuthenticator(auth: Config["auth"], options: AuthOptions = {}): Authenticate {
   if (auth === undefined) return async () => "anonymous";
   const now = options.now ?? Date.now;
-  const verify = createVerifier(auth, now);
+  const keys =
+    "keyFile" in auth.keys
+      ? readKeys(auth.keys.keyFile)
+      : fetchKeys(auth.keys.jwksUrl, options.fetchMsMax ?? 2000);
+  const verify = createVerifier(auth, keys, now);
   const identities = createMemory(options.tokensMax ?? 10_000, now);
   const scopesByMethod = new Map<DescMethod, readonly string[] | undefined>();
 
@@ -94,8 +97,11 @@ function authorise(identity: Identity, scopes: readonly string[] | undefined, me
   }
 }
 
-function createVerifier(auth: Auth, now: () => number): (token: string) => Promise<Identity> {
-  const keys = "keyFile" in auth.keys ? readKeys(auth.keys.keyFile) : fetchKeys(auth.keys.jwksUrl);
+function createVerifier(
+  auth: Auth,
+  keys: JWTVerifyGetKey,
+  now: () => number,
+): (token: string) => Promise<Identity> {
   const { issuer, audience } = auth;
   return async (token) => {
     try {
@@ -145,8 +151,8 @@ function readKeys(file: string): JWTVerifyGetKey {
 }
 
 /** Keys that the issuer publishes: fetched when first needed, when old, when a token names an unknown one. */
-function fetchKeys(url: string): JWTVerifyGetKey {
-  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: jwksMsMax });
+function fetchKeys(url: string, msMax: number): JWTVerifyGetKey {
+  const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: msMax });
   const tokenFaults = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys, errors.JOSENotSupported];
   return async (header, token) => {
     try {

@@ -5,9 +5,9 @@ import type { Door } from "./listen.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /**
- * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice, GOAWAY, and
- * the calls in flight finish. True if all of them did within the grace. An abort of `force` cuts every wait short.
- * The database may be closed after this, not before.
+ * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice,
+ * GOAWAY, and the calls in flight finish. True if all of them did within the grace. An abort of `force` cuts
+ * every wait short. The database may be closed after this, not before.
  */
 export async function drainDoors(
   parts: { readonly health: Health; readonly pipeline: Pipeline; readonly doors: readonly Door[] },

@@ -2,6 +2,7 @@ import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/
 import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import {
+  logVerbosity,
   Metadata,
   type MethodDefinition,
   type sendUnaryData,
@@ -10,6 +11,7 @@ import {
   type ServerDuplexStream,
   type ServerOptions,
   type ServerUnaryCall,
+  setLogVerbosity,
   type StatusObject,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
@@ -25,12 +27,12 @@ type StreamCall = ServerDuplexStream<Message, Message> & { readonly request: Mes
 const STATUS_DETAILS = "grpc-status-details-bin";
 
 const OPTIONS: ServerOptions = {
-  // A peer that is gone without a word is noticed after a minute and ten seconds; balancers and NATs keep a connection
-  // that is used once a minute.
+  // A peer that is gone without a word is noticed after a minute and ten seconds; balancers and NATs keep a
+  // connection that is used once a minute.
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 10_000,
-  // Callers reconnect every five minutes (± 10 %), so that a new replica gets its share of them. The grace is the longest
-  // deadline of a stream: a rotation cuts no call.
+  // Callers reconnect every five minutes (± 10 %), so that a new replica gets its share of them. The grace
+  // is the longest deadline of a stream: a rotation cuts no call.
   "grpc.max_connection_age_ms": 300_000,
   "grpc.max_connection_age_grace_ms": 3_600_000,
   // Calls one connection may have open; more wait at the client. Bounds what one peer can make us hold.
@@ -49,6 +51,8 @@ export async function startGrpcDoor(
 ): Promise<Door> {
   const { address, messageBytesMax, tls } = options;
   const credentials = tls?.grpcCredentials() ?? ServerCredentials.createInsecure();
+  // What grpc-js has to say it says to us, too, by callbacks; its own lines would stand between ours.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     ...OPTIONS,
     "grpc.max_receive_message_length": messageBytesMax,
@@ -110,8 +114,8 @@ function serialize(schema: DescMessage, message: Message): Buffer {
 
 function toHandler({ desc, handler }: Method) {
   const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
-  // Not the stream itself: its own iterator would destroy the stream, and with it the answer, when a handler stops
-  // reading early.
+  // Not the stream itself: its own iterator would destroy the stream, and with it the answer, when a handler
+  // stops reading early.
   const toRequests = (call: StreamCall): Requests =>
     streamsRequests ? (call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>) : call.request;
 
@@ -146,8 +150,15 @@ function toIncoming(call: UnaryCall | StreamCall): Incoming {
   };
 }
 
-/** Writes each answer when the reader has room for it, so that a slow reader holds the handler and not our memory. */
-async function writeAll(call: StreamCall, answers: AsyncIterable<Message>, incoming: Incoming): Promise<void> {
+/**
+ * Writes each answer when the reader has room for it, so that a slow reader holds the handler and not our
+ * memory.
+ */
+async function writeAll(
+  call: StreamCall,
+  answers: AsyncIterable<Message>,
+  incoming: Incoming,
+): Promise<void> {
   const { controller, deadlineMs } = incoming;
   call.once("cancelled", () => controller.abort(callerLeft(deadlineMs)));
   try {

@@ -23,13 +23,16 @@ export type Health = {
   /** The status of a service, or undefined for a name that nobody serves. */
   readonly status: (service: string) => ServingStatus | undefined;
   readonly services: () => readonly string[];
-  /** The status of a service now and after each change, until the signal aborts. A slow reader sees the last change. */
+  /**
+   * The status of a service now and after each change, until the signal aborts. A slow reader sees the last
+   * change.
+   */
   readonly watch: (service: string, signal: AbortSignal) => AsyncIterable<ServingStatus>;
 };
 
 /**
- * Health that starts as not serving. "" and every given service follow readiness, because they all need the same
- * database; "liveness" is serving while the process answers at all.
+ * Health that starts as not serving. "" and every given service follow readiness, because they all need the
+ * same database; "liveness" is serving while the process answers at all.
  */
 export function createHealth(serviceNames: readonly string[]): Health {
   const following = new Set(["", ...serviceNames]);

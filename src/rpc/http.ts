@@ -4,7 +4,12 @@ import type { Socket } from "node:net";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
-import { type ConnectRouter, createConnectRouter, type HandlerContext, type MethodImpl } from "@connectrpc/connect";
+import {
+  type ConnectRouter,
+  createConnectRouter,
+  type HandlerContext,
+  type MethodImpl,
+} from "@connectrpc/connect";
 import {
   compressionBrotli,
   compressionGzip,
@@ -23,9 +28,11 @@ type Request = http1.IncomingMessage | http2.Http2ServerRequest;
 type Response = http1.ServerResponse;
 type Serve = (request: Request, response: Response) => void;
 
-// A caller sends its headers, or its half of the TLS handshake, at once; who takes longer holds a socket for nothing.
+// A caller sends its headers, or its half of the TLS handshake, at once; who takes longer holds a socket for
+// nothing.
 const HEADERS_MS_MAX = 10_000;
-// Browsers and balancers keep a connection for the next call; five minutes without one, and it is only a socket.
+// Browsers and balancers keep a connection for the next call; five minutes without one, and it is only a
+// socket.
 const IDLE_MS_MAX = 300_000;
 // Calls one connection may have open: as on the gRPC door.
 const CONCURRENT_STREAMS_MAX = 256;
@@ -33,8 +40,8 @@ const CONCURRENT_STREAMS_MAX = 256;
 const SOCKETS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
 /**
- * Serves the methods over Connect, gRPC-Web and gRPC, as JSON or binary, with HTTP/1.1 and HTTP/2 on one port: in the
- * clear, or over TLS. Fails with one clear line if it cannot listen.
+ * Serves the methods over Connect, gRPC-Web and gRPC, as JSON or binary, with HTTP/1.1 and HTTP/2 on one
+ * port: in the clear, or over TLS. Fails with one clear line if it cannot listen.
  */
 export async function startHttpDoor(
   methods: readonly Method[],
@@ -101,7 +108,10 @@ function startTls({ serverOptions, follow }: Tls): tls.Server {
   return server;
 }
 
-/** A server without a listener of its own: it is handed sockets, and closed when its calls have been answered. */
+/**
+ * A server without a listener of its own: it is handed sockets, and closed when its calls have been
+ * answered.
+ */
 type Acceptor = { readonly accept: (socket: Socket) => void; readonly close: () => void };
 
 function startHttp1(serve: Serve): Acceptor {
@@ -115,7 +125,8 @@ function startHttp1(serve: Serve): Acceptor {
     });
     serve(request, response);
   });
-  // What starts the watch over slow headers and idle connections; a server that is handed its sockets never listens.
+  // What starts the watch over slow headers and idle connections; a server that is handed its sockets never
+  // listens.
   server.emit("listening");
   return {
     accept: (socket) => server.emit("connection", socket),
@@ -145,9 +156,9 @@ function startHttp2(serve: Serve): Acceptor {
 }
 
 /**
- * connect-node's own adapter, but for three things: a request that cannot be read (an authority that is none) is
- * answered 400 and does not end the process, an unknown method is answered in the caller's protocol, and a caller who
- * leaves is no line on standard error.
+ * connect-node's own adapter, but for three things: a request that cannot be read (an authority that is
+ * none) is answered 400 and does not end the process, an unknown method is answered in the caller's
+ * protocol, and a caller who leaves is no line on standard error.
  */
 function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
   const router = createConnectRouter({
@@ -189,10 +200,15 @@ function refuse(request: Request, response: Response, path: string): void {
 }
 
 function addMethod(router: ConnectRouter, { desc, handler }: Method): void {
-  const implementation = (requests: Requests, context: HandlerContext): Promise<Message> | AsyncIterable<Message> =>
-    handler.call(requests, toIncoming(context));
+  const implementation = (
+    requests: Requests,
+    context: HandlerContext,
+  ): Promise<Message> | AsyncIterable<Message> => handler.call(requests, toIncoming(context));
   // One signature for all four kinds; the router tells them apart by the descriptor.
-  router.rpc(desc as DescMethodUnary, implementation as MethodImpl<DescMethodUnary | DescMethodBiDiStreaming> as never);
+  router.rpc(
+    desc as DescMethodUnary,
+    implementation as MethodImpl<DescMethodUnary | DescMethodBiDiStreaming> as never,
+  );
 }
 
 function toIncoming(context: HandlerContext): Incoming {

@@ -13,10 +13,16 @@ export type Incoming = {
   readonly controller: AbortController;
 };
 
-/** How long calls of a method may take, in milliseconds: without a deadline of the caller's own, and at most. */
+/**
+ * How long calls of a method may take, in milliseconds: without a deadline of the caller's own, and at
+ * most.
+ */
 export type Deadlines = { readonly msDefault: number; readonly msMax: number };
 
-/** A call between its beginning and its answer. The first of succeed(), fail() and the signal's abort is the answer. */
+/**
+ * A call between its beginning and its answer. The first of succeed(), fail() and the signal's abort is the
+ * answer.
+ */
 export type Lifetime = {
   readonly deadlineMs: number;
   readonly observed: Observed;
@@ -37,7 +43,8 @@ export type Lifetimes = {
   readonly drain: () => void;
 };
 
-// Timers and clocks disagree by about a millisecond: a caller that leaves this close to its deadline left because of it.
+// Timers and clocks disagree by about a millisecond: a caller that leaves this close to its deadline left
+// because of it.
 const CLOCK_SLACK_MS = 2;
 
 /** Why a call ends whose caller is gone: what a door aborts Incoming.controller with. */

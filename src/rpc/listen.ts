@@ -31,7 +31,9 @@ export function cannotListen(address: Address, variable: string, cause: unknown)
     EACCES: "the port needs privileges that the process has not",
     ENOTFOUND: "there is no such host",
   };
-  return new Error(`cannot listen on ${toHostPort(address)} (${variable}): ${reasons[code] ?? code}`, { cause });
+  return new Error(`cannot listen on ${toHostPort(address)} (${variable}): ${reasons[code] ?? code}`, {
+    cause,
+  });
 }
 
 /** host:port, as in a URL. */

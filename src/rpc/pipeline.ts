@@ -25,8 +25,14 @@ export type Requests = Message | AsyncIterable<Message>;
 export type Method = {
   readonly desc: DescMethod;
   readonly handler:
-    | { readonly answers: "once"; readonly call: (requests: Requests, incoming: Incoming) => Promise<Message> }
-    | { readonly answers: "stream"; readonly call: (requests: Requests, incoming: Incoming) => AsyncIterable<Message> };
+    | {
+        readonly answers: "once";
+        readonly call: (requests: Requests, incoming: Incoming) => Promise<Message>;
+      }
+    | {
+        readonly answers: "stream";
+        readonly call: (requests: Requests, incoming: Incoming) => AsyncIterable<Message>;
+      };
 };
 
 /** A service and what implements it. */
@@ -44,8 +50,8 @@ export type Pipeline = {
   readonly drain: () => void;
 };
 
-// A stream is an import or an export: a minute is enough for most, and what takes more than an hour should rather be
-// cut into pieces that can be repeated.
+// A stream is an import or an export: a minute is enough for most, and what takes more than an hour should
+// rather be cut into pieces that can be repeated.
 const STREAM_DEADLINES: Deadlines = { msDefault: 60_000, msMax: 3_600_000 };
 // A watch of health lasts as long as its connection.
 const WATCH_DEADLINES: Deadlines = { msDefault: Infinity, msMax: Infinity };
@@ -53,7 +59,10 @@ const WATCH_DEADLINES: Deadlines = { msDefault: Infinity, msMax: Infinity };
 const RETRY_AFTER_MS_MIN = 100;
 const RETRY_AFTER_MS_MAX = 1_000;
 
-/** What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else does. */
+/**
+ * What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else
+ * does.
+ */
 const INFRASTRUCTURE: ReadonlySet<string> = new Set(
   [Health, ServerReflection, ServerReflectionV1Alpha].map((service) => service.typeName),
 );
@@ -77,14 +86,19 @@ type Shared = {
 };
 
 /**
- * Wraps each method once, for all doors. From the outside in: unknown errors are masked; the call is counted, timed,
- * logged and traced; its deadline runs (the caller's, clamped, or the default) and is kept even if the handler ignores
- * its signal; above `inFlightMax` running handlers the call is shed; the caller is authenticated; the requests are
- * validated. The deadline stands outside of authentication because that, too, may wait for somebody.
+ * Wraps each method once, for all doors. From the outside in: unknown errors are masked; the call is
+ * counted, timed, logged and traced; its deadline runs (the caller's, clamped, or the default) and is kept
+ * even if the handler ignores its signal; above `inFlightMax` running handlers the call is shed; the caller
+ * is authenticated; the requests are validated. The deadline stands outside of authentication because that,
+ * too, may wait for somebody.
  */
 export function createPipeline(
   bindings: readonly Binding[],
-  options: { readonly calls: Config["calls"]; readonly authenticate: Authenticate; readonly telemetry: Telemetry },
+  options: {
+    readonly calls: Config["calls"];
+    readonly authenticate: Authenticate;
+    readonly telemetry: Telemetry;
+  },
 ): Pipeline {
   const { calls, authenticate, telemetry } = options;
   const lifetimes = createLifetimes((err, id) => telemetry.logger.error({ err, id }, "internal error"));
@@ -193,8 +207,8 @@ function check(rpc: Rpc, { validator }: Shared, requests: Requests, signal: Abor
 type Slots = { readonly take: (rpc: Rpc) => void; readonly release: (rpc: Rpc) => void };
 
 /**
- * Bounds the handlers that run. A slot is released when its handler has really stopped, not when its caller has been
- * answered: what must be bounded is the work.
+ * Bounds the handlers that run. A slot is released when its handler has really stopped, not when its caller
+ * has been answered: what must be bounded is the work.
  */
 function createSlots(inFlightMax: number, telemetry: Telemetry): Slots {
   let taken = 0;

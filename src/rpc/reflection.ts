@@ -20,8 +20,9 @@ type Question = ServerReflectionRequest["messageRequest"];
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
 /**
- * grpc.reflection v1 and v1alpha for these services and for reflection itself. The files are answered as they were
- * compiled, custom options included, so that a client sees scopes, idempotency and validation rules.
+ * grpc.reflection v1 and v1alpha for these services and for reflection itself. The files are answered as
+ * they were compiled, custom options included, so that a client sees scopes, idempotency and validation
+ * rules.
  */
 export function reflectionServices(services: readonly DescService[]): {
   readonly v1: Service<typeof ServerReflection>;
@@ -116,7 +117,9 @@ function answer(index: Index, question: Question, sent: Set<DescFile>): Answer {
 /** The file and what it imports, each at most once a stream: clients keep what they have been sent. */
 function answerFile(file: DescFile | undefined, what: string, sent: Set<DescFile>): Answer {
   if (!file) return toError(Code.NotFound, `not found: ${what}`);
-  const files = [...withDependencies(file)].filter((dependency) => dependency === file || !sent.has(dependency));
+  const files = [...withDependencies(file)].filter(
+    (dependency) => dependency === file || !sent.has(dependency),
+  );
   for (const each of files) sent.add(each);
   const fileDescriptorProto = files.map((each) => toBinary(FileDescriptorProtoSchema, each.proto));
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto } };

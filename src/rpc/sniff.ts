@@ -1,11 +1,14 @@
 import type { Socket } from "node:net";
 
-/** HTTP/2 opens with these bytes, of which the first three are the start of no HTTP/1.1 method (RFC 9113 §3.4). */
+/**
+ * HTTP/2 opens with these bytes, of which the first three are the start of no HTTP/1.1 method (RFC 9113
+ * §3.4).
+ */
 const PREFACE = "PRI";
 
 /**
- * Looks at a connection's first bytes, without taking them, and says once what speaks there. A socket that says too
- * little within `msMax`, that ends or that breaks before is destroyed and reported as undefined.
+ * Looks at a connection's first bytes, without taking them, and says once what speaks there. A socket that
+ * says too little within `msMax`, that ends or that breaks before is destroyed and reported as undefined.
  */
 export function sniffProtocol(
   socket: Socket,

@@ -16,11 +16,14 @@ type Detail = ConstructorParameters<typeof ConnectError>[3] extends (infer D)[] 
 /** The domain of every google.rpc.ErrorInfo that leaves this service (AIP-193). */
 const ERROR_DOMAIN = "commerce-core";
 
-// An error travels in HTTP trailers, base64 and message included, and gRPC's C core refuses more than 8 KiB of them:
-// the caller would see RESOURCE_EXHAUSTED in the place of the error. 10 fields and these lengths stay below that.
-const MESSAGE_CHARS_MAX = 1024;
-const LIST_LENGTH_MAX = 10;
-const ITEM_CHARS_MAX = 200;
+// An error travels in HTTP trailers, message and base64 included, and gRPC's C core starts to refuse them at
+// 8 KiB: the caller would see RESOURCE_EXHAUSTED in the place of the error. Ten items and these lengths stay
+// below that in any alphabet (a byte of the message takes three in its trailer, a byte of a detail one and a
+// third).
+const MESSAGE_BYTES_MAX = 512;
+const METADATA_BYTES_MAX = 1024;
+const ITEMS_MAX = 10;
+const ITEM_BYTES_MAX = 150;
 
 const CODES: Readonly<Record<Kind, Code>> = {
   invalid: Code.InvalidArgument,
@@ -39,8 +42,9 @@ const CODES: Readonly<Record<Kind, Code>> = {
 };
 
 /**
- * The error to answer a caller with. What is not a DomainError, and not a ConnectError that the transport has raised,
- * leaves as INTERNAL with an id in its ErrorInfo; `onUnknown` is told the error and that id, and nobody else is.
+ * The error to answer a caller with. What is not a DomainError, and not a ConnectError that the transport
+ * has raised, leaves as INTERNAL with an id in its ErrorInfo; `onUnknown` is told the error and that id, and
+ * nobody else is.
  */
 export function toConnectError(
   error: unknown,
@@ -48,7 +52,7 @@ export function toConnectError(
 ): ConnectError {
   if (error instanceof DomainError) {
     return new ConnectError(
-      cut(error.message, MESSAGE_CHARS_MAX),
+      cut(error.message, MESSAGE_BYTES_MAX),
       CODES[error.kind],
       undefined,
       toDetails(error.reason, error.facts),
@@ -69,32 +73,30 @@ export function toReason(error: ConnectError): string {
 
 function toDetails(reason: string, facts: ErrorFacts): Detail[] {
   const { fields, resource, violations, retryAfterMs, metadata = {} } = facts;
-  const entries = Object.entries(metadata).slice(0, LIST_LENGTH_MAX);
+  const entries = Object.entries(metadata).slice(0, ITEMS_MAX);
+  const valueBytesMax = Math.floor(METADATA_BYTES_MAX / entries.length);
+  const values = entries.map(([key, value]) => [key, cut(value, valueBytesMax)]);
   const details = [
-    detail(ErrorInfoSchema, {
-      reason,
-      domain: ERROR_DOMAIN,
-      metadata: Object.fromEntries(entries.map(([key, value]) => [key, cut(value, MESSAGE_CHARS_MAX)])),
-    }),
+    detail(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: Object.fromEntries(values) }),
   ];
   if (fields) {
-    const fieldViolations = fields.slice(0, LIST_LENGTH_MAX).map(({ field, description }) => ({
-      field: cut(field, ITEM_CHARS_MAX),
-      description: cut(description, ITEM_CHARS_MAX),
+    const fieldViolations = fields.slice(0, ITEMS_MAX).map(({ field, description }) => ({
+      field: cut(field, ITEM_BYTES_MAX),
+      description: cut(description, ITEM_BYTES_MAX),
     }));
     details.push(detail(BadRequestSchema, { fieldViolations }));
   }
   if (resource) {
-    const resourceName = cut(resource.name, ITEM_CHARS_MAX);
-    details.push(detail(ResourceInfoSchema, { resourceType: resource.type, resourceName }));
+    const { type: resourceType, name } = resource;
+    details.push(detail(ResourceInfoSchema, { resourceType, resourceName: cut(name, ITEM_BYTES_MAX) }));
   }
   if (violations) {
-    const cutViolations = violations.slice(0, LIST_LENGTH_MAX).map(({ type, subject, description }) => ({
+    const shown = violations.slice(0, ITEMS_MAX).map(({ type, subject, description }) => ({
       type,
-      subject: cut(subject, ITEM_CHARS_MAX),
-      description: cut(description, ITEM_CHARS_MAX),
+      subject: cut(subject, ITEM_BYTES_MAX),
+      description: cut(description, ITEM_BYTES_MAX),
     }));
-    details.push(detail(PreconditionFailureSchema, { violations: cutViolations }));
+    details.push(detail(PreconditionFailureSchema, { violations: shown }));
   }
   if (retryAfterMs !== undefined) {
     details.push(detail(RetryInfoSchema, { retryDelay: durationFromMs(retryAfterMs) }));
@@ -106,7 +108,12 @@ function detail<D extends DescMessage>(desc: D, value: MessageInitShape<D>): Det
   return { desc, value };
 }
 
-/** Cutting may halve a character, and what is not well formed cannot be written into a trailer. */
-function cut(text: string, charsMax: number): string {
-  return (text.length <= charsMax ? text : `${text.slice(0, charsMax - 1)}…`).toWellFormed();
+/** At most so many bytes of UTF-8, well formed, because nothing else can be written into a trailer. */
+function cut(text: string, bytesMax: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= bytesMax) return text.toWellFormed();
+  const end = "…";
+  const start = bytes.subarray(0, bytesMax - Buffer.byteLength(end)).toString();
+  // What was cut in the middle of a character ends in U+FFFD.
+  return start.replace(/\uFFFD+$/u, "") + end;
 }

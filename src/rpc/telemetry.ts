@@ -25,7 +25,11 @@ export type Telemetry = AsyncDisposable & {
   /** `quiet` methods (probes) leave no lines in the log and no spans. */
   readonly observe: (method: DescMethod, quiet: boolean) => Observer;
   /** A counter as a function, so that what counts needs to know of no library. One label at most. */
-  readonly counter: (name: string, help: string, label?: string) => (labelValue?: string, by?: number) => void;
+  readonly counter: (
+    name: string,
+    help: string,
+    label?: string,
+  ) => (labelValue?: string, by?: number) => void;
   /** A gauge that is read when somebody scrapes, and costs nothing between. */
   readonly gauge: (name: string, help: string, read: () => number) => void;
   /** A histogram as a function. */
@@ -50,8 +54,9 @@ const CODE_NAMES = new Map(
 );
 
 /**
- * Logs (JSON lines, by default to standard error, which leaves standard output to people), metrics and, where the
- * configuration names a collector, traces. A request's content, tokens and passwords appear in none of them.
+ * Logs (JSON lines, by default to standard error, which leaves standard output to people), metrics and,
+ * where the configuration names a collector, traces. A request's content, tokens and passwords appear in
+ * none of them.
  */
 export async function createTelemetry(
   config: Pick<Config, "logLevel" | "tracesEndpoint">,
@@ -72,7 +77,12 @@ export async function createTelemetry(
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const labelNames = ["service", "method", "door"];
-  const started = new Counter({ name: "rpc_server_started_total", help: "Calls begun.", labelNames, registers });
+  const started = new Counter({
+    name: "rpc_server_started_total",
+    help: "Calls begun.",
+    labelNames,
+    registers,
+  });
   const seconds = new Histogram({
     name: "rpc_server_duration_seconds",
     help: "From the request to its answer. Its count is the number of calls answered, by code.",
@@ -97,7 +107,7 @@ export async function createTelemetry(
         : (_labelValue, by = 1) => counter.inc(by);
     },
     gauge(name, help, read) {
-      new Gauge({ name, help, registers, collect() { this.set(read()); } }); // oxlint-disable-line no-new
+      const gauge: Gauge = new Gauge({ name, help, registers, collect: () => gauge.set(read()) });
     },
     histogram(name, help, buckets) {
       const histogram = new Histogram({ name, help, buckets, registers });
@@ -118,10 +128,16 @@ type Instruments = {
   readonly beginSpan: BeginSpan | undefined;
 };
 
-function createObserver(method: DescMethod, { started, seconds, logger, quiet, beginSpan }: Instruments): Observer {
+function createObserver(
+  method: DescMethod,
+  { started, seconds, logger, quiet, beginSpan }: Instruments,
+): Observer {
   const rpc = `${method.parent.typeName}/${method.name}`;
   const labels = { service: method.parent.typeName, method: method.name };
-  const begun = { grpc: started.labels({ ...labels, door: "grpc" }), http: started.labels({ ...labels, door: "http" }) };
+  const begun = {
+    grpc: started.labels({ ...labels, door: "grpc" }),
+    http: started.labels({ ...labels, door: "http" }),
+  };
   const logsSuccess = !quiet && logger.isLevelEnabled("debug");
 
   return (door, header) => {
@@ -138,7 +154,11 @@ function createObserver(method: DescMethod, { started, seconds, logger, quiet, b
         if (quiet || (!error && !logsSuccess)) return;
         const line = { rpc, door, code, durationMs: Math.round(durationMs * 100) / 100 };
         if (!error) logger.debug(line, "answered");
-        else logger[LEVELS.get(error.code) ?? "info"]({ ...line, reason: toReason(error), detail: error.rawMessage }, "failed");
+        else
+          logger[LEVELS.get(error.code) ?? "info"](
+            { ...line, reason: toReason(error), detail: error.rawMessage },
+            "failed",
+          );
       },
     };
   };
@@ -150,9 +170,9 @@ function toCodeName(code: Code): string {
 }
 
 /**
- * How loud a failed call is: "info" where the caller is told what it did wrong. Our faults are errors and the
- * surroundings' are warnings. What a crowd causes, calls shed or abandoned, is counted only: a line for each would make
- * the overload worse.
+ * How loud a failed call is: "info" where the caller is told what it did wrong. Our faults are errors and
+ * the surroundings' are warnings. What a crowd causes, calls shed or abandoned, is counted only: a line for
+ * each would make the overload worse.
  */
 const LEVELS: ReadonlyMap<Code, "error" | "warn" | "debug"> = new Map([
   [Code.Internal, "error"],
@@ -165,8 +185,8 @@ const LEVELS: ReadonlyMap<Code, "error" | "warn" | "debug"> = new Map([
 ]);
 
 /**
- * What the log says of an error. Not all that an error object holds: a database error also carries the row that it is
- * about (`detail`, `where`), and that belongs to the user.
+ * What the log says of an error. Not all that an error object holds: a database error also carries the row
+ * that it is about (`detail`, `where`), and that belongs to the user.
  */
 function toErrorFields(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error };

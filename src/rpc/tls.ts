@@ -14,7 +14,7 @@ type Provider = Parameters<typeof experimental.createCertificateProviderServerCr
 export type Tls = {
   /** For grpc-js's `bindAsync`; follows the files. */
   grpcCredentials(): ServerCredentials;
-  /** For `http2.createSecureServer`, together with `follow`, without which the server keeps these for ever. */
+  /** For `http2.createSecureServer`, together with `follow`: without it the server keeps these for ever. */
   readonly serverOptions: SecureServerOptions;
   /** Gives the server each new certificate from now on; connections that are open keep theirs. */
   follow(server: Server): void;
@@ -78,7 +78,7 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
     follow(server) {
       const listener = () => server.setSecureContext(toContext(material));
       listener();
-      listeners.add(listener);
+      
       server.once("close", () => listeners.delete(listener));
     },
     async [Symbol.asyncDispose]() {

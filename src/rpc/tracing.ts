@@ -23,9 +23,9 @@ const headerGetter = {
 };
 
 /**
- * Sends a span for each call to the OTLP/HTTP collector at `endpoint` (its base, as in OTEL_EXPORTER_OTLP_ENDPOINT),
- * as a child of the caller's `traceparent`. Registers itself as OpenTelemetry's global, so that any library that
- * makes spans joins in: one at a time in a process.
+ * Sends a span for each call to the OTLP/HTTP collector at `endpoint` (its base, as in
+ * OTEL_EXPORTER_OTLP_ENDPOINT), as a child of the caller's `traceparent`. Registers itself as
+ * OpenTelemetry's global, so that any library that makes spans joins in: one at a time in a process.
  */
 export function startTracing(endpoint: string): Tracing {
   const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
@@ -43,7 +43,11 @@ export function startTracing(endpoint: string): Tracing {
       const service = method.parent.typeName;
       const parent = propagation.extract(ROOT_CONTEXT, header, headerGetter);
       const attributes = { "rpc.system": "grpc", "rpc.service": service, "rpc.method": method.name };
-      const span = tracer.startSpan(`${service}/${method.name}`, { kind: SpanKind.SERVER, attributes }, parent);
+      const span = tracer.startSpan(
+        `${service}/${method.name}`,
+        { kind: SpanKind.SERVER, attributes },
+        parent,
+      );
       const own = trace.setSpan(parent, span);
       return {
         run: (work) => context.with(own, work),

@@ -17,7 +17,8 @@ export function createRequestValidator(): RequestValidator {
   return {
     warm({ input }) {
       const { kind, error } = validator.validate(input, create(input));
-      // Rules that do not compile are a fault of the contract, to be seen at start and not by the first caller.
+      // Rules that do not compile are a fault of the contract, to be seen at start and not by the first
+      // caller.
       if (kind === "error") throw error;
     },
     check(schema, request) {

@@ -1,5 +1,9 @@
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import type { Service } from "../../src/call.ts";
 import type { Config } from "../../src/config.ts";
 import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts";
@@ -44,17 +48,24 @@ export async function startDoors(
     readonly authenticate?: Authenticate;
     readonly tls?: Tls;
     readonly bindings?: readonly Binding[];
+    readonly tracesEndpoint?: string;
   } = {},
 ): Promise<Doors> {
   const lines: Record<string, unknown>[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
-  const telemetry = await createTelemetry({ logLevel: "debug", tracesEndpoint: undefined }, { write });
+  const telemetry = await createTelemetry(
+    { logLevel: "debug", tracesEndpoint: options.tracesEndpoint },
+    { write },
+  );
   const calls = { ...CALLS, ...options.calls };
   const services = [HealthDesc, UserService];
   const health = createHealth(services.map((service) => service.typeName));
   const reflection = reflectionServices(services);
   const unimplemented = Object.fromEntries(
-    UserService.methods.map((method) => [method.localName, () => Promise.reject(new Error("not in this test"))]),
+    UserService.methods.map((method) => [
+      method.localName,
+      () => Promise.reject(new Error("not in this test")),
+    ]),
   );
   const pipeline = createPipeline(
     [
@@ -85,7 +96,13 @@ export async function startDoors(
 }
 
 /** The ways into the doors: a client library of each protocol. */
-export const PROTOCOLS = ["gRPC door", "gRPC", "gRPC-Web", "Connect", "Connect over HTTP/1.1 with JSON"] as const;
+export const PROTOCOLS = [
+  "gRPC door",
+  "gRPC",
+  "gRPC-Web",
+  "Connect",
+  "Connect over HTTP/1.1 with JSON",
+] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** A client of UserService that speaks a protocol. */

@@ -1,17 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import type { Config } from "../../src/config.ts";
+import type { QueryResultRow } from "pg";
+import type { Config, Connection } from "../../src/config.ts";
 import { InventoryService, type Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService, type Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService, type User } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { startServer, type Server } from "../../src/server.ts";
-import { createTestDatabase } from "./databases.ts";
+import { createTestDatabase, execute } from "./databases.ts";
 
 /** A running service on a database of its own, clients of it, and the people and things that tests are about. */
 export type Shop = AsyncDisposable & {
   readonly config: Config;
   readonly server: Server;
+  /** To the service's database, past the service. */
+  readonly connection: Connection;
   /** Of the gRPC door, as http2 URL; of the HTTP door. */
   readonly grpcUrl: string;
   readonly httpUrl: string;
@@ -22,12 +25,23 @@ export type Shop = AsyncDisposable & {
   user(): Promise<User>;
   /** A new product with pieces in stock. */
   product(onHand?: bigint): Promise<Product>;
-  /** A new order of a new user over some pieces of products, at 9.99 EUR a piece. */
-  order(products: readonly Product[], quantity?: number): Promise<Order>;
+  /** A new order over some pieces of products, at 9.99 EUR a piece, of a new user if none is given. */
+  order(products: readonly Product[], quantity?: number, userId?: string): Promise<Order>;
+  /** The ids of many orders without items, placed behind the service's back because one by one takes too long. */
+  manyOrders(userId: string, count: number): Promise<string[]>;
+  /** Runs one statement on the shop's database, for what no method shows. */
+  sql<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** What is stored: rows of each table and the sums of what changes in them. Equal before and after: nothing changed. */
+  stored(): Promise<unknown>;
 };
 
 /** 9.99 EUR. */
 export const price = { currencyCode: "EUR", units: 9n, nanos: 990_000_000 };
+
+/** A line of an order. */
+export function line({ id }: Pick<Product, "id">, quantity = 1, unitPrice = price) {
+  return { productId: id, quantity, unitPrice };
+}
 
 /** What the tests change of a configuration that is fit for a test. */
 export type Overrides = { readonly [K in keyof Config]?: Partial<NonNullable<Config[K]>> };
@@ -80,6 +94,7 @@ export async function openShop(overrides: Overrides = {}): Promise<Shop> {
   return {
     config,
     server,
+    connection,
     grpcUrl,
     httpUrl: `http://127.0.0.1:${server.http.port}`,
     users,
@@ -87,11 +102,28 @@ export async function openShop(overrides: Overrides = {}): Promise<Shop> {
     inventory,
     user,
     product: async (onHand = 100n) => (await inventory.createProduct({ name: "Lamp", onHand })).product!,
-    async order(products, quantity = 1) {
-      const { id: userId } = await user();
-      const items = products.map(({ id }) => ({ productId: id, quantity, unitPrice: price }));
-      return (await orders.createOrder({ userId, items })).order!;
+    async order(products, quantity = 1, userId) {
+      const items = products.map((product) => line(product, quantity));
+      return (await orders.createOrder({ userId: userId ?? (await user()).id, items })).order!;
     },
+    async manyOrders(userId, count) {
+      return (await execute<{ id: string }>(connection, insertOrders, [userId, count])).map(({ id }) => id);
+    },
+    sql: (text, values) => execute(connection, text, values),
+    stored: async () => (await execute(connection, countEverything))[0],
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }
+
+/** All in one instant, as orders may be that are placed at once. */
+const insertOrders = `
+  insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
+  select gen_random_uuid(), $1, 'pending', 'EUR', 9.99, 1, false, gen_random_uuid() from generate_series(1, $2)
+  returning id`;
+
+const countEverything = `
+  select (select count(*) from order_items) as items, (select count(*) from order_events) as events,
+    (select count(*) from stock_movements) as movements, (select count(*) from user_changes) as "userChanges",
+    (select array[count(*), sum(version)] from users) as users,
+    (select array[count(*), sum(version)] from orders) as orders,
+    (select array[count(*), sum(version), sum(on_hand)] from products) as products`;

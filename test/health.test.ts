@@ -1,0 +1,167 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
+import { drainDoors } from "../src/rpc/drain.ts";
+import { type Doors, type Protocol, PROTOCOLS, startDoors, transport, userClient } from "./support/doors.ts";
+
+const USERS = "commerce.user.v1.UserService";
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const client = (doors: Doors, protocol: Protocol) => createClient(Health, transport(doors, protocol));
+const probe = async (doors: Doors, path: string) => {
+  const response = await fetch(`http://127.0.0.1:${doors.admin.address.port}${path}`);
+  return { status: response.status, body: await response.json() };
+};
+
+test("is NOT_SERVING until told otherwise, and alive from the start", async () => {
+  await using doors = await startDoors();
+
+  const { statuses } = await client(doors, "gRPC door").list({});
+
+  expect(Object.entries(statuses).map(([service, { status }]) => [service, status])).toEqual([
+    ["", Status.NOT_SERVING],
+    ["grpc.health.v1.Health", Status.NOT_SERVING],
+    [USERS, Status.NOT_SERVING],
+    ["liveness", Status.SERVING],
+  ]);
+});
+
+test.each(PROTOCOLS)("Check follows readiness over %s", async (protocol) => {
+  await using doors = await startDoors();
+  doors.health.set(true);
+
+  const { status } = await client(doors, protocol).check({ service: USERS });
+
+  expect(status).toBe(Status.SERVING);
+});
+
+test.each(PROTOCOLS)("Check fails with NOT_FOUND for an unknown service over %s", async (protocol) => {
+  await using doors = await startDoors();
+
+  const error = await client(doors, protocol)
+    .check({ service: "nobody" })
+    .catch((problem: unknown) => problem);
+
+  expect(error).toMatchObject({ code: Code.NotFound });
+});
+
+test.each(PROTOCOLS)("Watch pushes each change over %s", async (protocol) => {
+  await using doors = await startDoors();
+  const leave = new AbortController();
+  const watch = client(doors, protocol).watch({ service: USERS }, { signal: leave.signal });
+
+  const seen: Status[] = [];
+  await (async () => {
+    for await (const { status } of watch) {
+      seen.push(status);
+      if (seen.length === 3) leave.abort();
+      else doors.health.set(status !== Status.SERVING);
+    }
+  })().catch(() => {});
+
+  expect(seen).toEqual([Status.NOT_SERVING, Status.SERVING, Status.NOT_SERVING]);
+});
+
+test("Watch answers SERVICE_UNKNOWN for an unknown service and goes on", async () => {
+  await using doors = await startDoors();
+  const watch = client(doors, "gRPC door").watch({ service: "nobody" })[Symbol.asyncIterator]();
+
+  const first = await watch.next();
+
+  expect(first).toMatchObject({ done: false, value: { status: Status.SERVICE_UNKNOWN } });
+});
+
+test("stays NOT_SERVING for good after shutdown", async () => {
+  await using doors = await startDoors();
+  doors.health.set(true);
+
+  doors.health.shutdown();
+  doors.health.set(true);
+
+  const { status } = await client(doors, "gRPC door").check({});
+  expect(status).toBe(Status.NOT_SERVING);
+});
+
+test("answers probes when calls are shed and tokens are refused", async () => {
+  const authenticate = () => Promise.reject(new Error("the keys are gone"));
+  await using doors = await startDoors({}, { calls: { inFlightMax: 0 }, authenticate });
+  doors.health.set(true);
+
+  const { status } = await client(doors, "gRPC door").check({});
+
+  expect(status).toBe(Status.SERVING);
+  expect(doors.lines).toEqual([]);
+});
+
+test("the admin door says which check fails", async () => {
+  await using doors = await startDoors();
+
+  doors.health.set(false, "database: no answer for 2 s");
+  const failing = await probe(doors, "/readyz");
+  doors.health.set(true);
+  const ready = await probe(doors, "/readyz");
+  const others = [await probe(doors, "/livez"), await probe(doors, "/")];
+
+  expect(failing).toEqual({ status: 503, body: { ready: false, reason: "database: no answer for 2 s" } });
+  expect(ready).toEqual({ status: 200, body: { ready: true } });
+  expect(others.map(({ status }) => status)).toEqual([200, 404]);
+});
+
+test("drains in order: watchers hear NOT_SERVING, then calls in flight finish, then watches end", async () => {
+  const inside = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  const getUser = async ({ id }: { readonly id: string }) => {
+    inside.resolve();
+    await gate.promise;
+    return { user: { id } };
+  };
+  await using doors = await startDoors({ getUser });
+  doors.health.set(true);
+  const watches = PROTOCOLS.map(async (protocol) => {
+    const seen: unknown[] = [];
+    try {
+      for await (const { status } of client(doors, protocol).watch({})) {
+        seen.push(status);
+        if (status === Status.NOT_SERVING) gate.resolve();
+      }
+    } catch (error) {
+      seen.push(ConnectError.from(error).code);
+    }
+    return seen;
+  });
+  const running = userClient(doors, "gRPC door").getUser({ id: ID });
+  await inside.promise;
+  await expect.poll(() => watchers(doors)).toBe(PROTOCOLS.length);
+
+  const parts = { health: doors.health, pipeline: doors.pipeline, doors: [doors.grpc, doors.http] };
+  const finished = await drainDoors(parts, { drainMs: 50, graceMs: 5_000 });
+
+  expect(finished).toBe(true);
+  expect((await running).user?.id).toBe(ID);
+  expect(await Promise.all(watches)).toEqual(
+    PROTOCOLS.map(() => [Status.SERVING, Status.NOT_SERVING, Code.Unavailable]),
+  );
+});
+
+test("a forced drain waits for nothing", async () => {
+  const inside = Promise.withResolvers<void>();
+  const getUser = () => (inside.resolve(), new Promise<never>(() => {}));
+  await using doors = await startDoors({ getUser });
+  const running = userClient(doors, "gRPC door")
+    .getUser({ id: ID })
+    .catch(() => "cut");
+  await inside.promise;
+  const parts = { health: doors.health, pipeline: doors.pipeline, doors: [doors.grpc, doors.http] };
+
+  const force = new AbortController();
+  const drained = drainDoors(parts, { drainMs: 60_000, graceMs: 60_000 }, force.signal);
+  force.abort();
+
+  expect(await drained).toBe(false);
+  expect(await running).toBe("cut");
+});
+
+async function watchers(doors: Doors): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`);
+  const started = /rpc_server_started_total\{[^}]*method="Watch"[^}]*\} (\d+)/g;
+  return [...(await response.text()).matchAll(started)].reduce((sum, [, count]) => sum + Number(count), 0);
+}

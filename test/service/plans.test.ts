@@ -1,0 +1,87 @@
+import { expect, inject, test } from "vitest";
+import { loadTables } from "../../scripts/load-tables.ts";
+import { explain, type PlanFacts } from "../../src/db/explain.ts";
+import { createPool } from "../../src/db/pool.ts";
+import { allStatements, statement } from "../../src/db/statement.ts";
+import { createTestDatabase } from "../support/databases.ts";
+// Loading these declares all statements.
+import "../../src/server.ts";
+
+/** The index that each statement reads its page or its rows from; the statements that only insert have none. */
+const indexes: Readonly<Record<string, readonly string[]>> = {
+  "migrations.list": ["schema_migrations_pkey"],
+  "secrets.create": [],
+  "secrets.get": ["secrets_pkey"],
+  "products.get": ["products_pkey"],
+  "products.list": ["products_create_time_idx"],
+  "products.create": [],
+  "products.adjust_stock": ["products_pkey", "stock_movements_pkey"],
+  "products.movements_by_id": ["stock_movements_pkey"],
+  "orders.get": ["order_items_pkey", "orders_pkey"],
+  "orders.list": ["order_items_pkey", "orders_create_time_idx"],
+  "orders.list_by_user": ["order_items_pkey", "orders_user_id_create_time_idx"],
+  "orders.list_by_status": ["order_items_pkey", "orders_status_create_time_idx"],
+  "orders.list_by_user_and_status": ["order_items_pkey", "orders_user_id_create_time_idx"],
+  "orders.list_events": ["order_events_pkey", "orders_pkey"],
+  "orders.update_statuses": [
+    "order_events_idempotency_key_key",
+    "order_items_pkey",
+    "orders_pkey",
+    "products_pkey",
+  ],
+  "orders.events_by_key": ["order_events_idempotency_key_key"],
+  "orders.create": ["products_pkey", "users_pkey"],
+  "users.get": ["users_pkey"],
+  "users.get_by_email": ["users_email_key"],
+  "users.list": ["users_create_time_idx"],
+  "users.create": ["user_changes_pkey"],
+  "users.get_rivals": ["users_email_key", "users_pkey"],
+  "users.update": ["user_changes_pkey", "users_pkey"],
+  "users.delete": [
+    "order_items_pkey",
+    "orders_user_id_create_time_idx",
+    "products_pkey",
+    "user_changes_pkey",
+    "users_pkey",
+  ],
+};
+
+/** The plans of statements on tables that hold something, in a session as the service opens it. */
+async function explainAll(statements = allStatements()): Promise<PlanFacts[]> {
+  await using database = await createTestDatabase();
+  const limits = { connsMax: 1, connsMin: 0, queueMax: 1, waitMsMax: 1_000, lifetimeMs: 3_600_000, idleMsMax: 1_000 };
+  await using pool = createPool(database.connection, "postgresql", limits);
+  const { client, release } = await pool.acquire({ signal: new AbortController().signal, deadlineMs: Infinity });
+  try {
+    await loadTables(client, 5_000);
+    const plans = [];
+    for (const each of statements) plans.push(await explain(client, each));
+    return plans;
+  } finally {
+    release(true);
+  }
+}
+
+// CockroachDB explains no statement with open parameters, and prints its plans in another form.
+test.runIf(inject("engine").engine === "postgresql")(
+  "every statement finds its rows by its named indexes, and pages need no sort",
+  async () => {
+    const plans = await explainAll();
+
+    expect(Object.fromEntries(plans.map((plan) => [plan.name, plan.indexes]))).toEqual(indexes);
+    expect(plans.filter(({ scanned }) => scanned.length > 0)).toEqual([]);
+    expect(plans.filter(({ name, sorts }) => name.includes(".list") && sorts > 0)).toEqual([]);
+  },
+);
+
+test.runIf(inject("engine").engine === "postgresql")("a statement without an index for its rows or its order is found", async () => {
+  const careless = [
+    statement("test.scan", "select id from users where name = $1::text"),
+    statement("test.sort", "select id from orders where user_id = $1::uuid order by update_time limit 10"),
+  ];
+
+  const [scan, sort] = await explainAll(careless);
+
+  expect(scan!.scanned).toEqual(["users"]);
+  expect(sort!.sorts).toBe(1);
+});

@@ -1,0 +1,72 @@
+import type { Socket } from "node:net";
+
+/** A message of PostgreSQL's protocol: its type, "" for the first one of a client, and all its bytes. */
+export type Message = { readonly type: string; readonly bytes: Buffer };
+
+/** Splits what arrives on a socket into messages, until its end. A `client` begins with a message without a type. */
+export async function* readMessages(socket: Socket, sender: "client" | "server"): AsyncGenerator<Message> {
+  let typeLength = sender === "client" ? 0 : 1;
+  let rest = Buffer.alloc(0);
+  // Else the end of the loop would destroy the socket, on which there may be something to write.
+  const chunks: AsyncIterable<Buffer> = socket.iterator({ destroyOnReturn: false });
+  for await (const chunk of chunks) {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= typeLength + 4) {
+      const length = typeLength + rest.readInt32BE(typeLength);
+      if (rest.length < length) break;
+      yield { type: rest.toString("latin1", 0, typeLength), bytes: rest.subarray(0, length) };
+      rest = rest.subarray(length);
+      typeLength = 1;
+    }
+  }
+}
+
+/** Whether a client's first message is one that asks to cancel what another connection executes. */
+export function isCancelRequest({ bytes }: Message): boolean {
+  return bytes.readInt32BE(4) === 80877102;
+}
+
+/** Whether the server answers a client's messages up to this one, and then says that it is ready (Query, Sync). */
+export function endsExchange({ type }: Message): boolean {
+  return type === "Q" || type === "S";
+}
+
+/** The name of the prepared statement that a client executes, or the text of one without a name. */
+export function readStatement(messages: readonly Message[]): string {
+  const find = (type: string): Buffer | undefined => messages.find((message) => message.type === type)?.bytes;
+  const [query, bind, parse] = [find("Q"), find("B"), find("P")];
+  if (query) return readStrings(query)[0]!;
+  return (bind && readStrings(bind)[1]) || (parse && readStrings(parse)[1]) || "";
+}
+
+/** The strings that a message begins with; what follows them is not meant to be read. */
+function readStrings(bytes: Buffer): string[] {
+  return bytes.toString("utf8", 5).split("\0", 2);
+}
+
+/** Of ReadyForQuery: "I" outside of a transaction, "T" inside of one, "E" inside of a failed one. */
+export type Status = "I" | "T" | "E";
+
+export function readStatus({ bytes }: Message): Status {
+  return bytes.toString("latin1", 5) as Status;
+}
+
+export function readyForQuery(status: Status): Buffer {
+  return message("Z", status);
+}
+
+export function query(text: string): Buffer {
+  return message("Q", `${text}\0`);
+}
+
+/** An error; after one that is FATAL the server closes the connection. */
+export function errorResponse(severity: "ERROR" | "FATAL", code: string): Buffer {
+  const fields = [`S${severity}`, `V${severity}`, `C${code}`, `Mfrom the fault proxy: ${code}`, ""];
+  return message("E", `${fields.join("\0")}\0`);
+}
+
+function message(type: string, body: string): Buffer {
+  const bytes = Buffer.from(`${type}    ${body}`);
+  bytes.writeInt32BE(bytes.length - 1, 1);
+  return bytes;
+}

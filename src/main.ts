@@ -27,13 +27,15 @@ function readConfig(): Config {
   try {
     return parseConfig(process.env);
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
+    fail(error);
   }
 }
 
 function fail(error: unknown): never {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
   process.stderr.write(`commerce-core failed: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 }

@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { Address, Config, Connection, Engine } from "./config.ts";
+import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
 import { toClientConfig } from "./db/connection.ts";
 import { createDatabase, type Database } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
@@ -50,6 +50,7 @@ export async function startServer(config: Config): Promise<Server> {
   const telemetry = starting.use(await createTelemetry(config));
   const failed = Promise.withResolvers<Error>();
   const { connection, engine, databaseVersion } = await openEngine(config, starting, failed.resolve);
+  telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
   await migrate(connection, { engine, log: (line) => telemetry.logger.info(line) });
 
   const countRetry = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
@@ -73,7 +74,7 @@ export async function startServer(config: Config): Promise<Server> {
     ],
     { calls: config.calls, authenticate: createAuthenticator(config.auth), telemetry },
   );
-  const tls = config.tls && starting.use(await loadTls(config.tls));
+  const tls = config.tls && starting.use(await loadTls(config.tls, { onReload: (error) => logReload(telemetry, error) }));
   const options = { messageBytesMax: config.calls.messageBytesMax, tls };
   const grpcDoor = starting.use(await startGrpcDoor(pipeline.methods, { address: config.grpcAddr, ...options }));
   const httpDoor = starting.use(await startHttpDoor(pipeline.methods, { address: config.httpAddr, ...options }));
@@ -165,6 +166,11 @@ async function watchReadiness(db: Database, engine: Engine, health: Health): Pro
       clearTimeout(timer);
     },
   };
+}
+
+function logReload({ logger }: Telemetry, error: Error | undefined): void {
+  if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one is still served");
+  else logger.info("the certificate was reloaded");
 }
 
 function observePool(telemetry: Telemetry, db: Database): void {

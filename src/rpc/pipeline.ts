@@ -15,6 +15,7 @@ import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflect
 import type { Authenticate } from "./auth.ts";
 import { abortable } from "./abortable.ts";
 import { callerLeft, createLifetimes, type Deadlines, type Incoming, type Lifetimes } from "./lifetime.ts";
+import { createRequestIds, type RequestIds } from "./request-id.ts";
 import type { Observer, Telemetry } from "./telemetry.ts";
 import { createRequestValidator, type RequestValidator } from "./validation.ts";
 
@@ -75,6 +76,7 @@ type Rpc = {
   readonly infrastructure: boolean;
   readonly deadlines: Deadlines;
   readonly observer: Observer;
+  readonly requestIds: RequestIds;
   readonly implementation: (requests: Requests, call: Call) => unknown;
 };
 
@@ -115,6 +117,7 @@ export function createPipeline(
       infrastructure,
       deadlines: toDeadlines(desc, calls),
       observer: telemetry.observe(desc, infrastructure),
+      requestIds: createRequestIds(desc),
       implementation: method.bind(implementation),
     };
     return desc.methodKind === "unary" || desc.methodKind === "client_streaming"
@@ -132,8 +135,10 @@ function answerOnce(rpc: Rpc, shared: Shared) {
     shared.slots.take(rpc);
     try {
       const call = await toCall(rpc, shared, incoming, deadlineMs);
-      const answer = await rpc.implementation(check(rpc, shared, requests, call.signal), call);
-      return create(rpc.desc.output, answer as Init);
+      const checked = check(rpc, shared, requests, call.signal);
+      const explain = rpc.requestIds.fill(checked);
+      const answer = Promise.resolve(rpc.implementation(checked, call));
+      return create(rpc.desc.output, (await answer.catch(explain)) as Init);
     } finally {
       shared.slots.release(rpc);
     }
@@ -153,8 +158,14 @@ function answerStream(rpc: Rpc, shared: Shared) {
     shared.slots.take(rpc);
     try {
       const call = await toCall(rpc, shared, incoming, deadlineMs);
-      const answers = rpc.implementation(check(rpc, shared, requests, call.signal), call);
-      for await (const answer of answers as AsyncIterable<Init>) yield create(rpc.desc.output, answer);
+      const checked = check(rpc, shared, requests, call.signal);
+      const explain = rpc.requestIds.fill(checked);
+      const answers = rpc.implementation(checked, call) as AsyncIterable<Init>;
+      try {
+        for await (const answer of answers) yield create(rpc.desc.output, answer);
+      } catch (error) {
+        explain(error);
+      }
     } finally {
       shared.slots.release(rpc);
     }

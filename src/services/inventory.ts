@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
 import type { Database } from "../db/database.ts";
@@ -15,7 +14,7 @@ export function inventoryService(database: Database, pages: Pages): Service<type
     async createProduct(request, call) {
       const name = parseName("name", request.name);
       const draft = {
-        id: deriveId(call.principal, "CreateProduct", request.requestId || randomUUID()),
+        id: deriveId(call.principal, "CreateProduct", request.requestId),
         fingerprint: fingerprint(name, request.onHand.toString()),
         name,
         onHand: request.onHand,
@@ -41,7 +40,7 @@ export function inventoryService(database: Database, pages: Pages): Service<type
     async adjustStock(request, call) {
       const productId = toId(request.productId);
       const adjustment = {
-        id: deriveId(call.principal, "AdjustStock", request.requestId || randomUUID()),
+        id: deriveId(call.principal, "AdjustStock", request.requestId),
         fingerprint: fingerprint(productId, request.delta.toString()),
         productId,
         delta: request.delta,

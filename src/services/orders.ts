@@ -28,7 +28,7 @@ const fullPageSizeMax = 25;
 export function orderService(database: Database, pages: Pages): Service<typeof OrderService> {
   return {
     async createOrder(request, call) {
-      const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId || randomUUID()));
+      const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId));
       return { order: toMessage(expectOne(await createOrders(database, call, [draft]))) };
     },
 
@@ -52,16 +52,15 @@ export function orderService(database: Database, pages: Pages): Service<typeof O
     },
 
     async updateOrderStatus(request, call) {
-      const change = parseChange(request, "", call, "UpdateOrderStatus", request.requestId || randomUUID(), 0);
+      const change = parseChange(request, "", call, "UpdateOrderStatus", request.requestId, 0);
       const [outcome] = await changeStatuses(database, call, [change], { atomic: false });
       return { order: toMessage(expectOne([outcome!])) };
     },
 
     async batchUpdateOrderStatuses(request, call) {
-      const requestId = request.requestId || randomUUID();
       const all = fingerprint(...request.changes.map((c) => [toId(c.id), c.status, c.etag]));
       const changes = request.changes.map((c, n) => ({
-        ...parseChange(c, `changes[${n}].`, call, "BatchUpdateOrderStatuses", requestId, n),
+        ...parseChange(c, `changes[${n}].`, call, "BatchUpdateOrderStatuses", request.requestId, n),
         fingerprint: all,
       }));
       expectDistinct(changes);

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
 import type { Database } from "../db/database.ts";
@@ -18,7 +17,7 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
       const email = parseEmail("email", request.email);
       const name = parseName("name", request.name);
       const draft = {
-        id: deriveId(call.principal, "CreateUser", request.requestId || randomUUID()),
+        id: deriveId(call.principal, "CreateUser", request.requestId),
         fingerprint: fingerprint(email, name),
         email,
         name,
@@ -55,7 +54,7 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
       const { email, name } = parseChange(request);
       const userId = toId(id);
       const user = await db.updateUser(database, call, {
-        changeId: deriveId(call.principal, "UpdateUser", request.requestId || randomUUID()),
+        changeId: deriveId(call.principal, "UpdateUser", request.requestId),
         fingerprint: fingerprint(userId, etag, email ?? null, name ?? null),
         userId,
         version: toVersion(etag),
@@ -68,7 +67,7 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
     async deleteUser(request, call) {
       const userId = toId(request.id);
       await db.deleteUser(database, call, {
-        changeId: deriveId(call.principal, "DeleteUser", request.requestId || randomUUID()),
+        changeId: deriveId(call.principal, "DeleteUser", request.requestId),
         fingerprint: fingerprint(userId, request.etag, request.force),
         userId,
         version: toVersion(request.etag),

@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import { getOption, hasOption, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { DomainError } from "../db/errors.ts";
+import { policy } from "../gen/commerce/options/v1/options_pb.ts";
+
+/** What the pipeline does with a method's idempotency key (AIP-155). */
+export type RequestIds = {
+  /**
+   * Gives a request without a key one of ours, so that our own attempts share it, and returns what throws the error to
+   * answer for a failure. Streamed requests bring their keys themselves.
+   */
+  fill(request: Message | AsyncIterable<Message>): (error: unknown) => never;
+};
+
+const rethrow = (error: unknown): never => {
+  throw error;
+};
+
+/** Reads from the contract which field of a method's requests is the idempotency key, if any is. */
+export function createRequestIds(method: DescMethod): RequestIds {
+  const name = hasOption(method, policy) ? getOption(method, policy).idempotencyKeyField : "";
+  if (name === "") return { fill: () => rethrow };
+  const field = method.input.fields.find((each) => each.name === name);
+  if (field === undefined) throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
+  const key = field.localName;
+  return {
+    fill(request) {
+      if (Symbol.asyncIterator in request) return rethrow;
+      const values = request as unknown as Record<string, string>;
+      if (values[key]) return explainGiven;
+      const made = randomUUID();
+      values[key] = made;
+      return (error) => explainMade(error, name, made);
+    },
+  };
+}
+
+/** The caller may repeat the call as it is, and most do so by themselves when they see UNAVAILABLE. */
+function explainGiven(error: unknown): never {
+  if (!(error instanceof DomainError && error.kind === "outcome_unknown")) throw error;
+  throw new DomainError("unavailable", error.reason, error.message, error.facts, error.cause);
+}
+
+/**
+ * A call without a key that is repeated as it is could happen twice, so that the code must not invite a repetition; with
+ * the key that we made for it, it can be repeated safely.
+ */
+function explainMade(error: unknown, name: string, made: string): never {
+  if (!(error instanceof DomainError && error.kind === "outcome_unknown")) throw error;
+  const facts = { ...error.facts, metadata: { ...error.facts.metadata, [name]: made } };
+  throw new DomainError(error.kind, error.reason, error.message, facts, error.cause);
+}

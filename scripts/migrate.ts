@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import pg from "pg";
 import { ConfigError, parseConfig, type Connection, type Engine } from "../src/config.ts";
-import { readEngine, toClientConfig } from "../src/db/connection.ts";
+import { readVersion, toClientConfig } from "../src/db/connection.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { migrate, readApplied } from "../src/db/migrate.ts";
 import { findPending, migrationsDirectory, readMigrations } from "../src/db/migrations.ts";
@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   await using embedded = database.kind === "embedded" ? await startEmbedded(database.dataDir) : undefined;
   const connection = database.kind === "embedded" ? embedded?.connection : database.connection;
   if (connection === undefined) throw new Error("no database");
-  const engine = await readEngine(connection, database.kind === "remote" ? database.engine : undefined);
+  const { engine } = await readVersion(connection, database.kind === "remote" ? database.engine : undefined);
   if (values.status) await printStatus(connection, engine);
   else {
     const applied = await migrate(connection, { engine, log: console.log });

@@ -1,6 +1,5 @@
-import pg from "pg";
 import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
-import { toClientConfig } from "./db/connection.ts";
+import { readVersion, type ServerVersion } from "./db/connection.ts";
 import { createDatabase, type Database } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
 import { migrate } from "./db/migrate.ts";
@@ -49,7 +48,8 @@ export async function startServer(config: Config): Promise<Server> {
   await using starting = new AsyncDisposableStack();
   const telemetry = starting.use(await createTelemetry(config));
   const failed = Promise.withResolvers<Error>();
-  const { connection, engine, databaseVersion } = await openEngine(config, starting, failed.resolve);
+  const { connection, version } = await openEngine(config, starting, failed.resolve);
+  const { engine } = version;
   telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
   await migrate(connection, { engine, log: (line) => telemetry.logger.info(line) });
 
@@ -94,7 +94,7 @@ export async function startServer(config: Config): Promise<Server> {
     grpc: grpcDoor.address,
     http: httpDoor.address,
     admin: admin.address,
-    databaseVersion,
+    databaseVersion: version.text,
     failed: failed.promise,
     stop: () => (stopping ??= stop()),
     async [Symbol.asyncDispose]() {
@@ -108,41 +108,15 @@ async function openEngine(
   { database }: Config,
   resources: AsyncDisposableStack,
   onFailure: (error: Error) => void,
-): Promise<{ connection: Connection; engine: Engine; databaseVersion: string }> {
+): Promise<{ connection: Connection; version: ServerVersion }> {
   if (database.kind === "remote") {
-    const { connection, engine: expected } = database;
-    const databaseVersion = await readVersion(connection);
-    const engine: Engine = databaseVersion.startsWith("CockroachDB") ? "cockroachdb" : "postgresql";
-    if (expected !== undefined && expected !== engine)
-      throw new Error(`the database is ${databaseVersion}, but the configuration says ${expected}`);
-    return { connection, engine, databaseVersion };
+    const { connection, engine } = database;
+    return { connection, version: await readVersion(connection, engine) };
   }
   const embedded = resources.use(await startEmbedded(database.dataDir));
   void embedded.exited.then((error) => error && onFailure(error));
   const { connection } = embedded;
-  return { connection, engine: "postgresql", databaseVersion: await readVersion(connection) };
-}
-
-/** "PostgreSQL 18.4" or "CockroachDB CCL v26.2.1", without the platform behind it. */
-async function readVersion(connection: Connection): Promise<string> {
-  const client = new pg.Client({ ...toClientConfig(connection), connectionTimeoutMillis: 10_000 });
-  client.on("error", () => {});
-  try {
-    await client.connect();
-    const { rows } = await client.query<{ version: string }>("select version() as version");
-    return /^\S+( CCL)? \S+/.exec(rows[0]!.version)?.[0] ?? rows[0]!.version;
-  } catch (error) {
-    const { host, port } = connection;
-    throw new Error(`the database at ${host}:${port} cannot be reached: ${describe(error)}`, { cause: error });
-  } finally {
-    await client.end().catch(() => {});
-  }
-}
-
-/** Connecting to a name with several addresses fails with one error for each and no message of its own. */
-function describe(error: unknown): string {
-  const { message, code } = error as Error & { code?: string };
-  return message || code || String(error);
+  return { connection, version: await readVersion(connection) };
 }
 
 /** How often readiness is asked for: often enough that a balancer hears of a database that is back within a second. */

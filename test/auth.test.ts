@@ -126,15 +126,18 @@ test("refuses a token that somebody else has signed, or nobody, or everybody cou
   ]);
 });
 
-test("nothing of a token is in an error or its causes", async () => {
-  const token = await sign({ sub: "s3cret", aud: "s3cret" });
+test.each<[string, Claims]>([
+  ["TOKEN_INVALID", { aud: "s3cret" }],
+  ["TOKEN_EXPIRED", { exp: expiry - 61 }],
+  ["SCOPE_MISSING", { scope: "s3cret" }],
+])("nothing of a token is in the error %s or its causes", async (reason, claims) => {
+  const token = await sign({ sub: "s3cret", ...claims });
+  const call = createAuthenticator(byFile)(withToken(token), createOrder);
 
-  const error: unknown = await createAuthenticator(byFile)(withToken(token), createOrder).catch(
-    (e: unknown) => e,
-  );
+  const error: unknown = await call.catch((thrown: unknown) => thrown);
 
   const shown = inspect(error, { depth: 9, showHidden: true });
-  expect(shown).toContain("TOKEN_INVALID");
+  expect(shown).toContain(reason);
   expect(shown).not.toContain("s3cret");
   expect(token.split(".").filter((part) => shown.includes(part))).toEqual([]);
 });

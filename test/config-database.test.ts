@@ -68,6 +68,7 @@ test.each<[string, object]>([
 test.each([
   "mysql://u:s3cret@h/d",
   "postgres://u:12s3cret#@h/d",
+  "postgres://u@h/d#s3cret",
   "postgres://u:s3cret@h1,h2:2/d",
   "postgres://u:s3cret%@h/d",
   "postgres://u:s3cret@h/",

@@ -173,6 +173,15 @@ test("one error names every variable that is wrong", () => {
   ]);
 });
 
+test.each(["AUTH_JWKS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"])(
+  "does not repeat a %s with a password",
+  (name) => {
+    expect(findProblems({ [name]: "https://user:s3cret@host/" })).toEqual([
+      `${name}: must be an http:// or https:// URL without user and password`,
+    ]);
+  },
+);
+
 test("beyond loopback gRPC and HTTP need TLS and authentication, or to be told that they do not", () => {
   const open = { GRPC_ADDR: "0.0.0.0:50051", HTTP_ADDR: "api:8080", ADMIN_ADDR: "0.0.0.0:9090" };
   const tls = { TLS_CERT_FILE: "a", TLS_KEY_FILE: "b" };

@@ -106,7 +106,7 @@ test("the admin door says which check fails", async () => {
   expect(others.map(({ status }) => status)).toEqual([200, 404]);
 });
 
-test("drains in order: watchers hear NOT_SERVING, then calls in flight finish, then watches end", async () => {
+test("drains in order: watchers hear NOT_SERVING, calls in flight finish, watches end", async () => {
   const inside = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   const getUser = async ({ id }: { readonly id: string }) => {

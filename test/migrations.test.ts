@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { detectEngine, readEngine } from "../src/db/connection.ts";
+import { detectEngine, readVersion } from "../src/db/connection.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { findPending, migrationsDirectory, readMigrations, splitStatements } from "../src/db/migrations.ts";
 import { execute } from "./support/databases.ts";
@@ -106,9 +106,9 @@ test.each([
 });
 
 test("refuses a database of another engine than the configuration says", async () => {
-  const read = readEngine(await scratch.createDatabase(), "cockroachdb");
+  const read = readVersion(await scratch.createDatabase(), "cockroachdb");
 
-  await expect(read).rejects.toThrow("the database is postgresql, and the configuration says cockroachdb");
+  await expect(read).rejects.toThrow(/^the database is PostgreSQL \S+, and the configuration says cockroachdb$/);
 });
 
 test("npm run migrate says what it applied, and then that nothing is left", async () => {

@@ -18,18 +18,39 @@ export function detectEngine(version: string): Engine {
   throw new Error(`unknown database engine: ${version}`);
 }
 
-/** Asks the database what it is; fails where that is not the `expected` engine. */
-export async function readEngine(connection: Connection, expected?: Engine): Promise<Engine> {
-  const client = new pg.Client(toClientConfig(connection));
-  await client.connect();
+/** What a database says that it is. */
+export type ServerVersion = {
+  readonly engine: Engine;
+  /** "PostgreSQL 18.4" or "CockroachDB CCL v26.2.1". */
+  readonly text: string;
+};
+
+/** A name that is looked up, a handshake and an answer take less, unless there is nobody. */
+const connectMsMax = 10_000;
+
+/** Asks the database what it is; fails in one line where it is away, or not the `expected` engine. */
+export async function readVersion(connection: Connection, expected?: Engine): Promise<ServerVersion> {
+  const client = new pg.Client({ ...toClientConfig(connection), connectionTimeoutMillis: connectMsMax });
+  client.on("error", () => {});
+  let version: string;
   try {
-    const { rows } = await client.query<{ version: string }>("select version() as version");
-    const engine = detectEngine(rows[0]?.version ?? "");
-    if (expected !== undefined && engine !== expected) {
-      throw new Error(`the database is ${engine}, and the configuration says ${expected}`);
-    }
-    return engine;
+    await client.connect();
+    version = (await client.query<{ version: string }>("select version() as version")).rows[0]!.version;
+  } catch (error) {
+    const { host, port } = connection;
+    throw new Error(`the database at ${host}:${port} cannot be reached: ${describe(error)}`, { cause: error });
   } finally {
-    await client.end();
+    await client.end().catch(() => {});
   }
+  const engine = detectEngine(version);
+  const text = /^\S+( CCL)? \S+/.exec(version)![0];
+  if (expected !== undefined && engine !== expected)
+    throw new Error(`the database is ${text}, and the configuration says ${expected}`);
+  return { engine, text };
+}
+
+/** Connecting to a name with several addresses fails with an error for each and no message of its own. */
+function describe(error: unknown): string {
+  const { message, code } = error as Error & { code?: string };
+  return message || code || String(error);
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
 import { cancel } from "./cancel.ts";
+import { toClientConfig } from "./connection.ts";
 import { createQueue } from "./queue.ts";
 import type { Budget } from "./retry.ts";
 import { types } from "./values.ts";
@@ -55,7 +56,7 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   const usedAt = new WeakMap<pg.PoolClient, number>();
   const queue = createQueue(limits.connsMax, limits.queueMax, limits.waitMsMax);
   const pool = new pg.Pool({
-    ...connection,
+    ...toClientConfig(connection),
     options: startupOptions(engine),
     types,
     max: limits.connsMax,

@@ -1,8 +1,15 @@
 import { createPublicKey, hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import { createLocalJWKSet, createRemoteJWKSet, errors, type JSONWebKeySet, type JWTPayload } from "jose";
-import { jwtVerify, type JWTVerifyGetKey } from "jose";
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  type JSONWebKeySet,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyGetKey,
+} from "jose";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
 import { DomainError } from "../db/errors.ts";
@@ -106,8 +113,7 @@ function createVerifier(
   return async (token) => {
     try {
       const currentDate = new Date(now());
-      const requiredClaims = ["sub", "exp"];
-      const checks = { issuer, audience, algorithms, requiredClaims, currentDate };
+      const checks = { issuer, audience, algorithms, currentDate };
       return toIdentity((await jwtVerify(token, keys, checks)).payload);
     } catch (error) {
       if (error instanceof DomainError) throw error;

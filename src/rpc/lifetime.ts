@@ -23,7 +23,7 @@ export type Deadlines = { readonly msDefault: number; readonly msMax: number };
  * A call between its beginning and its answer. The first of succeed(), fail() and the signal's abort is the
  * answer.
  */
-export type Lifetime = {
+type Lifetime = {
   readonly deadlineMs: number;
   readonly observed: Observed;
   /** False if the call was over already: then its answer is another one. */

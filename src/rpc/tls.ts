@@ -10,7 +10,10 @@ type Files = NonNullable<Config["tls"]>;
 type Material = { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined };
 type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 
-/** TLS for the doors of the service: the same certificate, the same callers, replaced in both at once. */
+/**
+ * TLS for the doors of the service: the same certificate, the same callers, replaced in both at once. TLS 1.2
+ * is the least, which is Node's default; grpc-js has no option for it.
+ */
 export type Tls = {
   /** For grpc-js's `bindAsync`; follows the files. */
   grpcCredentials(): ServerCredentials;
@@ -27,9 +30,6 @@ export type TlsOptions = {
   /** Told of each change: nothing when the new files are in use, the reason when the old ones are kept. */
   readonly onReload?: (problem?: ConfigError) => void;
 };
-
-// Node's own default, which a flag could lower. grpc-js has no option for it and takes the default.
-const minVersion = "TLSv1.2";
 
 /**
  * Loads certificate, key and, for mutual TLS, the callers' authorities, and replaces them when the files
@@ -78,7 +78,7 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
     follow(server) {
       const listener = () => server.setSecureContext(toContext(material));
       listener();
-      
+      listeners.add(listener);
       server.once("close", () => listeners.delete(listener));
     },
     async [Symbol.asyncDispose]() {
@@ -90,7 +90,7 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
 }
 
 function toContext({ cert, key, ca }: Material): SecureContextOptions {
-  return { minVersion, cert, key, ...(ca && { ca }) };
+  return { cert, key, ...(ca && { ca }) };
 }
 
 function fingerprint({ cert, key, ca }: Material): string {

@@ -4,18 +4,21 @@ import { invalid } from "../db/errors.ts";
 import { e4Max, type E4, type Micros } from "../db/values.ts";
 import type { Money } from "../gen/google/type/money_pb.ts";
 
-/** What the HTML standard takes for an email address; it matches in linear time. */
+/**
+ * What the HTML standard takes for an email address, in any case; it matches in linear time. It must see the text before
+ * that is lowered: the Kelvin sign is not in ASCII and its lower case is.
+ */
 const email =
-  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+  /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
 /** Longest address that a mail system takes (RFC 5321). */
 const emailLengthMax = 254;
 
 /** Returns an email in its canonical form: trimmed and in lower case. */
 export function parseEmail(field: string, text: string): string {
-  const canonical = text.trim().toLowerCase();
-  if (canonical.length > emailLengthMax || !email.test(canonical)) throw invalid(field, "must be an email address");
-  return canonical;
+  const trimmed = text.trim();
+  if (trimmed.length > emailLengthMax || !email.test(trimmed)) throw invalid(field, "must be an email address");
+  return trimmed.toLowerCase();
 }
 
 /** Returns a name that is not empty and that the database can hold; its length is a rule of the contract. */

@@ -122,9 +122,13 @@ function parseChange({ user, updateMask }: UpdateUserRequest): { email?: string;
   return change;
 }
 
+/** As many ids as fit into the trailers that every client takes. */
+const missingMax = 20;
+
 function notFoundAll(missing: readonly string[]): DomainError {
-  return new DomainError("not_found", "USER_NOT_FOUND", `there are no users ${missing.slice(0, 3).join(", ")}${missing.length > 3 ? ` and ${missing.length - 3} more` : ""}`, {
+  const count = missing.length === 1 ? "there is no user" : `${missing.length} users do not exist, the first is`;
+  return new DomainError("not_found", "USER_NOT_FOUND", `${count} ${missing[0]}`, {
     resource: { type: userType, name: missing[0]! },
-    metadata: { missing: missing.join(",") },
+    metadata: { missing: missing.slice(0, missingMax).join(",") },
   });
 }

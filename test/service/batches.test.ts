@@ -37,7 +37,9 @@ test("BatchUpdateOrderStatuses cancels orders of one product and returns all of 
   const desk = await shop.product(10n);
   const orders = [await shop.order([desk, desk], 2, ada.id), await shop.order([desk], 3, ada.id)];
 
-  await shop.orders.batchUpdateOrderStatuses({ changes: orders.map(({ id }) => ({ id, status: CANCELLED })) });
+  await shop.orders.batchUpdateOrderStatuses({
+    changes: orders.map(({ id }) => ({ id, status: CANCELLED })),
+  });
 
   expect((await shop.inventory.getProduct({ id: desk.id })).product!.onHand).toBe(10n);
 });
@@ -59,16 +61,19 @@ test.each([
     async () => ({ id: (await order()).id, status: CONFIRMED, etag: '"7"' }),
     { code: "Aborted", reason: "ETAG_MISMATCH", metadata: { index: "1" } },
   ],
-] as const)("BatchUpdateOrderStatuses fails with %s, names its index and changes nothing", async (_, make, expected) => {
-  const [first, last] = [await order(), await order()];
-  const changes = [{ id: first.id, status: CANCELLED }, await make(), { id: last.id, status: SHIPPED }];
-  const before = await shop.stored();
+] as const)(
+  "BatchUpdateOrderStatuses fails with %s, names its index and changes nothing",
+  async (_, make, expected) => {
+    const [first, last] = [await order(), await order()];
+    const changes = [{ id: first.id, status: CANCELLED }, await make(), { id: last.id, status: SHIPPED }];
+    const before = await shop.stored();
 
-  const failed = await failure(shop.orders.batchUpdateOrderStatuses({ changes }));
+    const failed = await failure(shop.orders.batchUpdateOrderStatuses({ changes }));
 
-  expect(failed).toMatchObject(expected);
-  expect(await shop.stored()).toEqual(before);
-});
+    expect(failed).toMatchObject(expected);
+    expect(await shop.stored()).toEqual(before);
+  },
+);
 
 test("BatchUpdateOrderStatuses fails with INVALID_ARGUMENT for two changes of one order and changes nothing", async () => {
   const [first, second] = [await order(), await order()];
@@ -90,7 +95,9 @@ test("BatchUpdateOrderStatuses moves 1000 orders", async () => {
     changes: ids.map((id) => ({ id, status: CONFIRMED })),
   });
 
-  expect(orders.map(({ id, status }) => ({ id, status }))).toEqual(ids.map((id) => ({ id, status: CONFIRMED })));
+  expect(orders.map(({ id, status }) => ({ id, status }))).toEqual(
+    ids.map((id) => ({ id, status: CONFIRMED })),
+  );
 });
 
 test("BatchUpdateOrderStatuses repeated with its request_id returns the orders as they are now", async () => {
@@ -122,7 +129,11 @@ test("BatchUpdateOrderStatuses fails with INVALID_ARGUMENT for another batch und
 
   for (const other of others) {
     const failed = await failure(shop.orders.batchUpdateOrderStatuses({ changes: other, requestId }));
-    expect(failed).toMatchObject({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED", fields: ["request_id"] });
+    expect(failed).toMatchObject({
+      code: "InvalidArgument",
+      reason: "REQUEST_ID_REUSED",
+      fields: ["request_id"],
+    });
   }
 
   expect(await shop.stored()).toEqual(before);

@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import { OrderStatus, OrderView, StockPolicy, type Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import {
+  OrderStatus,
+  OrderView,
+  StockPolicy,
+  type Order,
+} from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { failure } from "../support/errors.ts";
 import { line, openShop, price } from "../support/shop.ts";
 
@@ -25,7 +30,12 @@ function euros(units: bigint, nanos = 0) {
 
 test("CreateOrder returns the order that GetOrder returns, its items in the order in which they were placed", async () => {
   const [lamp, desk] = [await shop.product(), await shop.product()];
-  const items = [line(lamp, 3), line(desk, 1, euros(0n)), line(lamp, 2), line(desk, 7, euros(1n, 500_000_000))];
+  const items = [
+    line(lamp, 3),
+    line(desk, 1, euros(0n)),
+    line(lamp, 2),
+    line(desk, 7, euros(1n, 500_000_000)),
+  ];
 
   const order = await place(items);
 
@@ -43,16 +53,38 @@ test("CreateOrder returns the order that GetOrder returns, its items in the orde
 });
 
 test.each([
-  ["3 × 9.99 + 2 × 0.0001", [[3, euros(9n, 990_000_000)], [2, euros(0n, 100_000)]], euros(29n, 970_200_000)],
-  ["0.1 + 0.2", [[1, euros(0n, 100_000_000)], [1, euros(0n, 200_000_000)]], euros(0n, 300_000_000)],
+  [
+    "3 × 9.99 + 2 × 0.0001",
+    [
+      [3, euros(9n, 990_000_000)],
+      [2, euros(0n, 100_000)],
+    ],
+    euros(29n, 970_200_000),
+  ],
+  [
+    "0.1 + 0.2",
+    [
+      [1, euros(0n, 100_000_000)],
+      [1, euros(0n, 200_000_000)],
+    ],
+    euros(0n, 300_000_000),
+  ],
   ["nothing", [[1_000_000, euros(0n)]], euros(0n)],
-  ["the largest price", [[1, euros(999_999_999_999_999n, 999_900_000)]], euros(999_999_999_999_999n, 999_900_000)],
+  [
+    "the largest price",
+    [[1, euros(999_999_999_999_999n, 999_900_000)]],
+    euros(999_999_999_999_999n, 999_900_000),
+  ],
   [
     "3 × 333,333,333,333,333.3333",
     [[3, euros(333_333_333_333_333n, 333_300_000)]],
     euros(999_999_999_999_999n, 999_900_000),
   ],
-  ["1,000,000 × 999,999,999.9999", [[1_000_000, euros(999_999_999n, 999_900_000)]], euros(999_999_999_999_900n)],
+  [
+    "1,000,000 × 999,999,999.9999",
+    [[1_000_000, euros(999_999_999n, 999_900_000)]],
+    euros(999_999_999_999_900n),
+  ],
 ] as const)("CreateOrder computes the total exactly: %s", async (_, lines, total) => {
   const lamp = await shop.product(1_000_000n);
 
@@ -70,7 +102,8 @@ test("CreateOrder gives any items a total that is the sum of quantity times unit
     nanos: fc.nat(9_999).map((e4) => e4 * 100_000),
   });
   const item = fc.record({ quantity: fc.integer({ min: 1, max: 1_000_000 }), unitPrice });
-  const toNanos = (money: { units: bigint; nanos: number }): bigint => money.units * 10n ** 9n + BigInt(money.nanos);
+  const toNanos = (money: { units: bigint; nanos: number }): bigint =>
+    money.units * 10n ** 9n + BigInt(money.nanos);
 
   await fc.assert(
     fc.asyncProperty(fc.array(item, { minLength: 1, maxLength: 20 }), async (items) => {
@@ -167,82 +200,10 @@ test.each([StockPolicy.RESERVE, StockPolicy.NONE])(
     const productless = await failure(place([line(lamp), line({ id: nobody })], { stockPolicy }));
 
     expect(userless).toMatchObject({ code: "NotFound", resource: `commerce.user.v1.User/${nobody}` });
-    expect(productless).toMatchObject({ code: "NotFound", resource: `commerce.inventory.v1.Product/${nobody}` });
+    expect(productless).toMatchObject({
+      code: "NotFound",
+      resource: `commerce.inventory.v1.Product/${nobody}`,
+    });
     expect(await shop.stored()).toEqual(before);
   },
 );
-
-test("CreateOrder repeated with its request_id returns the order and takes nothing more, also from an empty stock", async () => {
-  const lamp = await shop.product(5n);
-  const requestId = randomUUID();
-  const order = await place([line(lamp, 5)], { requestId });
-  const before = await shop.stored();
-
-  const repeated = await place([line(lamp, 5)], { requestId: requestId.toUpperCase() });
-
-  expect(repeated).toEqual(order);
-  expect(await shop.stored()).toEqual(before);
-});
-
-test("CreateOrder repeated with its request_id after the order moved on returns it as it is now", async () => {
-  const lamp = await shop.product(5n);
-  const requestId = randomUUID();
-  const { id, items } = await place([line(lamp, 5)], { requestId });
-  const { order } = await shop.orders.updateOrderStatus({ id, status: OrderStatus.CANCELLED });
-
-  const repeated = await place([line(lamp, 5)], { requestId });
-
-  expect(repeated).toEqual({ ...order, items });
-  expect(await onHand(lamp.id)).toBe(5n);
-});
-
-const [chair, stool, eve] = [await shop.product(), await shop.product(), await shop.user()];
-test.each<[string, Request]>([
-  ["user", { userId: eve.id }],
-  ["product", { items: [line(stool), line(stool)] }],
-  ["order of items", { items: [line(stool), line(chair)] }],
-  ["quantity", { items: [line(chair), line(stool, 2)] }],
-  ["price", { items: [line(chair), line(stool, 1, euros(9n, 990_100_000))] }],
-  ["currency", { items: [chair, stool].map((each) => line(each, 1, { ...price, currencyCode: "USD" })) }],
-  ["stock policy", { stockPolicy: StockPolicy.NONE }],
-  ["product that does not exist", { items: [line({ id: randomUUID() })] }],
-  ["quantity that is not there", { items: [line(chair, 1_000)] }],
-])("CreateOrder fails with INVALID_ARGUMENT for another %s under a used request_id", async (_, change) => {
-  const requestId = randomUUID();
-  await place([line(chair), line(stool)], { requestId });
-  const before = await shop.stored();
-
-  const failed = await failure(place([line(chair), line(stool)], { requestId, ...change }));
-
-  expect(failed).toEqual({ code: "InvalidArgument", reason: "REQUEST_ID_REUSED", fields: ["request_id"] });
-  expect(await shop.stored()).toEqual(before);
-});
-
-test("CreateOrder called 50 times at once with one request_id places one order and returns it 50 times", async () => {
-  const lamp = await shop.product(5n);
-  const requestId = randomUUID();
-
-  const orders = await Promise.all(Array.from({ length: 50 }, () => place([line(lamp, 5)], { requestId })));
-
-  const { order } = await shop.orders.getOrder({ id: orders[0]!.id });
-  expect(orders).toEqual(Array.from({ length: 50 }, () => order));
-  expect(await onHand(lamp.id)).toBe(0n);
-});
-
-test("CreateOrder called by many at once for little stock sells all of it and fails for nothing else", async () => {
-  const [lamp, desk] = [await shop.product(100n), await shop.product(1_000n)];
-  const lines = [line(lamp, 3), line(desk, 1)];
-
-  const answers = await Promise.allSettled(
-    Array.from({ length: 50 }, (_, n) => place(n % 2 ? lines : lines.toReversed())),
-  );
-
-  const failures = answers.flatMap((answer) => (answer.status === "rejected" ? [answer.reason as Error] : []));
-  expect(failures).toHaveLength(17);
-  for (const error of failures)
-    expect(await failure(Promise.reject(error))).toMatchObject({
-      code: "FailedPrecondition",
-      metadata: { product_id: lamp.id },
-    });
-  expect([await onHand(lamp.id), await onHand(desk.id)]).toEqual([1n, 967n]);
-});

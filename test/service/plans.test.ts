@@ -49,9 +49,19 @@ const indexes: Readonly<Record<string, readonly string[]>> = {
 /** The plans of statements on tables that hold something, in a session as the service opens it. */
 async function explainAll(statements = allStatements()): Promise<PlanFacts[]> {
   await using database = await createTestDatabase();
-  const limits = { connsMax: 1, connsMin: 0, queueMax: 1, waitMsMax: 1_000, lifetimeMs: 3_600_000, idleMsMax: 1_000 };
+  const limits = {
+    connsMax: 1,
+    connsMin: 0,
+    queueMax: 1,
+    waitMsMax: 1_000,
+    lifetimeMs: 3_600_000,
+    idleMsMax: 1_000,
+  };
   await using pool = createPool(database.connection, "postgresql", limits);
-  const { client, release } = await pool.acquire({ signal: new AbortController().signal, deadlineMs: Infinity });
+  const { client, release } = await pool.acquire({
+    signal: new AbortController().signal,
+    deadlineMs: Infinity,
+  });
   try {
     await loadTables(client, 5_000);
     const plans = [];
@@ -74,14 +84,17 @@ test.runIf(inject("engine").engine === "postgresql")(
   },
 );
 
-test.runIf(inject("engine").engine === "postgresql")("a statement without an index for its rows or its order is found", async () => {
-  const careless = [
-    statement("test.scan", "select id from users where name = $1::text"),
-    statement("test.sort", "select id from orders where user_id = $1::uuid order by update_time limit 10"),
-  ];
+test.runIf(inject("engine").engine === "postgresql")(
+  "a statement without an index for its rows or its order is found",
+  async () => {
+    const careless = [
+      statement("test.scan", "select id from users where name = $1::text"),
+      statement("test.sort", "select id from orders where user_id = $1::uuid order by update_time limit 10"),
+    ];
 
-  const [scan, sort] = await explainAll(careless);
+    const [scan, sort] = await explainAll(careless);
 
-  expect(scan!.scanned).toEqual(["users"]);
-  expect(sort!.sorts).toBe(1);
-});
+    expect(scan!.scanned).toEqual(["users"]);
+    expect(sort!.sorts).toBe(1);
+  },
+);

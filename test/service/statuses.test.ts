@@ -28,7 +28,11 @@ async function orderIn(status: Status, product = lamp, quantity = 1): Promise<Or
   return order;
 }
 
-async function move(id: string, status: OrderStatus, rest: { etag?: string; requestId?: string } = {}): Promise<Order> {
+async function move(
+  id: string,
+  status: OrderStatus,
+  rest: { etag?: string; requestId?: string } = {},
+): Promise<Order> {
   return (await shop.orders.updateOrderStatus({ id, status, ...rest })).order!;
 }
 
@@ -48,18 +52,27 @@ const allowed = new Set([
   "CONFIRMED → CANCELLED",
   "SHIPPED → DELIVERED",
 ]);
-const pairs = statuses.flatMap((from) => statuses.map((to) => ({ from, to, isAllowed: allowed.has(`${from} → ${to}`) })));
+const pairs = statuses.flatMap((from) =>
+  statuses.map((to) => ({ from, to, isAllowed: allowed.has(`${from} → ${to}`) })),
+);
 
-test.each(pairs.filter((pair) => pair.isAllowed))("UpdateOrderStatus moves an order from $from to $to", async ({ from, to }) => {
-  const order = await orderIn(from);
+test.each(pairs.filter((pair) => pair.isAllowed))(
+  "UpdateOrderStatus moves an order from $from to $to",
+  async ({ from, to }) => {
+    const order = await orderIn(from);
 
-  const moved = await move(order.id, OrderStatus[to], { etag: order.etag });
+    const moved = await move(order.id, OrderStatus[to], { etag: order.etag });
 
-  const changed = { status: OrderStatus[to], etag: `"${paths[from].length + 2}"`, updateTime: moved.updateTime };
-  expect(moved).toEqual({ ...order, ...changed, items: [] });
-  expect(moved.updateTime).not.toEqual(order.updateTime);
-  expect((await shop.orders.getOrder({ id: order.id })).order).toEqual({ ...order, ...changed });
-});
+    const changed = {
+      status: OrderStatus[to],
+      etag: `"${paths[from].length + 2}"`,
+      updateTime: moved.updateTime,
+    };
+    expect(moved).toEqual({ ...order, ...changed, items: [] });
+    expect(moved.updateTime).not.toEqual(order.updateTime);
+    expect((await shop.orders.getOrder({ id: order.id })).order).toEqual({ ...order, ...changed });
+  },
+);
 
 test.each(pairs.filter((pair) => !pair.isAllowed))(
   "UpdateOrderStatus fails with FAILED_PRECONDITION from $from to $to and changes nothing",
@@ -79,18 +92,21 @@ test.each(pairs.filter((pair) => !pair.isAllowed))(
   },
 );
 
-test.each(["PENDING", "CONFIRMED"] as const)("UpdateOrderStatus from %s to CANCELLED returns the stock once", async (from) => {
-  const [desk, sofa] = [await shop.product(10n), await shop.product(10n)];
-  const items = [line(desk, 3), line(sofa, 2), line(desk, 4)];
-  const { order } = await shop.orders.createOrder({ userId: ada.id, items });
-  for (const step of paths[from]) await move(order!.id, step);
-  const requestId = randomUUID();
+test.each(["PENDING", "CONFIRMED"] as const)(
+  "UpdateOrderStatus from %s to CANCELLED returns the stock once",
+  async (from) => {
+    const [desk, sofa] = [await shop.product(10n), await shop.product(10n)];
+    const items = [line(desk, 3), line(sofa, 2), line(desk, 4)];
+    const { order } = await shop.orders.createOrder({ userId: ada.id, items });
+    for (const step of paths[from]) await move(order!.id, step);
+    const requestId = randomUUID();
 
-  await move(order!.id, CANCELLED, { requestId });
-  await move(order!.id, CANCELLED, { requestId });
+    await move(order!.id, CANCELLED, { requestId });
+    await move(order!.id, CANCELLED, { requestId });
 
-  expect([await onHand(desk.id), await onHand(sofa.id)]).toEqual([10n, 10n]);
-});
+    expect([await onHand(desk.id), await onHand(sofa.id)]).toEqual([10n, 10n]);
+  },
+);
 
 test("UpdateOrderStatus to CANCELLED fails with FAILED_PRECONDITION if the stock has no room for what comes back", async () => {
   const desk = await shop.product(1_000_000_000_000n);
@@ -109,7 +125,7 @@ test("UpdateOrderStatus to CANCELLED fails with FAILED_PRECONDITION if the stock
 });
 
 test.each(['"1"', '"3"', "2", "nonsense", '"02"', '"99999999999999999999"', 'W/"2"', "\0"])(
-  "UpdateOrderStatus fails with ABORTED for the etag %j of an order whose etag is \"2\", and changes nothing",
+  'UpdateOrderStatus fails with ABORTED for the etag %j of an order whose etag is "2", and changes nothing',
   async (etag) => {
     const { id } = await orderIn("CONFIRMED");
     const before = await shop.stored();
@@ -182,7 +198,11 @@ test("ListOrderEvents returns the changes of an order, oldest first, in pages", 
   const { id, createTime, updateTime } = await orderIn("DELIVERED");
 
   const first = await shop.orders.listOrderEvents({ orderId: id, pageSize: 3 });
-  const second = await shop.orders.listOrderEvents({ orderId: id, pageSize: 3, pageToken: first.nextPageToken });
+  const second = await shop.orders.listOrderEvents({
+    orderId: id,
+    pageSize: 3,
+    pageToken: first.nextPageToken,
+  });
 
   expect(first.events).toMatchObject([
     { version: 1n, status: PENDING, createTime },

@@ -6,7 +6,7 @@ import { openShop, price, type Shop } from "../support/shop.ts";
 
 async function countUsers(shop: Shop): Promise<number> {
   let count = 0;
-  for (let pageToken = ""; ; ) {
+  for (let pageToken = ""; ;) {
     const page = await shop.users.listUsers({ pageSize: 1_000, pageToken });
     count += page.users.length;
     pageToken = page.nextPageToken;
@@ -17,7 +17,11 @@ async function countUsers(shop: Shop): Promise<number> {
 test("CreateUser trims and lowers the email and returns what GetUser and GetUserByEmail return", async () => {
   await using shop = await openShop();
 
-  const { user } = await shop.users.createUser({ email: " Ada@Example.COM ", name: "Ada", password: "correct horse" });
+  const { user } = await shop.users.createUser({
+    email: " Ada@Example.COM ",
+    name: "Ada",
+    password: "correct horse",
+  });
 
   expect(user).toMatchObject({ email: "ada@example.com", name: "Ada", etag: '"1"' });
   expect(user!.createTime).toEqual(user!.updateTime);
@@ -29,7 +33,11 @@ test("CreateUser stores an argon2id hash and never the password", async () => {
   await using shop = await openShop();
   const { id } = await shop.user();
 
-  const [row] = await execute<{ hash: string }>(shop.connection, "select password_hash as hash from users where id = $1", [id]);
+  const [row] = await execute<{ hash: string }>(
+    shop.connection,
+    "select password_hash as hash from users where id = $1",
+    [id],
+  );
 
   expect(row!.hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
 });
@@ -61,11 +69,20 @@ test("CreateUser called by many at once with one email makes one user and tells 
 
 test("CreateUser repeated with its request_id returns the user as he is now", async () => {
   await using shop = await openShop();
-  const request = { email: "ada@example.com", name: "Ada", password: "correct horse", requestId: randomUUID() };
+  const request = {
+    email: "ada@example.com",
+    name: "Ada",
+    password: "correct horse",
+    requestId: randomUUID(),
+  };
   const { user } = await shop.users.createUser(request);
   const { user: renamed } = await shop.users.updateUser({ user: { id: user!.id, name: "Countess" } });
 
-  const repeated = await shop.users.createUser({ ...request, email: "ADA@example.com", password: "another one" });
+  const repeated = await shop.users.createUser({
+    ...request,
+    email: "ADA@example.com",
+    password: "another one",
+  });
 
   expect(repeated.user).toEqual(renamed);
 });
@@ -73,7 +90,12 @@ test("CreateUser repeated with its request_id returns the user as he is now", as
 test("CreateUser fails with INVALID_ARGUMENT for another user under a used request_id", async () => {
   await using shop = await openShop();
   const requestId = randomUUID();
-  await shop.users.createUser({ email: "ada@example.com", name: "Ada", password: "correct horse", requestId });
+  await shop.users.createUser({
+    email: "ada@example.com",
+    name: "Ada",
+    password: "correct horse",
+    requestId,
+  });
 
   const failed = await failure(
     shop.users.createUser({ email: "eve@example.com", name: "Eve", password: "correct horse", requestId }),
@@ -85,7 +107,12 @@ test("CreateUser fails with INVALID_ARGUMENT for another user under a used reque
 
 test("CreateUser repeated after the user was deleted does not create him again", async () => {
   await using shop = await openShop();
-  const request = { email: "ada@example.com", name: "Ada", password: "correct horse", requestId: randomUUID() };
+  const request = {
+    email: "ada@example.com",
+    name: "Ada",
+    password: "correct horse",
+    requestId: randomUUID(),
+  };
   const { user } = await shop.users.createUser(request);
   await shop.users.deleteUser({ id: user!.id });
 
@@ -254,7 +281,9 @@ test("AuthenticateUser returns the user for his password and UNAUTHENTICATED for
 
   const known = await shop.users.authenticateUser({ email: ada.email, password: "correct horse" });
   const wrong = await failure(shop.users.authenticateUser({ email: ada.email, password: "wrong horse" }));
-  const unknown = await failure(shop.users.authenticateUser({ email: "eve@example.com", password: "wrong horse" }));
+  const unknown = await failure(
+    shop.users.authenticateUser({ email: "eve@example.com", password: "wrong horse" }),
+  );
 
   expect(known.user).toEqual(ada);
   expect(wrong).toEqual({ code: "Unauthenticated", reason: "INVALID_CREDENTIALS" });

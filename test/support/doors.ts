@@ -8,7 +8,7 @@ import type { Service } from "../../src/call.ts";
 import type { Config } from "../../src/config.ts";
 import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
-import { ServerReflection as ServerReflectionV1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type AdminDoor, startAdminDoor } from "../../src/rpc/admin.ts";
 import type { Authenticate } from "../../src/rpc/auth.ts";
@@ -71,7 +71,7 @@ export async function startDoors(
     [
       bind(HealthDesc, healthService(health)),
       bind(ServerReflection, reflection.v1),
-      bind(ServerReflectionV1Alpha, reflection.v1alpha),
+      bind(V1Alpha, reflection.v1alpha),
       bind(UserService, { ...unimplemented, ...users } as Service<typeof UserService>),
       ...(options.bindings ?? []),
     ],

@@ -1,20 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import type { QueryResultRow } from "pg";
 import type { Config, Connection } from "../../src/config.ts";
 import { InventoryService, type Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService, type Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService, type User } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { startServer, type Server } from "../../src/server.ts";
 import { createTestDatabase, execute } from "./databases.ts";
+import type { Proxy } from "./proxy.ts";
 
 /** A running service on a database of its own, clients of it, and the people and things that tests are about. */
 export type Shop = AsyncDisposable & {
   readonly config: Config;
   readonly server: Server;
-  /** To the service's database, past the service. */
+  /** To the service's database, past the service and its proxy. */
   readonly connection: Connection;
+  /** Between the service and its database, where the shop was opened through one. */
+  readonly proxy: Proxy | undefined;
   /** Of the gRPC door, as http2 URL; of the HTTP door. */
   readonly grpcUrl: string;
   readonly httpUrl: string;
@@ -29,8 +31,6 @@ export type Shop = AsyncDisposable & {
   order(products: readonly Product[], quantity?: number, userId?: string): Promise<Order>;
   /** The ids of many orders without items, placed behind the service's back because one by one takes too long. */
   manyOrders(userId: string, count: number): Promise<string[]>;
-  /** Runs one statement on the shop's database, for what no method shows. */
-  sql<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   /** What is stored: rows of each table and the sums of what changes in them. Equal before and after: nothing changed. */
   stored(): Promise<unknown>;
 };
@@ -46,16 +46,26 @@ export function line({ id }: Pick<Product, "id">, quantity = 1, unitPrice = pric
 /** What the tests change of a configuration that is fit for a test. */
 export type Overrides = { readonly [K in keyof Config]?: Partial<NonNullable<Config[K]>> };
 
+/** How a shop is connected with its database. */
+export type Wiring = { readonly through?: (database: Connection) => Promise<Proxy> };
+
 /** Opens a shop. */
-export async function openShop(overrides: Overrides = {}): Promise<Shop> {
+export function openShop(overrides?: Overrides): Promise<Shop>;
+/** Opens a shop that reaches its database through a proxy. */
+export function openShop(
+  overrides: Overrides,
+  wiring: Required<Wiring>,
+): Promise<Shop & { readonly proxy: Proxy }>;
+export async function openShop(overrides: Overrides = {}, { through }: Wiring = {}): Promise<Shop> {
   await using opening = new AsyncDisposableStack();
   const { connection, engine } = opening.use(await createTestDatabase());
+  const proxy = through && opening.use(await through(connection));
   const anywhere = { host: "127.0.0.1", port: 0 };
   const config: Config = {
     grpcAddr: anywhere,
     httpAddr: anywhere,
     adminAddr: anywhere,
-    database: { kind: "remote", connection, engine },
+    database: { kind: "remote", connection: proxy?.connection ?? connection, engine },
     tls: undefined,
     auth: undefined,
     logLevel: "silent",
@@ -95,6 +105,7 @@ export async function openShop(overrides: Overrides = {}): Promise<Shop> {
     config,
     server,
     connection,
+    proxy,
     grpcUrl,
     httpUrl: `http://127.0.0.1:${server.http.port}`,
     users,
@@ -109,7 +120,6 @@ export async function openShop(overrides: Overrides = {}): Promise<Shop> {
     async manyOrders(userId, count) {
       return (await execute<{ id: string }>(connection, insertOrders, [userId, count])).map(({ id }) => id);
     },
-    sql: (text, values) => execute(connection, text, values),
     stored: async () => (await execute(connection, countEverything))[0],
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
@@ -118,12 +128,13 @@ export async function openShop(overrides: Overrides = {}): Promise<Shop> {
 /** All in one instant, as orders may be that are placed at once. */
 const insertOrders = `
   insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
-  select gen_random_uuid(), $1, 'pending', 'EUR', 9.99, 1, false, gen_random_uuid() from generate_series(1, $2)
+  select gen_random_uuid(), $1::uuid, 'pending', 'EUR', 9.99, 1, false, gen_random_uuid()
+  from generate_series(1, $2::int4)
   returning id`;
 
 const countEverything = `
   select (select count(*) from order_items) as items, (select count(*) from order_events) as events,
     (select count(*) from stock_movements) as movements, (select count(*) from user_changes) as "userChanges",
-    (select array[count(*), sum(version)] from users) as users,
-    (select array[count(*), sum(version)] from orders) as orders,
-    (select array[count(*), sum(version), sum(on_hand)] from products) as products`;
+    (select array[count(*), sum(version)::int8] from users) as users,
+    (select array[count(*), sum(version)::int8] from orders) as orders,
+    (select array[count(*), sum(version)::int8, sum(on_hand)::int8] from products) as products`;

@@ -33,13 +33,13 @@ export function endsExchange({ type }: Message): boolean {
 
 /** The name of the prepared statement that a client executes, or the text of one without a name. */
 export function readStatement(messages: readonly Message[]): string {
-  const find = (type: string): Buffer | undefined => messages.find((message) => message.type === type)?.bytes;
-  const [query, bind, parse] = [find("Q"), find("B"), find("P")];
-  if (query) return readStrings(query)[0]!;
+  const find = (type: string): Buffer | undefined => messages.find((each) => each.type === type)?.bytes;
+  const [simple, bind, parse] = [find("Q"), find("B"), find("P")];
+  if (simple) return readStrings(simple)[0]!;
   return (bind && readStrings(bind)[1]) || (parse && readStrings(parse)[1]) || "";
 }
 
-/** The strings that a message begins with; what follows them is not meant to be read. */
+/** The two strings that a message begins with. */
 function readStrings(bytes: Buffer): string[] {
   return bytes.toString("utf8", 5).split("\0", 2);
 }

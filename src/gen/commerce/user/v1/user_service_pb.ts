@@ -525,8 +525,8 @@ export const UserService: GenService<{
     output: typeof GetUserByEmailResponseSchema;
   },
   /**
-   * Returns users in the order of the ids. Fails with NOT_FOUND, one ResourceInfo for the first and the metadata key
-   * "missing" for all, if any of them does not exist.
+   * Returns users in the order of the ids. Fails with NOT_FOUND if any of them does not exist: the ResourceInfo names the
+   * first, the metadata key "missing" the first twenty.
    *
    * @generated from rpc commerce.user.v1.UserService.BatchGetUsers
    */

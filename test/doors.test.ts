@@ -1,0 +1,175 @@
+import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import * as net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { expect, test } from "vitest";
+import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { startAdminDoor } from "../src/rpc/admin.ts";
+import { startGrpcDoor } from "../src/rpc/grpc.ts";
+import { startHttpDoor } from "../src/rpc/http.ts";
+import { loadTls } from "../src/rpc/tls.ts";
+import { failureOf, frame, post } from "./support/calls.ts";
+import { createAuthority } from "./support/certificates.ts";
+import { PROTOCOLS, startDoors, userClient } from "./support/doors.ts";
+
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const GET_USER = "/commerce.user.v1.UserService/GetUser";
+const EMPTY = frame(new Uint8Array());
+const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
+
+test.each(PROTOCOLS)(
+  "refuses a message above the limit with RESOURCE_EXHAUSTED over %s",
+  async (protocol) => {
+    await using doors = await startDoors({}, { calls: { messageBytesMax: 10_000 } });
+
+    const error = await failureOf(userClient(doors, protocol).getUser({ id: "x".repeat(20_000) }));
+
+    expect(error.code).toBe(Code.ResourceExhausted);
+  },
+);
+
+test.each(["grpc", "http"] as const)("answers malformed bytes with a gRPC status (%s door)", async (door) => {
+  await using doors = await startDoors({ getUser });
+
+  const { "grpc-status": status } = await post(
+    doors[door].address.port,
+    GET_USER,
+    frame(Uint8Array.of(0xff)),
+  );
+
+  expect(status).toBe(String(Code.Internal));
+});
+
+test.each(["grpc", "http"] as const)(
+  "answers UNIMPLEMENTED for an unknown method (%s door)",
+  async (door) => {
+    await using doors = await startDoors({ getUser });
+
+    const path = "/commerce.user.v1.UserService/Nothing";
+    const { "grpc-status": status } = await post(doors[door].address.port, path, EMPTY);
+
+    expect(status).toBe(String(Code.Unimplemented));
+  },
+);
+
+test.each(["grpc", "http"] as const)(
+  "answers 415 for a content type that is none of its own (%s door)",
+  async (door) => {
+    await using doors = await startDoors({ getUser });
+
+    const fields = { "content-type": "text/plain" };
+    const { ":status": status } = await post(doors[door].address.port, GET_USER, EMPTY, fields);
+
+    expect(status).toBe(415);
+  },
+);
+
+test.each(["grpc", "http"] as const)(
+  "survives authorities, bytes and sockets that make no sense (%s door)",
+  async (door) => {
+    await using doors = await startDoors({ getUser });
+    const { port } = doors[door].address;
+    const send = async (bytes: string): Promise<void> => {
+      const socket = net.connect(port, "127.0.0.1").on("error", () => {});
+      socket.end(bytes).resume();
+      await once(socket, "close");
+    };
+
+    await send("");
+    await send("P");
+    await send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense nonsense nonsense");
+    await send(
+      "POST /commerce.user.v1.UserService/GetUser HTTP/1.1\r\nhost: %%%\r\nconnection: close\r\n\r\n",
+    );
+    await send("\0\0\0\0");
+    await post(port, GET_USER, EMPTY, { ":authority": "%%%" }).catch(() => {});
+
+    const { user } = await userClient(doors, door === "grpc" ? "gRPC door" : "gRPC").getUser({ id: ID });
+    expect(user?.id).toBe(ID);
+  },
+);
+
+test("serves the same certificate over HTTP/1.1, HTTP/2 and gRPC", async () => {
+  const authority = createAuthority();
+  await using directory = await mkdtempDisposable(join(tmpdir(), "doors-"));
+  const { cert, key } = authority.issue("127.0.0.1");
+  const files = { certFile: join(directory.path, "cert.pem"), keyFile: join(directory.path, "key.pem") };
+  await Promise.all([writeFile(files.certFile, cert), writeFile(files.keyFile, key)]);
+  await using tls = await loadTls(files);
+  await using doors = await startDoors({ getUser }, { tls });
+  const nodeOptions = { ca: authority.cert };
+  const httpUrl = `https://127.0.0.1:${doors.http.address.port}`;
+  const grpcUrl = `https://127.0.0.1:${doors.grpc.address.port}`;
+
+  const transports = [
+    createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1", nodeOptions }),
+    createConnectTransport({ baseUrl: httpUrl, httpVersion: "2", nodeOptions }),
+    createGrpcTransport({ baseUrl: httpUrl, nodeOptions }),
+    createGrpcTransport({ baseUrl: grpcUrl, nodeOptions }),
+  ];
+  const answers = await Promise.all(
+    transports.map((each) => createClient(UserService, each).getUser({ id: ID })),
+  );
+
+  expect(answers.map(({ user }) => user?.id)).toEqual([ID, ID, ID, ID]);
+});
+
+test("lets the calls in flight finish, HTTP/1.1 too, and takes no new ones while it drains", async () => {
+  const inside = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  let calls = 0;
+  const handler = async ({ id }: { id: string }) => {
+    if ((calls += 1) === PROTOCOLS.length) inside.resolve();
+    await gate.promise;
+    return getUser({ id });
+  };
+  await using doors = await startDoors({ getUser: handler });
+  const clients = PROTOCOLS.map((protocol) => userClient(doors, protocol));
+  const running = clients.map((client) => client.getUser({ id: ID }));
+  const silent = net.connect(doors.http.address.port, "127.0.0.1").resume();
+  await Promise.all([inside.promise, once(silent, "connect")]);
+
+  const drained = Promise.all([doors.grpc.drain(5_000), doors.http.drain(5_000)]);
+  const refused = net.connect(doors.http.address.port, "127.0.0.1");
+  const [problem] = (await once(refused, "error")) as [NodeJS.ErrnoException];
+  gate.resolve();
+
+  expect(problem.code).toBe("ECONNREFUSED");
+  expect((await Promise.all(running)).map(({ user }) => user?.id)).toEqual(PROTOCOLS.map(() => ID));
+  expect(await drained).toEqual([true, true]);
+});
+
+test("cuts what outlasts the grace and says so", async () => {
+  const inside = Promise.withResolvers<void>();
+  await using doors = await startDoors({ getUser: () => (inside.resolve(), new Promise<never>(() => {})) });
+  const running = failureOf(userClient(doors, "gRPC").getUser({ id: ID }));
+  await inside.promise;
+
+  const finished = await doors.http.drain(20);
+
+  expect(finished).toBe(false);
+  expect((await running).code).not.toBe(Code.DeadlineExceeded);
+});
+
+test("names the address and the variable when the port is in use", async () => {
+  await using doors = await startDoors();
+  const { methods } = doors.pipeline;
+  const { readiness } = doors.health;
+  const scrape = async () => ({ contentType: "", body: "" });
+  const common = { messageBytesMax: 1000, readiness, scrape, address: doors.http.address };
+
+  const starts = [startGrpcDoor(methods, common), startHttpDoor(methods, common), startAdminDoor(common)];
+  const problems = await Promise.all(
+    starts.map((start) => start.then(String, (error: Error) => error.message)),
+  );
+
+  const where = `127.0.0.1:${doors.http.address.port}`;
+  expect(problems).toEqual([
+    `cannot listen on ${where} (GRPC_ADDR): the port is in use`,
+    `cannot listen on ${where} (HTTP_ADDR): the port is in use`,
+    `cannot listen on ${where} (ADMIN_ADDR): the port is in use`,
+  ]);
+});

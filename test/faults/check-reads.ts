@@ -1,0 +1,173 @@
+import type { Evidence, Violation } from "./checker.ts";
+import { callsOf, type Entry, type Request, type Seen } from "./history.ts";
+
+/** I8, I9 and I10: what answers showed, against each other and against the order of events in time. */
+export function checkReads(evidence: Evidence): Violation[] {
+  const shown = collectShown(evidence.history);
+  return [
+    ...checkVersions(evidence),
+    ...checkOwnWrites(evidence),
+    ...evidence.history.flatMap((entry) => checkFound(entry, shown)),
+    ...checkUsersOfOrders(evidence),
+    ...checkWalks(evidence, shown),
+  ];
+}
+
+/** A version of a resource as somebody saw it, or as it was asked for, between two ticks. */
+type Observation = {
+  readonly id: string;
+  readonly version: number;
+  readonly content: string;
+  readonly invoked: number;
+  readonly returned: number;
+};
+
+function observe(seen: Omit<Seen, "more">, invoked: number, returned: number): Observation[] {
+  const during = { invoked, returned };
+  return [
+    ...seen.users.map(({ id, version, name }) => ({ id, version, content: name, ...during })),
+    ...seen.products.map(({ id, version, onHand }) => ({ id, version, content: `${onHand} in stock`, ...during })),
+    ...seen.orders.map(({ id, version, status }) => ({ id, version, content: status, ...during })),
+    ...seen.events.map(({ orderId, version, status }) => ({ id: orderId, version, content: status, ...during })),
+  ];
+}
+
+/**
+ * Versions of a resource are totally ordered, so that a history of it is linearizable if and only if none that was asked
+ * for after an answer is older than that answer (for each pair of observations in the order of versions, the first begins
+ * before the second ends), and one version has one content. An event in the history of an order says only that its
+ * version had been reached, which is never too old: it is compared by content alone.
+ */
+function checkVersions({ history, calls, state }: Evidence): Violation[] {
+  const answers = history.flatMap(({ outcome, invoked, returned }) =>
+    outcome.kind === "ok" ? observe({ ...outcome, events: [] }, invoked, returned) : [],
+  );
+  const events = [...history.flatMap(({ outcome }) => (outcome.kind === "ok" ? outcome.events : [])), ...state.events];
+  const past = observe({ users: [], products: [], orders: [], events }, -Infinity, Infinity);
+  const last = observe({ ...state, events: [] }, Infinity, Infinity);
+  const earliest = earliestSteps({ history, calls, state });
+  const byId = Map.groupBy([...answers, ...past, ...last], ({ id }) => id);
+  return [...byId].flatMap(([id, observations]) => checkResource(id, observations, earliest));
+}
+
+function checkResource(
+  id: string,
+  observations: readonly Observation[],
+  earliest: ReadonlyMap<string, number>,
+): Violation[] {
+  const versions = [...Map.groupBy(observations, ({ version }) => version)].sort(([a], [b]) => a - b);
+  const violations: Violation[] = [];
+  const add = (sentence: string): void => void violations.push({ invariant: "I8", ids: [id], sentence });
+  let newest = -Infinity;
+  for (const [version, group] of versions) {
+    const contents = new Set(group.map(({ content }) => content));
+    if (contents.size > 1) add(`version ${version} was seen as ${[...contents].join(" and as ")}`);
+    const returned = Math.min(...group.map((seen) => seen.returned));
+    if (returned < newest) add(`version ${version} was seen, and an older one by whoever asked after that`);
+    const asked = earliest.get(`${id} ${[...contents][0]}`) ?? -Infinity;
+    if (returned < asked) add(`version ${version} was seen before anybody asked for it`);
+    newest = Math.max(newest, ...group.map(({ invoked }) => invoked));
+  }
+  return violations;
+}
+
+/** When each step of an order was first asked for, by those who can have made it. */
+function earliestSteps({ calls }: Evidence): Map<string, number> {
+  const earliest = new Map<string, number>();
+  for (const { request, verdict, invoked } of callsOf(calls, "UpdateOrderStatus", "BatchUpdateOrderStatuses")) {
+    if (verdict === "failed") continue;
+    for (const { id, status } of request.changes)
+      earliest.set(`${id} ${status}`, Math.min(invoked, earliest.get(`${id} ${status}`) ?? Infinity));
+  }
+  return earliest;
+}
+
+/** The answer to a change of an order shows the order after the change. */
+function checkOwnWrites({ calls, state }: Evidence): Violation[] {
+  const versions = new Map(state.events.map((event) => [`${event.orderId} ${event.status}`, event.version]));
+  return callsOf(calls, "UpdateOrderStatus", "BatchUpdateOrderStatuses").flatMap(({ request, entries }) =>
+    entries.flatMap(({ outcome }) => {
+      if (outcome.kind !== "ok") return [];
+      return request.changes.flatMap(({ id, status }, n): Violation[] => {
+        const seen = outcome.orders[n];
+        if (seen?.id === id && seen.version >= (versions.get(`${id} ${status}`) ?? 0)) return [];
+        const sentence = `was to become ${status} and was answered ${JSON.stringify(seen ?? "nothing")}`;
+        return [{ invariant: "I8", ids: [id, request.requestId], sentence }];
+      });
+    }),
+  );
+}
+
+/** When each resource was first shown by an answer. An order shows its user as well. */
+function collectShown(history: readonly Entry[]): Map<string, number> {
+  const shown = new Map<string, number>();
+  for (const { outcome, returned } of history) {
+    if (outcome.kind !== "ok") continue;
+    const { users, products, orders } = outcome;
+    for (const id of [...users, ...products, ...orders].map((each) => each.id).concat(orders.map((o) => o.userId)))
+      shown.set(id, Math.min(returned, shown.get(id) ?? Infinity));
+  }
+  return shown;
+}
+
+/** NOT_FOUND is no answer where everything that the call names has been shown before. */
+function checkFound({ request, outcome, invoked }: Entry, shown: ReadonlyMap<string, number>): Violation[] {
+  if (outcome.kind !== "failed" || outcome.code !== "NotFound") return [];
+  const ids = namedBy(request);
+  if (!ids.every((id) => (shown.get(id) ?? Infinity) < invoked)) return [];
+  return [{ invariant: "I8", ids, sentence: `${request.method}: NOT_FOUND, after all of it had been shown` }];
+}
+
+function namedBy(request: Request): string[] {
+  switch (request.method) {
+    case "CreateOrder":
+      return [request.userId, ...request.lines.map(({ productId }) => productId)];
+    case "AdjustStock":
+      return [request.productId];
+    case "UpdateOrderStatus":
+    case "BatchUpdateOrderStatuses":
+      return request.changes.map(({ id }) => id);
+    case "CreateUser":
+    case "CreateProduct":
+    case "ListOrders":
+      return [];
+    default:
+      return [request.id];
+  }
+}
+
+function checkUsersOfOrders({ state }: Evidence): Violation[] {
+  const users = new Set(state.users.map(({ id }) => id));
+  return state.orders
+    .filter(({ userId }) => !users.has(userId))
+    .map(({ id, userId }) => ({ invariant: "I9", ids: [id, userId], sentence: "the order has no user" }));
+}
+
+/** A walk goes from page to page; its last page says that there is no more. */
+function checkWalks({ history, state }: Evidence, shown: ReadonlyMap<string, number>): Violation[] {
+  const pages = history.filter(({ request, outcome }) => request.method === "ListOrders" && outcome.kind === "ok");
+  const walks = Map.groupBy(pages, ({ request }) => (request.method === "ListOrders" ? request.walk : 0));
+  return [...walks.values()].flatMap((walk) => {
+    const seen = walk.flatMap(({ outcome }) => (outcome.kind === "ok" ? outcome.orders : []));
+    const { request } = walk[0]!;
+    const userId = request.method === "ListOrders" ? request.userId : "";
+    const started = Math.min(...walk.map(({ invoked }) => invoked));
+    const complete = walk.some(({ outcome }) => outcome.kind === "ok" && !outcome.more);
+    const due = state.orders.filter(
+      (order) => (userId === "" || order.userId === userId) && (shown.get(order.id) ?? Infinity) < started,
+    );
+    const ids = seen.map(({ id }) => id);
+    return [
+      ...ids.filter((id, n) => ids.indexOf(id) !== n).map((id) => onPages(id, "more than once")),
+      ...seen.filter((o) => userId !== "" && o.userId !== userId).map(({ id }) => onPages(id, "of another user")),
+      ...seen
+        .filter((order, n) => n > 0 && order.createTime > seen[n - 1]!.createTime)
+        .map(({ id }) => onPages(id, "behind an older one")),
+      ...due.filter(({ id }) => complete && !ids.includes(id)).map(({ id }) => onPages(id, "not at all")),
+    ];
+  });
+}
+
+function onPages(id: string, how: string): Violation {
+  return { invariant: "I10", ids: [id], sentence: `a walk through the pages met the order ${how}` };
+}

@@ -1,0 +1,252 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { DomainError } from "../src/db/errors.ts";
+import { AttemptError, attemptsMax, fateOf, retrying, type Phase } from "../src/db/retry.ts";
+
+/** An error as node-postgres gives one that the server sent. */
+function serverError(code: string, constraint?: string): Error {
+  return Object.assign(new Error("from the server"), { code, severity: "ERROR", constraint });
+}
+
+/** An error of the connection. */
+function wireError(code?: string): Error {
+  return Object.assign(new Error("from the socket"), code !== undefined && { code });
+}
+
+const fates = {
+  // Definite aborts: the server says so.
+  "40001": ["aborted", "aborted"],
+  "40P01": ["aborted", "aborted"],
+  CR000: ["aborted", "aborted"],
+  // The server itself does not know, or ends the connection.
+  "40003": ["disconnected", "ambiguous"],
+  "08000": ["disconnected", "ambiguous"],
+  "08003": ["disconnected", "ambiguous"],
+  "08006": ["disconnected", "ambiguous"],
+  "08007": ["disconnected", "ambiguous"],
+  "57P01": ["disconnected", "ambiguous"],
+  "57P02": ["disconnected", "ambiguous"],
+  "57P03": ["disconnected", "ambiguous"],
+  "58C00": ["disconnected", "ambiguous"],
+  "58C01": ["disconnected", "ambiguous"],
+  // Refused before it began.
+  "53200": ["overloaded", "overloaded"],
+  "53300": ["overloaded", "overloaded"],
+  "53400": ["overloaded", "overloaded"],
+  "0A000": ["disconnected", "disconnected"],
+  "26000": ["disconnected", "disconnected"],
+  "25006": ["disconnected", "disconnected"],
+  // Never again.
+  "57014": ["final", "final"],
+  "25P02": ["final", "final"],
+  "55P03": ["final", "final"],
+  "42P01": ["final", "final"],
+  "22003": ["final", "final"],
+  XXA00: ["final", "final"],
+} as const;
+
+test.each(Object.entries(fates))("SQLSTATE %s is %s", (code, [before, at]) => {
+  const phases: Phase[] = ["connecting", "executing", "committing"];
+
+  expect(phases.map((phase) => fateOf(phase, serverError(code)))).toEqual([before, before, at]);
+});
+
+test.each(["ECONNRESET", "EPIPE", "ECONNREFUSED", "ETIMEDOUT", undefined])(
+  "errno %s is ambiguous at commit only",
+  (code) => {
+    const phases: Phase[] = ["connecting", "executing", "committing"];
+
+    const seen = phases.map((phase) => fateOf(phase, wireError(code)));
+
+    expect(seen).toEqual(["disconnected", "disconnected", "ambiguous"]);
+  },
+);
+
+test.each([
+  "order_events_idempotency_key_key",
+  "order_events_pkey",
+  "order_events_order_id_fkey",
+  "order_items_order_id_fkey",
+  "orders_user_id_fkey",
+  "stock_movements_pkey",
+  "user_changes_pkey",
+])("a violation of %s is a race: a re-run reads what came in between", (constraint) => {
+  expect(fateOf("committing", serverError("23505", constraint))).toBe("aborted");
+});
+
+test.each([
+  ["23505", "users_email_key"],
+  ["23514", "products_on_hand_check"],
+  ["23502", undefined],
+])("a violation (%s) of %s is final", (code, constraint) => {
+  expect(fateOf("committing", serverError(code, constraint))).toBe("final");
+});
+
+test("what a statement is refused with is final", () => {
+  expect(fateOf("connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))).toBe("final");
+});
+
+const aborted = new AttemptError("committing", serverError("40001"));
+const overloaded = new AttemptError("connecting", serverError("53300"));
+const disconnected = new AttemptError("connecting", wireError("ECONNREFUSED"));
+const ambiguous = new AttemptError("committing", wireError("ECONNRESET"));
+
+/** Runs attempts that fail in this order, the last one again and again, on a clock that only waiting moves. */
+async function play(
+  failures: readonly (Error | string)[],
+  { deadlineMs = Infinity, random = () => 0.999_999 }: { deadlineMs?: number; random?: () => number } = {},
+) {
+  let clock = 0;
+  let attempts = 0;
+  const waits: number[] = [];
+  const retries: string[] = [];
+  const outcome = await retrying(
+    { signal: new AbortController().signal, deadlineMs },
+    async () => {
+      const next = failures[Math.min(attempts++, failures.length - 1)]!;
+      if (typeof next === "string") return next;
+      throw next;
+    },
+    {
+      now: () => clock,
+      random,
+      sleep: async (ms) => {
+        waits.push(ms);
+        clock += ms;
+      },
+      onRetry: (fate, code) => void retries.push(`${fate} ${code}`),
+    },
+  ).catch((error: DomainError) => ({ kind: error.kind, reason: error.reason, ...error.facts }));
+  return { outcome, attempts, waits, retries, clock };
+}
+
+test("a wait is up to twice the one before, from 2 ms to 128 ms", async () => {
+  const { waits } = await play([...new Array<Error>(9).fill(aborted), "done"]);
+
+  expect(waits.map(Math.round)).toEqual([2, 4, 8, 16, 32, 64, 128, 128, 128]);
+});
+
+test("a database without room is left alone for up to a second from the first wait on", async () => {
+  const { waits } = await play([overloaded, aborted, overloaded, "done"]);
+
+  expect(waits.map(Math.round)).toEqual([1000, 4, 1000]);
+});
+
+test("a wait is anything down to nothing (full jitter)", async () => {
+  const { waits } = await play([...new Array<Error>(9).fill(aborted), "done"], { random: () => 0 });
+
+  expect(waits).toEqual(new Array(9).fill(0));
+});
+
+test("no wait ends after the deadline, and attempts are bounded, whatever fails", async () => {
+  const failure = fc.constantFrom(aborted, overloaded, disconnected, ambiguous);
+  const randoms = fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 1 });
+
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(failure, { minLength: 1 }),
+      randoms,
+      fc.integer({ min: 1, max: 5_000 }),
+      async (failures, chances, deadlineMs) => {
+        let n = 0;
+        const random = (): number => chances[n++ % chances.length]!;
+
+        const { clock, attempts, retries } = await play(failures, { deadlineMs, random });
+
+        expect(clock).toBeLessThan(deadlineMs);
+        expect(attempts).toBeLessThanOrEqual(attemptsMax);
+        expect(retries).toHaveLength(attempts - 1);
+      },
+    ),
+  );
+});
+
+test("each failed attempt that another one follows is counted, by fate and code", async () => {
+  const { outcome, retries } = await play([aborted, overloaded, disconnected, ambiguous, "done"]);
+
+  expect(outcome).toBe("done");
+  expect(retries).toEqual([
+    "aborted 40001",
+    "overloaded 53300",
+    "disconnected ECONNREFUSED",
+    "ambiguous ECONNRESET",
+  ]);
+});
+
+test.each([
+  ["contention", [aborted], { kind: "unavailable", reason: "CONTENTION", retryAfterMs: 100 }],
+  ["overload", [overloaded], { kind: "exhausted", reason: "DATABASE_OVERLOADED", retryAfterMs: 1_000 }],
+  [
+    "no connection",
+    [disconnected],
+    { kind: "unavailable", reason: "DATABASE_UNAVAILABLE", retryAfterMs: 1_000 },
+  ],
+])("after so much %s that attempts run out nothing has happened", async (_, failures, error) => {
+  expect(await play(failures)).toMatchObject({ outcome: error, attempts: attemptsMax });
+});
+
+test.each([
+  ["itself", []],
+  ["a definite abort", [aborted]],
+  ["overload", [overloaded]],
+  ["no connection", [disconnected]],
+  // Before the attempt has asked anybody whether the one before it happened.
+  [
+    "no place in the queue",
+    [new AttemptError("connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))],
+  ],
+])("the outcome of an ambiguous attempt stays unknown after %s", async (_, then) => {
+  const { outcome } = await play([ambiguous, ...then]);
+
+  expect(outcome).toMatchObject({ kind: "outcome_unknown", reason: "COMMIT_OUTCOME_UNKNOWN" });
+});
+
+test("a final error ends it at once, in the words of the domain", async () => {
+  const { outcome, attempts } = await play([
+    new AttemptError("committing", serverError("23505", "users_email_key")),
+  ]);
+
+  expect(attempts).toBe(1);
+  expect(outcome).toMatchObject({ kind: "already_exists", reason: "EMAIL_TAKEN" });
+});
+
+test("what is no failure of an attempt goes through as it is", async () => {
+  const mistake = new TypeError("a mistake");
+
+  const outcome = retrying({ signal: new AbortController().signal, deadlineMs: Infinity }, () =>
+    Promise.reject(mistake),
+  );
+
+  await expect(outcome).rejects.toBe(mistake);
+});
+
+test("a caller who leaves ends the wait, with his reason", async () => {
+  const caller = new AbortController();
+  const since = performance.now();
+  let attempts = 0;
+
+  const outcome = retrying(
+    { signal: caller.signal, deadlineMs: Infinity },
+    async () => {
+      attempts++;
+      throw overloaded;
+    },
+    { random: () => 0.999, onRetry: () => setImmediate(() => caller.abort(new Error("left"))) },
+  );
+
+  await expect(outcome).rejects.toThrow("left");
+  expect(attempts).toBe(1);
+  // The wait would have taken a second.
+  expect(performance.now() - since).toBeLessThan(900);
+});
+
+test("a caller who leaves during an attempt hears his reason and not the attempt's", async () => {
+  const caller = new AbortController();
+
+  const outcome = retrying({ signal: caller.signal, deadlineMs: Infinity }, async () => {
+    caller.abort(new Error("left"));
+    throw ambiguous;
+  });
+
+  await expect(outcome).rejects.toThrow("left");
+});

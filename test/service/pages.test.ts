@@ -1,0 +1,106 @@
+import { afterAll, expect, test } from "vitest";
+import { OrderStatus, OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { openShop } from "../support/shop.ts";
+
+const shop = await openShop();
+afterAll(() => shop[Symbol.asyncDispose]());
+const [ada, lamp] = [await shop.user(), await shop.product()];
+
+type Request = Parameters<typeof shop.orders.listOrders>[0];
+
+/** The ids of each page of a list of orders, up to its end. */
+async function readPages(request: Request, onPage?: () => Promise<unknown>): Promise<string[][]> {
+  const pages: string[][] = [];
+  for (let pageToken = ""; ;) {
+    const page = await shop.orders.listOrders({ ...request, pageToken });
+    pages.push(page.orders.map(({ id }) => id));
+    await onPage?.();
+    pageToken = page.nextPageToken;
+    if (pageToken === "") return pages;
+  }
+}
+
+function newestFirst(ids: readonly string[]): string[] {
+  return ids.toSorted().toReversed();
+}
+
+async function confirm(ids: readonly string[]): Promise<void> {
+  const changes = ids.map((id) => ({ id, status: OrderStatus.CONFIRMED }));
+  await shop.orders.batchUpdateOrderStatuses({ changes });
+}
+
+test("ListOrders returns each order once, also if all were placed in one instant", async () => {
+  const user = await shop.user();
+  const ids = newestFirst(await shop.manyOrders(user.id, 7));
+
+  const pages = await readPages({ userId: user.id, pageSize: 3 });
+
+  expect(pages).toEqual([ids.slice(0, 3), ids.slice(3, 6), ids.slice(6)]);
+});
+
+test("ListOrders ends with a page that is full", async () => {
+  const user = await shop.user();
+  const ids = newestFirst(await shop.manyOrders(user.id, 4));
+
+  const pages = await readPages({ userId: user.id, pageSize: 2 });
+
+  expect(pages).toEqual([ids.slice(0, 2), ids.slice(2)]);
+});
+
+test("ListOrders returns the orders of a user, in a status, and both", async () => {
+  const [grace, eve] = [await shop.user(), await shop.user()];
+  const [confirmed, pending] = [
+    newestFirst(await shop.manyOrders(grace.id, 3)),
+    await shop.manyOrders(grace.id, 2),
+  ];
+  const others = newestFirst(await shop.manyOrders(eve.id, 3));
+  await confirm([...confirmed, ...others]);
+  const status = OrderStatus.CONFIRMED;
+
+  const ofUser = await readPages({ userId: grace.id.toUpperCase(), pageSize: 2 });
+  const inStatus = await readPages({ status, pageSize: 2 });
+  const both = await readPages({ userId: grace.id, status, pageSize: 2 });
+
+  expect(ofUser.flat()).toEqual([...newestFirst(pending), ...confirmed]);
+  expect(inStatus.flat()).toEqual([...others, ...confirmed]);
+  expect(both.flat()).toEqual(confirmed);
+});
+
+test("ListOrders of a user who does not exist returns an empty page", async () => {
+  const page = await shop.orders.listOrders({ userId: lamp.id });
+
+  expect(page).toMatchObject({ orders: [], nextPageToken: "" });
+});
+
+test("ListOrders returns orders that were there throughout exactly once while others are placed and moved", async () => {
+  const user = await shop.user();
+  const ids = await shop.manyOrders(user.id, 20);
+  const interfere = () =>
+    Promise.all([shop.manyOrders(user.id, 2), shop.order([lamp], 1, user.id), shop.manyOrders(ada.id, 1)]);
+
+  const pages = await readPages({ userId: user.id, pageSize: 3 }, interfere);
+
+  expect(pages.flat().filter((id) => ids.includes(id))).toEqual(newestFirst(ids));
+});
+
+test("ListOrders in the FULL view returns each order with its items once, in pages as short as they must be", async () => {
+  const user = await shop.user();
+  const order = await shop.order([lamp], 1, user.id);
+  const ids = newestFirst(await shop.manyOrders(user.id, 60));
+
+  const pages = await readPages({ userId: user.id, pageSize: 1_000, view: OrderView.FULL });
+
+  expect(pages.length).toBeGreaterThan(1);
+  expect(pages.flat()).toEqual([...ids, order.id]);
+});
+
+test("page_size is 50 if zero and coerced to 1000 if more", async () => {
+  const user = await shop.user();
+  await shop.manyOrders(user.id, 1_001);
+
+  const usual = await shop.orders.listOrders({ userId: user.id });
+  const largest = await shop.orders.listOrders({ userId: user.id, pageSize: 2 ** 31 - 1 });
+
+  expect([usual.orders.length, largest.orders.length]).toEqual([50, 1_000]);
+  expect(largest.nextPageToken).not.toBe("");
+});

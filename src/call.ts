@@ -12,11 +12,14 @@ export type Call = {
 };
 
 /**
- * The implementation of a service: Connect's own type of it with `Call` in the place of Connect's HandlerContext,
- * so that an implementation knows nothing of the transport that carried the call.
+ * The implementation of a service: Connect's own type of it with `Call` in the place of Connect's
+ * HandlerContext, so that an implementation knows nothing of the transport that carried the call.
  */
 export type Service<S extends DescService> = {
-  [M in keyof ServiceImpl<S>]: ServiceImpl<S>[M] extends (request: infer Q, context: HandlerContext) => infer R
+  [M in keyof ServiceImpl<S>]: ServiceImpl<S>[M] extends (
+    request: infer Q,
+    context: HandlerContext,
+  ) => infer R
     ? (request: Q, call: Call) => R
     : never;
 };

@@ -1,4 +1,5 @@
-// The process: environment → configuration → server → a signal → the end. Exit codes: 0 stopped, 1 failed, 2 misconfigured.
+// The process: environment → configuration → server → a signal → the end. Exit codes: 0 stopped, 1 failed, 2
+// misconfigured.
 import process from "node:process";
 import { ConfigError, parseConfig, type Address, type Config } from "./config.ts";
 import { startServer, type Server } from "./server.ts";
@@ -27,7 +28,7 @@ function readConfig(): Config {
   try {
     return parseConfig(process.env);
   } catch (error) {
-    fail(error);
+    return fail(error);
   }
 }
 

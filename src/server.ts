@@ -1,6 +1,6 @@
 import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
 import { readVersion, type ServerVersion } from "./db/connection.ts";
-import { createDatabase, type Database } from "./db/database.ts";
+import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
 import { migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
@@ -18,13 +18,13 @@ import { drainDoors } from "./rpc/drain.ts";
 import { startGrpcDoor } from "./rpc/grpc.ts";
 import { createHealth, healthService, type Health } from "./rpc/health.ts";
 import { startHttpDoor } from "./rpc/http.ts";
-import { bind, createPipeline } from "./rpc/pipeline.ts";
+import { bind, createPipeline, type Binding } from "./rpc/pipeline.ts";
 import { reflectionServices } from "./rpc/reflection.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
 import { inventoryService } from "./services/inventory.ts";
 import { orderService } from "./services/orders.ts";
-import { createPages } from "./services/pages.ts";
+import { createPages, type Pages } from "./services/pages.ts";
 import { userService } from "./services/users.ts";
 
 /** A running service. */
@@ -36,63 +36,73 @@ export type Server = {
   readonly databaseVersion: string;
   /** Resolves with the reason when the service cannot go on: its embedded database has ended. */
   readonly failed: Promise<Error>;
-  /** Stops: NOT_SERVING, a pause, GOAWAY, the calls in flight, the pool. False if some calls had to be cut off. */
+  /**
+   * Stops: NOT_SERVING, a pause, GOAWAY, the calls in flight, the pool. False if some calls had to be cut
+   * off.
+   */
   stop(): Promise<boolean>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
 const services = [UserService, OrderService, InventoryService];
 
-/** Starts the service. When it cannot start it leaves nothing behind and throws an Error whose message is one line. */
-export async function startServer(config: Config): Promise<Server> {
+/** What tests change of a service: `decorateDatabase` puts something between it and its database. */
+export type ServerOptions = { readonly decorateDatabase?: (db: Database) => Database };
+
+/** What a test changes of a server. */
+export type ServerOptions = {
+  /** Stands between the services and the database, to switch a protection off. */
+  readonly decorateDatabase?: (db: Database) => Database;
+};
+
+/**
+ * Starts the service. When it cannot start it leaves nothing behind and throws an Error whose message is one
+ * line.
+ */
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
+  const { decorateDatabase = (db) => db } = options;
   await using starting = new AsyncDisposableStack();
   const telemetry = starting.use(await createTelemetry(config));
+  telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
   const failed = Promise.withResolvers<Error>();
   const { connection, version } = await openEngine(config, starting, failed.resolve);
   const { engine } = version;
-  telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
   await migrate(connection, { engine, log: (line) => telemetry.logger.info(line) });
 
-  const countRetry = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
-  const observer = { retried: (fate: string, code: string) => countRetry(`${fate}:${code}`) };
-  const db = starting.use(createDatabase(connection, engine, config.pool, observer));
+  const observer = observeRetries(telemetry);
+  const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
-
   const health = createHealth(services.map((service) => service.typeName));
   starting.use(await watchReadiness(db, engine, health));
 
   const pages = createPages(await getSecret(db, startBudget(), "page_tokens"));
-  const reflection = reflectionServices([...services, HealthService]);
-  const pipeline = createPipeline(
-    [
-      bind(UserService, userService(db, pages)),
-      bind(OrderService, orderService(db, pages)),
-      bind(InventoryService, inventoryService(db, pages)),
-      bind(HealthService, healthService(health)),
-      bind(ServerReflection, reflection.v1),
-      bind(ServerReflectionV1Alpha, reflection.v1alpha),
-    ],
-    { calls: config.calls, authenticate: createAuthenticator(config.auth), telemetry },
-  );
-  const tls = config.tls && starting.use(await loadTls(config.tls, { onReload: (error) => logReload(telemetry, error) }));
-  const options = { messageBytesMax: config.calls.messageBytesMax, tls };
-  const grpcDoor = starting.use(await startGrpcDoor(pipeline.methods, { address: config.grpcAddr, ...options }));
-  const httpDoor = starting.use(await startHttpDoor(pipeline.methods, { address: config.httpAddr, ...options }));
+  const authenticate = createAuthenticator(config.auth);
+  const pipeline = createPipeline(bindAll(db, pages, health), {
+    calls: config.calls,
+    authenticate,
+    telemetry,
+  });
+  const onReload = (error?: Error): void => logReload(telemetry, error);
+  const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
+  const limits = { messageBytesMax: config.calls.messageBytesMax, tls };
+  const { methods } = pipeline;
+  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
+  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
   const { readiness } = health;
   const admin = starting.use(
     await startAdminDoor({ address: config.adminAddr, readiness, scrape: telemetry.scrape }),
   );
 
   const running = starting.move();
-  let stopping: Promise<boolean> | undefined;
   const stop = async (): Promise<boolean> => {
-    const drained = await drainDoors({ health, pipeline, doors: [grpcDoor, httpDoor] }, config.shutdown);
+    const drained = await drainDoors({ health, pipeline, doors: [grpc, http] }, config.shutdown);
     await running.disposeAsync();
     return drained;
   };
+  let stopping: Promise<boolean> | undefined;
   return {
-    grpc: grpcDoor.address,
-    http: httpDoor.address,
+    grpc: grpc.address,
+    http: http.address,
     admin: admin.address,
     databaseVersion: version.text,
     failed: failed.promise,
@@ -101,6 +111,18 @@ export async function startServer(config: Config): Promise<Server> {
       await (stopping ??= stop());
     },
   };
+}
+
+function bindAll(db: Database, pages: Pages, health: Health): Binding[] {
+  const reflection = reflectionServices([...services, HealthService]);
+  return [
+    bind(UserService, userService(db, pages)),
+    bind(OrderService, orderService(db, pages)),
+    bind(InventoryService, inventoryService(db, pages)),
+    bind(HealthService, healthService(health)),
+    bind(ServerReflection, reflection.v1),
+    bind(ServerReflectionV1Alpha, reflection.v1alpha),
+  ];
 }
 
 /** Reaches the database that the configuration names, or starts one of our own, and asks what it is. */
@@ -119,7 +141,10 @@ async function openEngine(
   return { connection, version: await readVersion(connection) };
 }
 
-/** How often readiness is asked for: often enough that a balancer hears of a database that is back within a second. */
+/**
+ * How often readiness is asked for: often enough that a balancer hears of a database that is back within a
+ * second.
+ */
 const readyMs = 2_000;
 const unreadyMs = 250;
 
@@ -131,7 +156,7 @@ async function watchReadiness(db: Database, engine: Engine, health: Health): Pro
   const look = async (): Promise<void> => {
     const problem = await check();
     health.set(problem === undefined, problem);
-    if (!disposed) timer = setTimeout(look, problem === undefined ? readyMs : unreadyMs);
+    if (!disposed) timer = setTimeout(() => void look(), problem === undefined ? readyMs : unreadyMs);
   };
   await look();
   return {
@@ -140,6 +165,11 @@ async function watchReadiness(db: Database, engine: Engine, health: Health): Pro
       clearTimeout(timer);
     },
   };
+}
+
+function observeRetries(telemetry: Telemetry): DatabaseObserver {
+  const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
+  return { retried: (fate, code) => count(`${fate}:${code}`) };
 }
 
 function logReload({ logger }: Telemetry, error: Error | undefined): void {

@@ -7,8 +7,9 @@ import type { Connection } from "../config.ts";
 const cancelMsMax = 1_000;
 
 /**
- * Asks the server to stop what a connection executes (CancelRequest of the wire protocol, sent on a connection of its
- * own). Resolves when the server has taken the request, or when that is hopeless: a cancellation promises nothing.
+ * Asks the server to stop what a connection executes (CancelRequest of the wire protocol, sent on a
+ * connection of its own). Resolves when the server has taken the request, or when that is hopeless: a
+ * cancellation promises nothing.
  */
 export async function cancel(connection: Connection, client: pg.PoolClient): Promise<void> {
   const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };

@@ -21,10 +21,11 @@ type ChangedRow = { readonly n: number; readonly was: OrderStatus | null } & (
 );
 
 /**
- * Moves a set of orders, no two changes of one order, with a verdict for each; with $8 all of them or none. The event is
- * written with the change under the call's key, whose unique index is the fence between attempts of one call: the
- * statement reads the key first, so that the second attempt either finds the first one's event or fails on the index and
- * is run again. Cancelling returns the stock; products are locked in the order of their ids.
+ * Moves a set of orders, no two changes of one order, with a verdict for each; with $8 all of them or none.
+ * The event is written with the change under the call's key, whose unique index is the fence between attempts
+ * of one call: the statement reads the key first, so that the second attempt either finds the first one's
+ * event or fails on the index and is run again. Cancelling returns the stock; products are locked in the
+ * order of their ids.
  */
 const updateStatuses = statement<ChangedRow>(
   "orders.update_statuses",
@@ -85,9 +86,10 @@ const selectEventsByKey = statement<{
 );
 
 /**
- * Moves orders along the status machine and returns an outcome for each change in the order given: the order without its
- * items, or why the change was refused ("not_found", "aborted", "failed_precondition", or "invalid" for a reused request
- * id). With `atomic`, one refusal leaves all as they were, and only the refusals are outcomes: the others are undefined.
+ * Moves orders along the status machine and returns an outcome for each change in the order given: the order
+ * without its items, or why the change was refused ("not_found", "aborted", "failed_precondition", or
+ * "invalid" for a reused request id). With `atomic`, one refusal leaves all as they were, and only the
+ * refusals are outcomes: the others are undefined.
  */
 export async function changeStatuses(
   db: Database,
@@ -98,11 +100,15 @@ export async function changeStatuses(
   const outcomes = new Array<Outcome<Order> | undefined>(changes.length);
   const replayed: number[] = [];
   // A set holds one change of an order; further ones of the same order come in the rounds after it.
-  for (let left = changes.map((_, n) => n); left.length > 0; ) {
+  for (let left = changes.map((_, n) => n); left.length > 0;) {
     const orders = new Set<string>();
     const round = left.filter((n) => orders.size < orders.add(changes[n]!.orderId).size);
     left = left.filter((n) => !round.includes(n));
-    for (const { n, was, ...row } of await db.query(updateStatuses, updateValues(changes, round, atomic), budget)) {
+    for (const { n, was, ...row } of await db.query(
+      updateStatuses,
+      updateValues(changes, round, atomic),
+      budget,
+    )) {
       if (row.verdict === "replayed") replayed.push(n);
       else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
       else if (row.id !== null) outcomes[n] = withoutVerdict(row);
@@ -112,7 +118,11 @@ export async function changeStatuses(
   return outcomes;
 }
 
-function updateValues(changes: readonly StatusChange[], round: readonly number[], atomic: boolean): unknown[] {
+function updateValues(
+  changes: readonly StatusChange[],
+  round: readonly number[],
+  atomic: boolean,
+): unknown[] {
   const set = round.map((n) => changes[n]!);
   return [
     round,
@@ -145,8 +155,15 @@ async function answerReplays(
   outcomes: (Outcome<Order> | undefined)[],
 ): Promise<void> {
   const keys = replayed.map((n) => changes[n]!.idempotencyKey);
-  const events = new Map((await db.query(selectEventsByKey, [keys], budget)).map((e) => [e.idempotencyKey, e]));
-  const stored = await getOrders(db, budget, [...events.values()].map((e) => e.orderId), false);
+  const events = new Map(
+    (await db.query(selectEventsByKey, [keys], budget)).map((e) => [e.idempotencyKey, e]),
+  );
+  const stored = await getOrders(
+    db,
+    budget,
+    [...events.values()].map((e) => e.orderId),
+    false,
+  );
   const orders = new Map(stored.map(({ fingerprint: _, ...order }) => [order.id, order]));
   for (const n of replayed) {
     const change = changes[n]!;
@@ -178,7 +195,8 @@ function forbidden(orderId: string, was: OrderStatus, status: OrderStatus): Doma
   const from = was.toUpperCase();
   const to = status.toUpperCase();
   const targets = statusMachine[was].map((target) => target.toUpperCase());
-  const allowed = targets.length === 0 ? `${from} is final` : `from ${from} it can only become ${targets.join(" or ")}`;
+  const allowed =
+    targets.length === 0 ? `${from} is final` : `from ${from} it can only become ${targets.join(" or ")}`;
   return new DomainError(
     "failed_precondition",
     "FORBIDDEN_STATUS_CHANGE",

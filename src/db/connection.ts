@@ -38,7 +38,9 @@ export async function readVersion(connection: Connection, expected?: Engine): Pr
     version = (await client.query<{ version: string }>("select version() as version")).rows[0]!.version;
   } catch (error) {
     const { host, port } = connection;
-    throw new Error(`the database at ${host}:${port} cannot be reached: ${describe(error)}`, { cause: error });
+    throw new Error(`the database at ${host}:${port} cannot be reached: ${describe(error)}`, {
+      cause: error,
+    });
   } finally {
     await client.end().catch(() => {});
   }

@@ -15,12 +15,18 @@ export type Kind =
 
 /** What a caller needs to act on an error; each part becomes a google.rpc detail. */
 export type ErrorFacts = {
-  /** Fields of the request that are wrong (BadRequest). `field` is a path in proto names: `items[2].quantity`. */
+  /**
+   * Fields of the request that are wrong (BadRequest). `field` is a path in proto names: `items[2].quantity`.
+   */
   readonly fields?: readonly { readonly field: string; readonly description: string }[];
   /** What does not exist, or exists already (ResourceInfo). `type` is the message's full name. */
   readonly resource?: { readonly type: string; readonly name: string };
   /** What would have to hold first (PreconditionFailure). */
-  readonly violations?: readonly { readonly type: string; readonly subject: string; readonly description: string }[];
+  readonly violations?: readonly {
+    readonly type: string;
+    readonly subject: string;
+    readonly description: string;
+  }[];
   /** How long to wait before the call is repeated as it is, in milliseconds (RetryInfo). */
   readonly retryAfterMs?: number;
   /** The dynamic parts of the message (ErrorInfo.metadata). */
@@ -59,7 +65,10 @@ export function toServerError(error: unknown): ServerError | undefined {
     : undefined;
 }
 
-/** Constraints whose violation is an answer to the caller. All others are races, which a re-run sees, or our mistake. */
+/**
+ * Constraints whose violation is an answer to the caller. All others are races, which a re-run sees, or our
+ * mistake.
+ */
 const constraints: Readonly<Record<string, DomainError>> = {
   users_email_key: new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
     resource: { type: "commerce.user.v1.User", name: "email" },
@@ -89,6 +98,12 @@ export function toDomainError(error: unknown): DomainError | undefined {
     return known && new DomainError(known.kind, known.reason, known.message, known.facts, error);
   }
   if (server?.code === "57014")
-    return new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "the statement took too long", {}, error);
+    return new DomainError(
+      "deadline_exceeded",
+      "DEADLINE_EXCEEDED",
+      "the statement took too long",
+      {},
+      error,
+    );
   return undefined;
 }

@@ -8,7 +8,9 @@ export type PlanFacts = {
   readonly indexes: readonly string[];
   /** The tables that are read from end to end, also those read so through an index. */
   readonly scanned: readonly string[];
-  /** Sorts of rows that come from a table, but for those inside of one result row, such as an order's items. */
+  /**
+   * Sorts of rows that come from a table, but for those inside of one result row, such as an order's items.
+   */
   readonly sorts: number;
   /** The plan as the engine prints it. */
   readonly text: string;
@@ -24,8 +26,9 @@ type Node = {
 };
 
 /**
- * Asks PostgreSQL how it runs a statement whatever its parameters are (its generic plan, version 16 and later). The
- * session should be one of the pool's settings and the tables of a realistic size: a plan depends on both.
+ * Asks PostgreSQL how it runs a statement whatever its parameters are (its generic plan, version 16 and
+ * later). The session should be one of the pool's settings and the tables of a realistic size: a plan depends
+ * on both.
  */
 export async function explain(client: pg.ClientBase, statement: Statement<unknown>): Promise<PlanFacts> {
   const { rows } = await client.query(`explain (generic_plan, format json) ${statement.text}`);
@@ -64,5 +67,5 @@ function flatten(node: Node, wanted: (node: Node) => boolean = () => true): Node
 }
 
 function distinct(names: readonly string[]): string[] {
-  return [...new Set(names)].sort();
+  return [...new Set(names)].toSorted();
 }

@@ -6,12 +6,14 @@ import type { Session } from "./pool.ts";
 const endMsMax = 1_000;
 
 /**
- * Ends a session on the server and returns once it has ended, or never existed. From then on nothing that was sent on it
- * can happen any more, not even what still waits in a network: what has not happened by now never will. Throws if the
- * session has not ended in time.
+ * Ends a session on the server and returns once it has ended, or never existed. From then on nothing that was
+ * sent on it can happen any more, not even what still waits in a network: what has not happened by now never
+ * will. Throws if the session has not ended in time.
  */
 export async function endSession(client: pg.ClientBase, engine: Engine, session: Session): Promise<void> {
-  const ended = await (engine === "postgresql" ? endBackend(client, session) : cancelSession(client, session));
+  const ended = await (engine === "postgresql"
+    ? endBackend(client, session)
+    : cancelSession(client, session));
   if (!ended) throw new Error("a session whose outcome is unknown did not end in time");
 }
 

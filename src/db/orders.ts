@@ -84,7 +84,10 @@ export async function getOrders(
   return rows.map(({ fingerprint, ...row }) => ({ ...toOrder(row), fingerprint }));
 }
 
-/** One statement for each filter: a plan is made for the text, and each text has one index to read its page from. */
+/**
+ * One statement for each filter: a plan is made for the text, and each text has one index to read its page
+ * from.
+ */
 const listOrdersBy = (name: string, filter: string) =>
   statement<OrderRow>(
     name,
@@ -130,7 +133,11 @@ export async function listOrders(
 }
 
 /** A step in the history of an order. */
-export type OrderEvent = { readonly version: bigint; readonly status: OrderStatus; readonly createTime: Micros };
+export type OrderEvent = {
+  readonly version: bigint;
+  readonly status: OrderStatus;
+  readonly createTime: Micros;
+};
 
 const selectEvents = statement<{ readonly [K in keyof OrderEvent]: OrderEvent[K] | null }>(
   "orders.list_events",
@@ -142,7 +149,10 @@ const selectEvents = statement<{ readonly [K in keyof OrderEvent]: OrderEvent[K]
   where o.id = $1::uuid`,
 );
 
-/** Lists at most `limit` events of an order behind a version, oldest first. Throws "not_found" without the order. */
+/**
+ * Lists at most `limit` events of an order behind a version, oldest first. Throws "not_found" without the
+ * order.
+ */
 export async function listOrderEvents(
   db: Database,
   budget: Budget,
@@ -153,5 +163,5 @@ export async function listOrderEvents(
   const rows = await db.query(selectEvents, [orderId, afterVersion, limit], budget);
   if (rows.length === 0) throw notFound(orderType, orderId);
   const events = rows.filter((row): row is OrderEvent => row.version !== null);
-  return events.sort((a, b) => Number(a.version - b.version));
+  return events.toSorted((a, b) => Number(a.version - b.version));
 }

@@ -5,7 +5,10 @@ export const userType = "commerce.user.v1.User";
 export const orderType = "commerce.order.v1.Order";
 export const productType = "commerce.inventory.v1.Product";
 
-/** What a set write answers for one of its rows: the resource, or why this row was refused while others were not. */
+/**
+ * What a set write answers for one of its rows: the resource, or why this row was refused while others were
+ * not.
+ */
 export type Outcome<T> = T | DomainError;
 
 /** Returns the resource of a set of one, or throws why it was refused. */
@@ -22,7 +25,11 @@ export function requestIdReused(): DomainError {
     "invalid",
     "REQUEST_ID_REUSED",
     "request_id: was used before for a call that asked for something else",
-    { fields: [{ field: "request_id", description: "was used before for a call that asked for something else" }] },
+    {
+      fields: [
+        { field: "request_id", description: "was used before for a call that asked for something else" },
+      ],
+    },
   );
 }
 
@@ -41,4 +48,11 @@ export function staleEtag(type: string, id: string): DomainError {
   return new DomainError("aborted", "ETAG_MISMATCH", `${name} ${id} has changed since; read it again`, {
     metadata: { id },
   });
+}
+
+/** Where each id of a set comes first: further requests with the same id are repetitions of that one. */
+export function firstOfEach(requests: readonly { readonly id: string }[]): Map<string, number> {
+  const first = new Map<string, number>();
+  for (const [n, { id }] of requests.entries()) if (!first.has(id)) first.set(id, n);
+  return first;
 }

@@ -1,7 +1,7 @@
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, type Order, type OrderItem } from "./orders.ts";
-import { notFound, productType, requestIdReused, userType, type Outcome } from "./outcome.ts";
+import { firstOfEach, notFound, productType, requestIdReused, userType, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 import { toDecimal, type E4, type Micros } from "./values.ts";
@@ -26,10 +26,11 @@ type CreatedRow = {
 };
 
 /**
- * Places a set of orders, with a verdict for each. Products are locked in the order of their ids. A request that alone
- * asks for more than there is, or for what does not exist, is refused and counts no further; among the others stock is
- * given in the order of arrival, and who would get it only if the ones before were not there is "contended" and comes
- * again in the next round, where the first in line always succeeds or is refused for good.
+ * Places a set of orders, with a verdict for each. Products are locked in the order of their ids. A request
+ * that alone asks for more than there is, or for what does not exist, is refused and counts no further; among
+ * the others stock is given in the order of arrival, and who would get it only if the ones before were not
+ * there is "contended" and comes again in the next round, where the first in line always succeeds or is
+ * refused for good.
  */
 const insertOrders = statement<CreatedRow>(
   "orders.create",
@@ -105,9 +106,9 @@ const insertOrders = statement<CreatedRow>(
 );
 
 /**
- * Places orders, each or not by itself, and returns an outcome for each in the order given: the order with its items, or
- * why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request id). A draft whose id exists
- * already is answered with the stored order as it is now.
+ * Places orders, each or not by itself, and returns an outcome for each in the order given: the order with
+ * its items, or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request
+ * id). A draft whose id exists already is answered with the stored order as it is now.
  */
 export async function createOrders(
   db: Database,
@@ -116,8 +117,8 @@ export async function createOrders(
 ): Promise<Outcome<Order>[]> {
   const outcomes = new Array<Outcome<Order> | undefined>(drafts.length);
   // Drafts of one id are one order: the first is placed, the others find it as any repeated call does.
-  const first = new Map(drafts.map((draft, n) => [draft.id, n] as const).reverse());
-  let round = drafts.map((_, n) => n).filter((n) => first.get(drafts[n]!.id) === n);
+  const first = firstOfEach(drafts);
+  let round = [...first.values()];
   const refusals = new Map<number, DomainError>();
   while (round.length > 0) {
     const rows = await db.query(insertOrders, insertValues(drafts, round), budget);
@@ -129,8 +130,8 @@ export async function createOrders(
     }
     round.sort((a, b) => a - b);
   }
-  // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier attempt may
-  // itself have taken the last stock. Only who is not found is refused.
+  // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
+  // attempt may itself have taken the last stock. Only who is not found is refused.
   const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
   const stored = open.length === 0 ? [] : await getOrders(db, budget, [...new Set(open)], true);
   const byId = new Map(stored.map((order) => [order.id, order]));

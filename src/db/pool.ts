@@ -7,7 +7,10 @@ import { createQueue } from "./queue.ts";
 import type { Budget } from "./retry.ts";
 import { types } from "./values.ts";
 
-/** What the server knows a connection by: the process and, since numbers of processes come again, a name of its own. */
+/**
+ * What the server knows a connection by: the process and, since numbers of processes come again, a name of
+ * its own.
+ */
 export type Session = { readonly processId: number; readonly applicationName: string };
 
 /** A connection that is in use by one attempt. */
@@ -27,20 +30,27 @@ export type PoolStats = {
   readonly used: number;
   readonly max: number;
   readonly waiting: number;
-  /** Connections handed out since the start, and the time that calls waited for them in all, in milliseconds. */
+  /**
+   * Connections handed out since the start, and the time that calls waited for them in all, in milliseconds.
+   */
   readonly acquired: number;
   readonly waitedMs: number;
 };
 
 /** Connections that are shared by all calls. */
 export type Pool = {
-  /** Waits for a connection as long as the queue and the budget allow. Throws as `Queue.enter`, or what failed. */
+  /**
+   * Waits for a connection as long as the queue and the budget allow. Throws as `Queue.enter`, or what
+   * failed.
+   */
   acquire(budget: Budget): Promise<Lease>;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** A connection idle for longer is asked for a sign of life before it is used: a balancer may have dropped it. */
+/**
+ * A connection idle for longer is asked for a sign of life before it is used: a balancer may have dropped it.
+ */
 const unverifiedMsMax = 10_000;
 /** A sound server answers within this; else the connection is destroyed and another one taken. */
 const verifyMsMax = 1_000;
@@ -53,29 +63,9 @@ const idleInTransactionMsMax = 10_000;
 
 /** Opens a pool. Connections are made when they are needed. */
 export function createPool(connection: Connection, engine: Engine, limits: Config["pool"]): Pool {
-  const usedAt = new WeakMap<pg.PoolClient, number>();
   const queue = createQueue(limits.connsMax, limits.queueMax, limits.waitMsMax);
-  const pool = new pg.Pool({
-    ...toClientConfig(connection),
-    options: startupOptions(engine),
-    types,
-    max: limits.connsMax,
-    min: limits.connsMin,
-    idleTimeoutMillis: limits.idleMsMax,
-    connectionTimeoutMillis: connectMsMax,
-    keepAlive: true,
-  });
-  // Read by the pool for each connection that it makes.
-  Object.defineProperties(pool.options, {
-    application_name: { get: () => `commerce-core ${randomBytes(6).toString("hex")}` },
-    // Without jitter, connections made together would all be renewed together.
-    maxLifetimeSeconds: { get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())) },
-  });
-  // Errors of idle connections, and those of connections in use that no query is waiting to hear of. The pool removes the
-  // connection; whoever uses it next hears of it.
-  pool.on("error", () => {});
-  pool.on("connect", (client) => client.on("error", () => {}));
-
+  const pool = openConnections(connection, engine, limits);
+  const usedAt = new WeakMap<pg.PoolClient, number>();
   let acquired = 0;
   let waitedMs = 0;
 
@@ -126,6 +116,30 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   };
 }
 
+function openConnections(connection: Connection, engine: Engine, limits: Config["pool"]): pg.Pool {
+  const pool = new pg.Pool({
+    ...toClientConfig(connection),
+    options: startupOptions(engine),
+    types,
+    max: limits.connsMax,
+    min: limits.connsMin,
+    idleTimeoutMillis: limits.idleMsMax,
+    connectionTimeoutMillis: connectMsMax,
+    keepAlive: true,
+  });
+  // Read by the pool for each connection that it makes.
+  Object.defineProperties(pool.options, {
+    application_name: { get: () => `commerce-core ${randomBytes(6).toString("hex")}` },
+    // Without jitter, connections made together would all be renewed together.
+    maxLifetimeSeconds: { get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())) },
+  });
+  // Errors of idle connections, and those of connections in use that no query is waiting to hear of. The pool
+  // removes the connection; whoever uses it next hears of it.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
+}
+
 /** node-postgres keeps both on the client without declaring them. */
 function toSession(client: pg.PoolClient): Session {
   const { processID, connectionParameters } = client as unknown as {
@@ -143,8 +157,9 @@ function startupOptions(engine: Engine): string {
     timezone: "UTC",
   };
   if (engine === "postgresql") {
-    // A sequential scan locks the whole table against serializable writers, so that on small tables calls that have
-    // nothing to do with each other would conflict. Every statement has an index to use (see the plan gate).
+    // A sequential scan locks the whole table against serializable writers, so that on small tables calls
+    // that have nothing to do with each other would conflict. Every statement has an index to use (see the
+    // plan gate).
     settings["enable_seqscan"] = "off";
     // A bitmap loses the order of its index: the first page of a user's orders would read and sort them all.
     settings["enable_bitmapscan"] = "off";
@@ -164,7 +179,11 @@ async function isAlive(client: pg.PoolClient): Promise<boolean> {
 }
 
 /** Waits for a promise until the signal aborts; what comes too late is given to `onLate`. */
-async function abandonable<T>(promise: Promise<T>, signal: AbortSignal, onLate: (value: T) => void): Promise<T> {
+async function abandonable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+  onLate: (value: T) => void,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const abandon = (): void => {
       reject(signal.reason);

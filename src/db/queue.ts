@@ -4,8 +4,9 @@ import type { Budget } from "./retry.ts";
 /** A fair queue for a fixed number of places: first come, first served, bounded in length and in time. */
 export type Queue = {
   /**
-   * Waits for a place and returns the function that gives it back. Throws a DomainError "exhausted" when the queue is
-   * full or the wait is over, and the signal's reason when the caller leaves, who then leaves the queue as well.
+   * Waits for a place and returns the function that gives it back. Throws a DomainError "exhausted" when the
+   * queue is full or the wait is over, and the signal's reason when the caller leaves, who then leaves the
+   * queue as well.
    */
   enter(budget: Budget): Promise<() => void>;
   readonly waiting: number;

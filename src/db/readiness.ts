@@ -9,8 +9,8 @@ const selectMigrations = statement<AppliedRow>("migrations.list", selectApplied)
 const answerMsMax = 1_000;
 
 /**
- * Returns a function that says why the database cannot serve calls now, or undefined if it can: it answers in time and
- * its schema is the one that this version of the service was written for.
+ * Returns a function that says why the database cannot serve calls now, or undefined if it can: it answers in
+ * time and its schema is the one that this version of the service was written for.
  */
 export async function createReadinessCheck(
   db: Database,
@@ -22,11 +22,14 @@ export async function createReadinessCheck(
     try {
       const budget = { signal: AbortSignal.timeout(answerMsMax), deadlineMs: Date.now() + answerMsMax };
       const rows = await db.query(selectMigrations, [], budget);
-      // Migrations that this version does not know are a newer version's, whose replicas replace ours one by one.
+      // Migrations that this version does not know are a newer version's, whose replicas replace ours one by
+      // one.
       const [pending] = findPending(migrations, rows);
       return pending && `migration ${pending.version} is not applied`;
     } catch (error) {
-      return error instanceof Error && error.name !== "TimeoutError" ? error.message : "the database does not answer";
+      return error instanceof Error && error.name !== "TimeoutError"
+        ? error.message
+        : "the database does not answer";
     }
   };
 }

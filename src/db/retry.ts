@@ -5,8 +5,8 @@ import { DomainError, toDomainError, toServerError } from "./errors.ts";
 export type Budget = { readonly signal: AbortSignal; readonly deadlineMs: number };
 
 /**
- * How far an attempt had come when it failed. A statement outside a transaction commits by itself, so that it is
- * "committing" from the moment it was sent.
+ * How far an attempt had come when it failed. A statement outside a transaction commits by itself, so that it
+ * is "committing" from the moment it was sent.
  */
 export type Phase = "connecting" | "executing" | "committing";
 
@@ -34,8 +34,8 @@ export class AttemptError extends Error {
 }
 
 /**
- * Unique and foreign keys that a statement checks by reading before it writes. Their violation means that another
- * statement came in between; a re-run reads what it wrote.
+ * Unique and foreign keys that a statement checks by reading before it writes. Their violation means that
+ * another statement came in between; a re-run reads what it wrote.
  */
 const racingConstraints = new Set([
   "order_events_idempotency_key_key",
@@ -49,7 +49,10 @@ const racingConstraints = new Set([
 
 const contention = new Set(["40001", "40P01", "CR000"]);
 const overload = new Set(["53200", "53300", "53400"]);
-/** 0A000: a cached plan no longer fits its table. 26000: the server forgot a prepared statement. 25006: a read-only node. */
+/**
+ * 0A000: a cached plan no longer fits its table. 26000: the server forgot a prepared statement. 25006: a
+ * read-only node.
+ */
 const staleConnection = new Set(["0A000", "26000", "25006"]);
 
 /** Judges a failed attempt by SQLSTATE and phase, never by the text of a message. */
@@ -63,8 +66,8 @@ export function fateOf(phase: Phase, cause: unknown): Fate {
   if (code.startsWith("23")) return racingConstraints.has(constraint ?? "") ? "aborted" : "final";
   if (overload.has(code)) return "overloaded";
   if (staleConnection.has(code)) return "disconnected";
-  // 40003, 08007 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that the
-  // connection ends: before the commit was sent the transaction died with it.
+  // 40003, 08007 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that
+  // the connection ends: before the commit was sent the transaction died with it.
   if (code === "40003" || code.startsWith("08") || code.startsWith("57P0") || code.startsWith("58C0"))
     return phase === "committing" ? "ambiguous" : "disconnected";
   return "final";
@@ -81,7 +84,10 @@ export type RetryOptions = {
 
 /** Attempts of one call. With the waits below they take some four seconds, most of the default deadline. */
 export const attemptsMax = 64;
-/** The first wait is up to 2 ms, about what a conflicting statement needs to finish; each next one up to twice that. */
+/**
+ * The first wait is up to 2 ms, about what a conflicting statement needs to finish; each next one up to twice
+ * that.
+ */
 const backoffMsBase = 2;
 /** A wait is never longer: those who wait longest must not be the last to learn that a hot row is free. */
 const backoffMsMax = 128;
@@ -89,8 +95,8 @@ const backoffMsMax = 128;
 const overloadedMsMax = 1_000;
 
 /**
- * Runs attempts until one succeeds, with full jitter between them. Gives up when the next wait would end after the
- * deadline, when the caller leaves, or after `attemptsMax`; throws what the caller may be told.
+ * Runs attempts until one succeeds, with full jitter between them. Gives up when the next wait would end
+ * after the deadline, when the caller leaves, or after `attemptsMax`; throws what the caller may be told.
  *
  * When the last word is that nobody knows whether an attempt happened, the error is "outcome_unknown".
  */
@@ -112,7 +118,8 @@ export async function retrying<T>(
       const ceiling =
         fate === "overloaded" ? overloadedMsMax : Math.min(backoffMsMax, backoffMsBase * 2 ** (attempts - 1));
       const waitMs = random() * ceiling;
-      if (attempts >= attemptsMax || now() + waitMs >= budget.deadlineMs) throw gaveUp(fate, ambiguous, error.cause);
+      if (attempts >= attemptsMax || now() + waitMs >= budget.deadlineMs)
+        throw gaveUp(fate, ambiguous, error.cause);
       onRetry?.(fate, codeOf(error.cause));
       await sleep(waitMs, budget.signal);
     }

@@ -9,9 +9,9 @@ export type Statement<Row> = {
 const registry = new Map<string, Statement<unknown>>();
 
 /**
- * Declares a statement. All statements of the service are declared when its modules load, so that the plan gate can list
- * them. Each must be safe to run again after an outcome that nobody knows: a read, or a write whose keys are derived from
- * the call.
+ * Declares a statement. All statements of the service are declared when its modules load, so that the plan
+ * gate can list them. Each must be safe to run again after an outcome that nobody knows: a read, or a write
+ * whose keys are derived from the call.
  */
 export function statement<Row>(name: string, text: string): Statement<Row> {
   if (registry.has(name)) throw new Error(`two statements are named ${name}`);

@@ -43,8 +43,11 @@ const parsers: Record<number, (text: string) => unknown> = {
   [pg.types.builtins.TIMESTAMPTZ]: toMicros,
 };
 
-/** How result columns become values on our connections. node-postgres would lose microseconds and round nothing else. */
+/**
+ * How result columns become values on our connections. node-postgres would lose microseconds and round
+ * nothing else.
+ */
 export const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: "text" | "binary") =>
-    parsers[oid] ?? pg.types.getTypeParser(oid, format as "text")) as typeof pg.types.getTypeParser,
+  getTypeParser: ((oid: number, format?: "text") =>
+    parsers[oid] ?? pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };

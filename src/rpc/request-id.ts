@@ -6,8 +6,8 @@ import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 /** What the pipeline does with a method's idempotency key (AIP-155). */
 export type RequestIds = {
   /**
-   * Gives a request without a key one of ours, so that our own attempts share it, and returns what throws the error to
-   * answer for a failure. Streamed requests bring their keys themselves.
+   * Gives a request without a key one of ours, so that our own attempts share it, and returns what throws the
+   * error to answer for a failure. Streamed requests bring their keys themselves.
    */
   fill(request: Message | AsyncIterable<Message>): (error: unknown) => never;
 };
@@ -21,7 +21,8 @@ export function createRequestIds(method: DescMethod): RequestIds {
   const name = hasOption(method, policy) ? getOption(method, policy).idempotencyKeyField : "";
   if (name === "") return { fill: () => rethrow };
   const field = method.input.fields.find((each) => each.name === name);
-  if (field === undefined) throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
+  if (field === undefined)
+    throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
   const key = field.localName;
   return {
     fill(request) {
@@ -42,8 +43,8 @@ function explainGiven(error: unknown): never {
 }
 
 /**
- * A call without a key that is repeated as it is could happen twice, so that the code must not invite a repetition; with
- * the key that we made for it, it can be repeated safely.
+ * A call without a key that is repeated as it is could happen twice, so that the code must not invite a
+ * repetition; with the key that we made for it, it can be repeated safely.
  */
 function explainMade(error: unknown, name: string, made: string): never {
   if (!(error instanceof DomainError && error.kind === "outcome_unknown")) throw error;

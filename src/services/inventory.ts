@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
+import { adjustStock } from "../db/adjust-stock.ts";
 import type { Database } from "../db/database.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
 import * as db from "../db/inventory.ts";
@@ -45,7 +46,7 @@ export function inventoryService(database: Database, pages: Pages): Service<type
         productId,
         delta: request.delta,
       };
-      return { product: toMessage(expectOne(await db.adjustStock(database, call, [adjustment]))) };
+      return { product: toMessage(expectOne(await adjustStock(database, call, [adjustment]))) };
     },
   };
 }

@@ -41,7 +41,8 @@ export function orderService(database: Database, pages: Pages): Service<typeof O
 
     async listOrders(request, call) {
       const userId = request.userId === "" ? undefined : toId(request.userId);
-      const status = request.status === OrderStatus.UNSPECIFIED ? undefined : parseStatus("status", request.status);
+      const status =
+        request.status === OrderStatus.UNSPECIFIED ? undefined : parseStatus("status", request.status);
       const withItems = request.view === OrderView.FULL;
       const scope = ["ListOrders", userId ?? "", status ?? ""];
       const size = toPageSize(request.pageSize, withItems ? fullPageSizeMax : undefined);
@@ -98,7 +99,9 @@ const statuses: Readonly<Record<db.OrderStatus, OrderStatus>> = {
   cancelled: OrderStatus.CANCELLED,
 };
 
-const statusNames = new Map(Object.entries(statuses).map(([name, status]) => [status, name as db.OrderStatus]));
+const statusNames = new Map(
+  Object.entries(statuses).map(([name, status]) => [status, name as db.OrderStatus]),
+);
 
 function parseStatus(field: string, status: OrderStatus): db.OrderStatus {
   const name = statusNames.get(status);
@@ -137,9 +140,17 @@ function parseDraft(request: CreateOrderRequest, id: string): OrderDraft {
     const price = parseMoney(field, item.unitPrice!);
     currencyCode ||= price.currencyCode;
     if (price.currencyCode !== currencyCode)
-      throw invalid(`${field}.currency_code`, `must be ${currencyCode}, as in the items before: an order has one currency`);
+      throw invalid(
+        `${field}.currency_code`,
+        `must be ${currencyCode}, as in the items before: an order has one currency`,
+      );
     total += BigInt(item.quantity) * price.amount;
-    return { id: randomUUID(), productId: toId(item.productId), quantity: item.quantity, unitPrice: price.amount };
+    return {
+      id: randomUUID(),
+      productId: toId(item.productId),
+      quantity: item.quantity,
+      unitPrice: price.amount,
+    };
   });
   if (total > e4Max) throw invalid("items", "the total must be below 10^15");
   const lines = items.map((item) => [item.productId, item.quantity, item.unitPrice.toString()]);

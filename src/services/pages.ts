@@ -3,7 +3,9 @@ import { invalid } from "../db/errors.ts";
 import type { Cursor } from "../db/orders.ts";
 import { toId } from "./parse.ts";
 
-/** Makes and reads page tokens: a cursor and a signature that binds it to the arguments of the list (AIP-158). */
+/**
+ * Makes and reads page tokens: a cursor and a signature that binds it to the arguments of the list (AIP-158).
+ */
 export type Pages = {
   /** The cursor of a token, or `first` for an empty one. `scope` is the method and its filters. */
   parse(token: string, scope: readonly string[], first?: Cursor): Cursor;
@@ -21,7 +23,11 @@ const signatureBytes = 16;
 /** Makes page tokens that are signed with a key which all replicas share. */
 export function createPages(key: Buffer): Pages {
   const sign = (cursor: Buffer, scope: readonly string[]): Buffer =>
-    createHmac("sha256", key).update(JSON.stringify(scope)).update(cursor).digest().subarray(0, signatureBytes);
+    createHmac("sha256", key)
+      .update(JSON.stringify(scope))
+      .update(cursor)
+      .digest()
+      .subarray(0, signatureBytes);
 
   return {
     parse(token, scope, first = newest) {

@@ -5,8 +5,8 @@ import { e4Max, type E4, type Micros } from "../db/values.ts";
 import type { Money } from "../gen/google/type/money_pb.ts";
 
 /**
- * What the HTML standard takes for an email address, in any case; it matches in linear time. It must see the text before
- * that is lowered: the Kelvin sign is not in ASCII and its lower case is.
+ * What the HTML standard takes for an email address, in any case; it matches in linear time. It must see the
+ * text before that is lowered: the Kelvin sign is not in ASCII and its lower case is.
  */
 const email =
   /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i;
@@ -17,7 +17,8 @@ const emailLengthMax = 254;
 /** Returns an email in its canonical form: trimmed and in lower case. */
 export function parseEmail(field: string, text: string): string {
   const trimmed = text.trim();
-  if (trimmed.length > emailLengthMax || !email.test(trimmed)) throw invalid(field, "must be an email address");
+  if (trimmed.length > emailLengthMax || !email.test(trimmed))
+    throw invalid(field, "must be an email address");
   return trimmed.toLowerCase();
 }
 
@@ -39,7 +40,10 @@ export function toEtag(version: bigint): string {
   return `"${version}"`;
 }
 
-/** Returns the version that an etag names, undefined for none; what is not an etag of ours names no version at all. */
+/**
+ * Returns the version that an etag names, undefined for none; what is not an etag of ours names no version at
+ * all.
+ */
 export function toVersion(etag: string): bigint | undefined {
   if (etag === "") return undefined;
   const version = /^"([1-9]\d{0,17})"$/.exec(etag)?.[1];
@@ -55,10 +59,12 @@ export function parseMoney(
 ): { currencyCode: string; amount: E4 } {
   if (!currency.test(currencyCode))
     throw invalid(`${field}.currency_code`, "must be three capital letters (ISO 4217), such as EUR");
-  if (Math.abs(nanos) > 999_999_999) throw invalid(`${field}.nanos`, "must be between -999999999 and 999999999");
+  if (Math.abs(nanos) > 999_999_999)
+    throw invalid(`${field}.nanos`, "must be between -999999999 and 999999999");
   if ((units > 0n && nanos < 0) || (units < 0n && nanos > 0))
     throw invalid(`${field}.nanos`, "must have the sign of units");
-  if (nanos % 100_000 !== 0) throw invalid(`${field}.nanos`, "must be a multiple of 100000: four decimals at most");
+  if (nanos % 100_000 !== 0)
+    throw invalid(`${field}.nanos`, "must be a multiple of 100000: four decimals at most");
   const amount = units * 10_000n + BigInt(nanos / 100_000);
   if (amount < 0n) throw invalid(field, "must not be negative");
   if (amount > e4Max) throw invalid(`${field}.units`, "must be below 10^15");
@@ -66,7 +72,10 @@ export function parseMoney(
 }
 
 /** Returns an amount as the contract has it. */
-export function toMoney(currencyCode: string, amount: E4): { currencyCode: string; units: bigint; nanos: number } {
+export function toMoney(
+  currencyCode: string,
+  amount: E4,
+): { currencyCode: string; units: bigint; nanos: number } {
   return { currencyCode, units: amount / 10_000n, nanos: Number(amount % 10_000n) * 100_000 };
 }
 

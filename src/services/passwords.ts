@@ -20,7 +20,11 @@ export async function hashPassword(password: string, signal: AbortSignal): Promi
 }
 
 /** Whether a password is the one of a hash. Without a hash it does the same work and says no. */
-export async function isPassword(password: string, hash: string | undefined, signal: AbortSignal): Promise<boolean> {
+export async function isPassword(
+  password: string,
+  hash: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { tag, ...parameters } = parsePhc(hash ?? nobody);
   const derived = await deriveTag(password, parameters, signal);
   return timingSafeEqual(derived, tag) && hash !== undefined;

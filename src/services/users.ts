@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
+import { deleteUser, updateUser } from "../db/change-users.ts";
 import type { Database } from "../db/database.ts";
 import { DomainError, invalid } from "../db/errors.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
@@ -53,7 +54,7 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
       const { id, etag } = request.user!;
       const { email, name } = parseChange(request);
       const userId = toId(id);
-      const user = await db.updateUser(database, call, {
+      const user = await updateUser(database, call, {
         changeId: deriveId(call.principal, "UpdateUser", request.requestId),
         fingerprint: fingerprint(userId, etag, email ?? null, name ?? null),
         userId,
@@ -66,7 +67,7 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
 
     async deleteUser(request, call) {
       const userId = toId(request.id);
-      await db.deleteUser(database, call, {
+      await deleteUser(database, call, {
         changeId: deriveId(call.principal, "DeleteUser", request.requestId),
         fingerprint: fingerprint(userId, request.etag, request.force),
         userId,
@@ -106,7 +107,9 @@ function toMessage(user: db.User): MessageInitShape<typeof UserSchema> {
   };
 }
 
-/** The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134). */
+/**
+ * The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134).
+ */
 function parseChange({ user, updateMask }: UpdateUserRequest): { email?: string; name?: string } {
   const paths = updateMask?.paths ?? [];
   for (const path of paths)
@@ -126,7 +129,8 @@ function parseChange({ user, updateMask }: UpdateUserRequest): { email?: string;
 const missingMax = 20;
 
 function notFoundAll(missing: readonly string[]): DomainError {
-  const count = missing.length === 1 ? "there is no user" : `${missing.length} users do not exist, the first is`;
+  const count =
+    missing.length === 1 ? "there is no user" : `${missing.length} users do not exist, the first is`;
   return new DomainError("not_found", "USER_NOT_FOUND", `${count} ${missing[0]}`, {
     resource: { type: userType, name: missing[0]! },
     metadata: { missing: missing.slice(0, missingMax).join(",") },

@@ -12,8 +12,8 @@ create table if not exists users (
   constraint users_email_key unique (email)
 );
 
--- One row for each change of a user after its creation, keyed by the id derived from the call that made it: a repeated
--- call finds its own row. No foreign key: the row of a deletion outlives the user.
+-- One row for each change of a user after its creation, keyed by the id derived from the call that made it: a
+-- repeated call finds its own row. No foreign key: the row of a deletion outlives the user.
 create table if not exists user_changes (
   id uuid not null,
   user_id uuid not null,

@@ -1,4 +1,5 @@
--- What can be ordered. The upper bound keeps every sum of a few million products inside int8.
+-- What can be ordered. That an adjustment stays below 10^12 is checked by its statement: what a cancelled order
+-- returns is never refused.
 create table if not exists products (
   id uuid not null,
   name text not null,
@@ -8,7 +9,7 @@ create table if not exists products (
   create_time timestamptz not null default now(),
   update_time timestamptz not null default now(),
   constraint products_pkey primary key (id),
-  constraint products_on_hand_check check (on_hand between 0 and 1000000000000)
+  constraint products_on_hand_check check (on_hand >= 0)
 );
 
 -- Changes of stock that no order made, the initial stock included, keyed by the id derived from the call.
@@ -22,4 +23,5 @@ create table if not exists stock_movements (
   constraint stock_movements_product_id_fkey foreign key (product_id) references products (id)
 );
 
-create index if not exists stock_movements_product_id_idx on stock_movements (product_id, create_time desc, id desc);
+create index if not exists stock_movements_product_id_idx
+  on stock_movements (product_id, create_time desc, id desc);

@@ -12,13 +12,14 @@ create table if not exists orders (
   update_time timestamptz not null default now(),
   constraint orders_pkey primary key (id),
   constraint orders_user_id_fkey foreign key (user_id) references users (id) on delete cascade,
-  constraint orders_status_check check (status in ('pending', 'confirmed', 'shipped', 'delivered', 'cancelled')),
+  constraint orders_status_check
+    check (status in ('pending', 'confirmed', 'shipped', 'delivered', 'cancelled')),
   constraint orders_total_check check (total >= 0)
 );
 
--- The key begins with the order, so that the items of one order lie together and the foreign key needs no index of its
--- own. No foreign key to products: products are never deleted, the statement that inserts has read them, and the check
--- would lock the rows of popular products once more.
+-- The key begins with the order, so that the items of one order lie together and the foreign key needs no
+-- index of its own. No foreign key to products: products are never deleted, the statement that inserts has
+-- read them, and the check would lock the rows of popular products once more.
 create table if not exists order_items (
   order_id uuid not null,
   id uuid not null,
@@ -32,8 +33,8 @@ create table if not exists order_items (
   constraint order_items_unit_price_check check (unit_price >= 0)
 );
 
--- One row for each version of an order. A status change is found again by its idempotency key; the creation needs none,
--- because the order's own id is derived from the call.
+-- One row for each version of an order. A status change is found again by its idempotency key; the creation
+-- needs none, because the order's own id is derived from the call.
 create table if not exists order_events (
   order_id uuid not null,
   version int8 not null,

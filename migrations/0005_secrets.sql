@@ -1,4 +1,5 @@
--- What all replicas of the service must agree on and nobody should have to configure: the key that signs page tokens.
+-- What all replicas of the service must agree on and nobody should have to configure: the key that signs page
+-- tokens.
 create table if not exists secrets (
   name text not null,
   value text not null,

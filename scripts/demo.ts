@@ -53,32 +53,51 @@ const help = `npm run demo -- [options]
   --products N       products to sell, a few of them popular and a few scarce (200)
   --seed N           decides who buys what (1)
 
-Exit code 1 if a check fails.`;
+Exit code 1 if a check fails, 2 if an option cannot be read.`;
 
+type Options = { readonly size: Size; readonly concurrency: number; readonly url: string | undefined };
+
+const asked = readOptions();
 try {
-  process.exitCode = await main();
+  process.exitCode = asked === "help" ? printHelp() : await main(asked);
 } catch (error) {
-  console.error(`the demo stopped: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`the demo stopped: ${toMessage(error)}`);
   process.exitCode = 1;
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({ options });
-  if (values.help) {
-    console.log(help);
-    return 0;
-  }
-  const size: Size = {
-    orders: toCount("orders", values.orders),
-    users: toCount("users", values.users),
-    products: toCount("products", values.products),
-    seed: Number.parseInt(values.seed, 10) || 0,
-  };
-  const limit = pLimit(toCount("concurrency", values.concurrency));
-  const each = createEach(limit, process.stdout);
-  const url = values.url ?? process.env["DEMO_URL"];
+async function main({ size, concurrency, url }: Options): Promise<number> {
+  const each = createEach(pLimit(concurrency), process.stdout);
   const checks = url === undefined ? await runAlone(size, each) : await runAgainst(url, size, each);
   return report(checks);
+}
+
+/** What the command line asks for; ends the process with 2 where it cannot be read. */
+function readOptions(): Options | "help" {
+  try {
+    const { values } = parseArgs({ options });
+    if (values.help) return "help";
+    const url = values.url ?? process.env["DEMO_URL"];
+    if (url !== undefined && !URL.canParse(url)) throw new Error("--url (or DEMO_URL) takes a URL");
+    const size: Size = {
+      orders: toCount("orders", values.orders),
+      users: toCount("users", values.users),
+      products: toCount("products", values.products),
+      seed: toCount("seed", values.seed),
+    };
+    return { size, concurrency: toCount("concurrency", values.concurrency), url };
+  } catch (error) {
+    console.error(`${toMessage(error)}; --help lists the options`);
+    return process.exit(2);
+  }
+}
+
+function printHelp(): number {
+  console.log(help);
+  return 0;
+}
+
+function toMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Runs against a server of its own, which leaves nothing behind. */

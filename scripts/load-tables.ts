@@ -1,8 +1,8 @@
 import type pg from "pg";
 
 /**
- * Fills a migrated PostgreSQL database with users, products and orders of three items each, and refreshes the planner's
- * statistics: plans for empty tables say nothing of plans for full ones.
+ * Fills a migrated PostgreSQL database with users, products and orders of three items each, and refreshes the
+ * planner's statistics: plans for empty tables say nothing of plans for full ones.
  */
 export async function loadTables(client: pg.ClientBase, orders: number): Promise<void> {
   const users = Math.max(1, Math.floor(orders / 10));
@@ -15,8 +15,11 @@ export async function loadTables(client: pg.ClientBase, orders: number): Promise
     `insert into products (id, name, on_hand, fingerprint, create_time)
      select gen_random_uuid(), 'Load ' || n, 1000000, gen_random_uuid(), now() - n * interval '1 second'
      from generate_series(1, ${products}) n`,
-    `insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint, create_time)
-     select gen_random_uuid(), u.id, (array['pending', 'confirmed', 'shipped', 'delivered', 'cancelled'])[1 + n % 5],
+    `insert into orders (
+       id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint, create_time
+     )
+     select gen_random_uuid(), u.id,
+       (array['pending', 'confirmed', 'shipped', 'delivered', 'cancelled'])[1 + n % 5],
        'EUR', 29.97, 3, true, gen_random_uuid(), now() - n * interval '1 second'
      from generate_series(1, ${orders}) n
      join (select id, row_number() over () as k from users) u on u.k = 1 + n % ${users}`,
@@ -28,7 +31,8 @@ export async function loadTables(client: pg.ClientBase, orders: number): Promise
      select id, 1, 'pending', gen_random_uuid(), gen_random_uuid() from orders`,
     `insert into stock_movements (id, product_id, delta, fingerprint)
      select gen_random_uuid(), id, 1000000, gen_random_uuid() from products`,
-    `insert into user_changes (id, user_id, fingerprint) select gen_random_uuid(), id, fingerprint from users`,
+    `insert into user_changes (id, user_id, fingerprint)
+     select gen_random_uuid(), id, fingerprint from users`,
     "analyze",
   ];
   for (const statement of statements) await client.query(statement);

@@ -7,7 +7,8 @@ import { printProto } from "./print-proto.ts";
 const files: Record<string, string> = {
   "grpc/health/v1/health.proto": "grpc-health-check/proto/health/v1/health.proto",
   "grpc/reflection/v1/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1/reflection.proto",
-  "grpc/reflection/v1alpha/reflection.proto": "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
+  "grpc/reflection/v1alpha/reflection.proto":
+    "@grpc/reflection/build/proto/grpc/reflection/v1alpha/reflection.proto",
   "google/rpc/error_details.proto": "google-gax/build/protos/google/rpc/error_details.proto",
   "google/rpc/status.proto": "google-gax/build/protos/google/rpc/status.proto",
   "google/type/money.proto": "google-gax/build/protos/google/type/money.proto",

@@ -43,6 +43,8 @@ export type Config = {
     readonly messageBytesMax: number;
     readonly deadlineMsDefault: number;
     readonly deadlineMsMax: number;
+    /** Whether calls that arrive together share round trips. */
+    readonly coalesce: boolean;
   };
   readonly tls:
     | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string }
@@ -132,6 +134,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
         messageBytesMax: values.CALL_MESSAGE_MAX,
         deadlineMsDefault: values.CALL_DEADLINE_DEFAULT,
         deadlineMsMax: values.CALL_DEADLINE_MAX,
+        coalesce: values.CALL_COALESCE === "true",
       },
       tls,
       auth,

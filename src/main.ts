@@ -10,7 +10,10 @@ function toText({ host, port }: Address): string {
 
 function welcome(config: Config, server: Server): string {
   const { database, tls } = config;
-  const where = database.kind === "embedded" ? `embedded in ${database.dataDir}` : database.connection.host;
+  const where =
+    database.kind === "embedded"
+      ? `embedded in ${database.dataDir}`
+      : `${toText(database.connection)}/${database.connection.database}`;
   const seconds = performance.now() / 1000;
   const scheme = tls ? "https" : "http";
   const call = `${scheme}://${toText(server.grpc)}/commerce.user.v1.UserService/ListUsers`;

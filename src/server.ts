@@ -2,6 +2,7 @@ import { redactedConfig, type Address, type Config, type Connection, type Engine
 import { readVersion, type ServerVersion } from "./db/connection.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
+import { createLanes, type Lanes } from "./db/lanes.ts";
 import { migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
 import { createReadinessCheck } from "./db/readiness.ts";
@@ -46,9 +47,6 @@ export type Server = {
 
 const services = [UserService, OrderService, InventoryService];
 
-/** What tests change of a service: `decorateDatabase` puts something between it and its database. */
-export type ServerOptions = { readonly decorateDatabase?: (db: Database) => Database };
-
 /** What a test changes of a server. */
 export type ServerOptions = {
   /** Stands between the services and the database, to switch a protection off. */
@@ -76,8 +74,9 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   starting.use(await watchReadiness(db, engine, health));
 
   const pages = createPages(await getSecret(db, startBudget(), "page_tokens"));
+  const lanes = createLanes(db, config.calls.coalesce);
   const authenticate = createAuthenticator(config.auth);
-  const pipeline = createPipeline(bindAll(db, pages, health), {
+  const pipeline = createPipeline(bindAll(db, lanes, pages, health), {
     calls: config.calls,
     authenticate,
     telemetry,
@@ -113,12 +112,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   };
 }
 
-function bindAll(db: Database, pages: Pages, health: Health): Binding[] {
+function bindAll(db: Database, lanes: Lanes, pages: Pages, health: Health): Binding[] {
   const reflection = reflectionServices([...services, HealthService]);
   return [
-    bind(UserService, userService(db, pages)),
-    bind(OrderService, orderService(db, pages)),
-    bind(InventoryService, inventoryService(db, pages)),
+    bind(UserService, userService(db, lanes, pages)),
+    bind(OrderService, orderService(db, lanes, pages)),
+    bind(InventoryService, inventoryService(db, lanes, pages)),
     bind(HealthService, healthService(health)),
     bind(ServerReflection, reflection.v1),
     bind(ServerReflectionV1Alpha, reflection.v1alpha),

@@ -39,7 +39,11 @@ async function startService(): Promise<AsyncDisposable & { grpc: string; http: s
   const directory = await mkdtemp(path.join(tmpdir(), "commerce-core-readme-"));
   const free = "127.0.0.1:0";
   const env = { ...process.env, DATA_DIR: directory, GRPC_ADDR: free, HTTP_ADDR: free, ADMIN_ADDR: free };
-  const service = spawn(process.execPath, ["src/main.ts"], { cwd: root, env, stdio: ["ignore", "pipe", "ignore"] });
+  const service = spawn(process.execPath, ["src/main.ts"], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   const exited = once(service, "exit");
   const addresses: string[] = [];
   for await (const line of createInterface(service.stdout)) {
@@ -64,10 +68,14 @@ test("the commands of the tour print what the README shows", { timeout: 60_000 }
 
   const printed = [];
   for (const { command } of tour) {
-    const here = command.replaceAll("127.0.0.1:50051", service.grpc).replaceAll("127.0.0.1:8080", service.http);
+    const here = command
+      .replaceAll("127.0.0.1:50051", service.grpc)
+      .replaceAll("127.0.0.1:8080", service.http);
     const run = promisify(execFile)("sh", ["-c", here.replace(/^npx /, "")], { cwd: root, env });
     // Some steps show an error, for which the command exits with another code than 0.
-    const { stdout, stderr } = await run.catch((error: unknown) => error as { stdout: string; stderr: string });
+    const { stdout, stderr } = await run.catch(
+      (error: unknown) => error as { stdout: string; stderr: string },
+    );
     printed.push({ command, output: comparable(stdout + stderr) });
   }
 

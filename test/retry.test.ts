@@ -121,7 +121,7 @@ async function play(
 }
 
 test("a wait is up to twice the one before, from 2 ms to 128 ms", async () => {
-  const { waits } = await play([...new Array<Error>(9).fill(aborted), "done"]);
+  const { waits } = await play([...Array.from({ length: 9 }, () => aborted), "done"]);
 
   expect(waits.map(Math.round)).toEqual([2, 4, 8, 16, 32, 64, 128, 128, 128]);
 });
@@ -133,7 +133,7 @@ test("a database without room is left alone for up to a second from the first wa
 });
 
 test("a wait is anything down to nothing (full jitter)", async () => {
-  const { waits } = await play([...new Array<Error>(9).fill(aborted), "done"], { random: () => 0 });
+  const { waits } = await play([...Array.from({ length: 9 }, () => aborted), "done"], { random: () => 0 });
 
   expect(waits).toEqual(new Array(9).fill(0));
 });

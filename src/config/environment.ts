@@ -119,6 +119,10 @@ export const variables = z.object({
     .prefault("60s")
     .describe("The longest deadline; a longer one is shortened to it."),
 
+  CALL_COALESCE: choice("true", "false")
+    .prefault("true")
+    .describe("Whether calls that arrive together share round trips; false is for measuring."),
+
   SHUTDOWN_DRAIN: duration(0, 10 * minuteMs)
     .optional()
     .meta({

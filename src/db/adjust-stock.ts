@@ -5,7 +5,7 @@ import { firstOfEach, notFound, productType, requestIdReused, type Outcome } fro
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 
-/** The most pieces of one product; products_on_hand_check says the same. */
+/** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
 export const onHandMax = 1_000_000_000_000n;
 
 /** Pieces to add to a product's stock or, below zero, to take from it. The id is derived from the call. */
@@ -31,7 +31,8 @@ const insertMovements = statement<AdjustedRow>(
   "products.adjust_stock",
   `with request as (
     select n, id, product_id, delta, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::int8[], $5::uuid[]) as r (n, id, product_id, delta, fingerprint)
+    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::int8[], $5::uuid[])
+      as r (n, id, product_id, delta, fingerprint)
   ),
   known as (select id from stock_movements where id = any($2::uuid[])),
   locked as (select id, on_hand from products where id = any($3::uuid[]) order by id for update),
@@ -63,7 +64,8 @@ const insertMovements = statement<AdjustedRow>(
     returning ${productColumns}
   )
   select c.n, c.on_hand as "onHandBefore",
-    case when c.verdict <> 'possible' then c.verdict when a.n is null then 'contended' else 'ok' end as verdict,
+    case when c.verdict <> 'possible' then c.verdict when a.n is null then 'contended'
+      else 'ok' end as verdict,
     p.id, p.name, p."onHand", p.version, p."createTime", p."updateTime"
   from candidate c left join accepted a on a.n = c.n left join changed p on p.id = a.product_id`,
 );

@@ -39,11 +39,13 @@ const updateStatuses = statement<ChangedRow>(
     select id, status, version, reserves_stock from orders where id = any($2::uuid[]) order by id for update
   ),
   candidate as (
-    select r.n, r.id, r.status, r.idempotency_key, r.fingerprint, l.status as was, l.version, l.reserves_stock,
+    select r.n, r.id, r.status, r.idempotency_key, r.fingerprint,
+      l.status as was, l.version, l.reserves_stock,
       case when k.idempotency_key is not null then 'replayed' when l.id is null then 'unknown'
         when r.version <> l.version then 'stale'
         when l.status = any(string_to_array(r.sources, ',')) then 'ok' else 'forbidden' end as verdict
-    from request r left join locked l on l.id = r.id left join known k on k.idempotency_key = r.idempotency_key
+    from request r left join locked l on l.id = r.id
+      left join known k on k.idempotency_key = r.idempotency_key
   ),
   accepted as (
     select id, status, idempotency_key, fingerprint, version, reserves_stock from candidate

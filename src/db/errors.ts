@@ -73,21 +73,6 @@ const constraints: Readonly<Record<string, DomainError>> = {
   users_email_key: new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
     resource: { type: "commerce.user.v1.User", name: "email" },
   }),
-  // Only what cancelled and deleted orders return is not checked before it is written.
-  products_on_hand_check: new DomainError(
-    "failed_precondition",
-    "STOCK_LIMIT",
-    "the stock of a product has no room for what the order returns",
-    {
-      violations: [
-        {
-          type: "STOCK",
-          subject: "commerce.inventory.v1.Product",
-          description: "the stock would be above 1000000000000; take some from it first",
-        },
-      ],
-    },
-  ),
 };
 
 /** What a refused statement means to the caller, or undefined if it means nothing to him. */

@@ -44,6 +44,17 @@ export async function explain(client: pg.ClientBase, statement: Statement<unknow
   };
 }
 
+/** Statements for which a whole table is the answer, of a handful of rows. */
+const readWhole = new Set(["migrations.list"]);
+
+/** What is wrong with a plan, in a sentence each: tables read from end to end, pages that are sorted. */
+export function problemsOf({ name, scanned, sorts }: PlanFacts): string[] {
+  return [
+    ...(readWhole.has(name) ? [] : scanned.map((table) => `${name} reads ${table} from end to end`)),
+    ...(name.includes(".list") && sorts > 0 ? [`${name} sorts its page`] : []),
+  ];
+}
+
 function isSort(node: Node): boolean {
   return node["Node Type"] === "Sort" || node["Node Type"] === "Incremental Sort";
 }

@@ -28,7 +28,8 @@ async function endBackend(client: pg.ClientBase, { processId, applicationName }:
 
 /** The name is made by us of letters and digits; this statement takes no parameters. */
 async function cancelSession(client: pg.ClientBase, { applicationName }: Session): Promise<boolean> {
-  const sessions = `select session_id from [show cluster sessions] where application_name = '${applicationName}'`;
+  const named = `where application_name = '${applicationName}'`;
+  const sessions = `select session_id from [show cluster sessions] ${named}`;
   await client.query(`cancel sessions if exists (${sessions})`);
   // A session that was cancelled ends by itself; whoever asks again soon finds it gone.
   return (await client.query(sessions)).rows.length === 0;

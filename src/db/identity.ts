@@ -1,6 +1,6 @@
 import { v5 } from "uuid";
 
-/** The namespace of every name-based UUID of this service (RFC 9562 §6.5); any fixed random UUID would do. */
+/** The namespace of our name-based UUIDs (RFC 9562 §6.5); any fixed random UUID would do. */
 const namespace = "5b1f6a9e-6d0c-4b7e-9f0a-3f1c9c1f2c57";
 
 /**

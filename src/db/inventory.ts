@@ -17,7 +17,8 @@ export type Product = {
 
 /** The columns of `products` under the names of `Product`: this is the whole row mapping. */
 export const productColumns = `
-  p.id, p.name, p.on_hand as "onHand", p.version, p.create_time as "createTime", p.update_time as "updateTime"`;
+  p.id, p.name, p.on_hand as "onHand", p.version,
+  p.create_time as "createTime", p.update_time as "updateTime"`;
 
 const selectProducts = statement<Product & { readonly fingerprint: string }>(
   "products.get",
@@ -60,7 +61,8 @@ const insertProducts = statement<{ readonly n: number; readonly createTime: Micr
   "products.create",
   `with request as (
     select n, id, name, on_hand, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::text[], $4::int8[], $5::uuid[]) as r (n, id, name, on_hand, fingerprint)
+    from unnest($1::int4[], $2::uuid[], $3::text[], $4::int8[], $5::uuid[])
+      as r (n, id, name, on_hand, fingerprint)
   ),
   inserted as (
     insert into products (id, name, on_hand, fingerprint)

@@ -42,13 +42,16 @@ export type Cursor = { readonly createTime: Micros; readonly id: string };
 
 /** The columns of `orders` under the names of `Order`: this is the whole row mapping. */
 export const orderColumns = `
-  o.id, o.user_id as "userId", o.status, o.currency_code as "currencyCode", o.total, o.item_count as "itemCount",
-  o.reserves_stock as "reservesStock", o.version, o.create_time as "createTime", o.update_time as "updateTime"`;
+  o.id, o.user_id as "userId", o.status, o.currency_code as "currencyCode", o.total,
+  o.item_count as "itemCount", o.reserves_stock as "reservesStock", o.version,
+  o.create_time as "createTime", o.update_time as "updateTime"`;
 
 /** Decimals travel as text inside JSON, which has no exact ones. */
 const itemsColumn = (wanted: string): string => `
   case when ${wanted} then (
-    select jsonb_agg(jsonb_build_array(i.id, i.product_id, i.quantity, i.unit_price::text) order by i.position, i.id)
+    select jsonb_agg(
+      jsonb_build_array(i.id, i.product_id, i.quantity, i.unit_price::text) order by i.position, i.id
+    )
     from order_items i where i.order_id = o.id
   ) end as items`;
 

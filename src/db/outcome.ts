@@ -11,12 +11,17 @@ export const productType = "commerce.inventory.v1.Product";
  */
 export type Outcome<T> = T | DomainError;
 
+/** Returns the resource, or throws why the request was refused. */
+export function expectOk<T>(outcome: Outcome<T>): T {
+  if (outcome instanceof DomainError) throw outcome;
+  return outcome;
+}
+
 /** Returns the resource of a set of one, or throws why it was refused. */
 export function expectOne<T>(outcomes: readonly Outcome<T>[]): T {
   const [outcome] = outcomes;
   if (outcome === undefined) throw new Error("a set write answered no row");
-  if (outcome instanceof DomainError) throw outcome;
-  return outcome;
+  return expectOk(outcome);
 }
 
 /** The same request id stands for another call already. */

@@ -36,8 +36,9 @@ const insertOrders = statement<CreatedRow>(
   "orders.create",
   `with request as (
     select n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::text[], $5::decimal[], $6::int4[], $7::bool[], $8::uuid[])
-      as r (n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint)
+    from unnest(
+        $1::int4[], $2::uuid[], $3::uuid[], $4::text[], $5::decimal[], $6::int4[], $7::bool[], $8::uuid[]
+      ) as r (n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint)
   ),
   line as (
     select n, id, position, product_id, quantity, unit_price
@@ -88,7 +89,8 @@ const insertOrders = statement<CreatedRow>(
   ),
   item as (
     insert into order_items (order_id, id, position, product_id, quantity, unit_price)
-    select c.id, l.id, l.position, l.product_id, l.quantity, l.unit_price from line l join created c on c.n = l.n
+    select c.id, l.id, l.position, l.product_id, l.quantity, l.unit_price
+    from line l join created c on c.n = l.n
   ),
   taken as (
     update products p

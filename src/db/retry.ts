@@ -132,7 +132,7 @@ function gaveUp(fate: Fate, ambiguous: boolean, cause: unknown): DomainError {
     return new DomainError(
       "outcome_unknown",
       "COMMIT_OUTCOME_UNKNOWN",
-      "the connection to the database broke while the change was committed; repeat the call with the same request_id",
+      "the database was lost while it committed the change; repeat the call with the same request_id",
       { retryAfterMs: 1_000 },
       cause,
     );

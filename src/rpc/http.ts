@@ -165,6 +165,8 @@ function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
     readMaxBytes: messageBytesMax,
     writeMaxBytes: messageBytesMax,
     acceptCompression: [compressionGzip, compressionBrotli],
+    // A misspelt field or enum value would be dropped in silence, and the call do something else.
+    jsonOptions: { ignoreUnknownFields: false },
   });
   for (const method of methods) addMethod(router, method);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));

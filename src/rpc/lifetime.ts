@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import type { Config } from "../config.ts";
 import { DomainError } from "../db/errors.ts";
 import { toConnectError } from "./status.ts";
 import type { DoorName, Observed, Observer } from "./telemetry.ts";
@@ -12,6 +13,9 @@ export type Incoming = {
   /** The call's end: the door aborts it with callerLeft(), the pipeline when the deadline has passed. */
   readonly controller: AbortController;
 };
+
+/** What bounds calls. */
+export type CallLimits = Omit<Config["calls"], "coalesce">;
 
 /**
  * How long calls of a method may take, in milliseconds: without a deadline of the caller's own, and at

@@ -7,14 +7,20 @@ import {
   type MessageInitShape,
 } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import type { Config } from "../config.ts";
 import { DomainError } from "../db/errors.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Authenticate } from "./auth.ts";
 import { abortable } from "./abortable.ts";
-import { callerLeft, createLifetimes, type Deadlines, type Incoming, type Lifetimes } from "./lifetime.ts";
+import {
+  callerLeft,
+  createLifetimes,
+  type CallLimits,
+  type Deadlines,
+  type Incoming,
+  type Lifetimes,
+} from "./lifetime.ts";
 import { createRequestIds, type RequestIds } from "./request-id.ts";
 import type { Observer, Telemetry } from "./telemetry.ts";
 import { createRequestValidator, type RequestValidator } from "./validation.ts";
@@ -97,7 +103,7 @@ type Shared = {
 export function createPipeline(
   bindings: readonly Binding[],
   options: {
-    readonly calls: Config["calls"];
+    readonly calls: CallLimits;
     readonly authenticate: Authenticate;
     readonly telemetry: Telemetry;
   },
@@ -243,7 +249,7 @@ function createSlots(inFlightMax: number, telemetry: Telemetry): Slots {
   };
 }
 
-function toDeadlines(desc: DescMethod, calls: Config["calls"]): Deadlines {
+function toDeadlines(desc: DescMethod, calls: CallLimits): Deadlines {
   if (desc === Health.method.watch) return WATCH_DEADLINES;
   if (desc.methodKind === "unary") return { msDefault: calls.deadlineMsDefault, msMax: calls.deadlineMsMax };
   return STREAM_DEADLINES;

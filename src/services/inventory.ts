@@ -1,16 +1,20 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
-import { adjustStock } from "../db/adjust-stock.ts";
 import type { Database } from "../db/database.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
 import * as db from "../db/inventory.ts";
-import { expectOne, notFound, productType } from "../db/outcome.ts";
+import type { Lanes } from "../db/lanes.ts";
+import { expectOk, expectOne, notFound, productType } from "../db/outcome.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseName, toEtag, toId, toTime } from "./parse.ts";
 
 /** The inventory service on a database. */
-export function inventoryService(database: Database, pages: Pages): Service<typeof InventoryService> {
+export function inventoryService(
+  database: Database,
+  lanes: Lanes,
+  pages: Pages,
+): Service<typeof InventoryService> {
   return {
     async createProduct(request, call) {
       const name = parseName("name", request.name);
@@ -25,7 +29,7 @@ export function inventoryService(database: Database, pages: Pages): Service<type
 
     async getProduct(request, call) {
       const id = toId(request.id);
-      const [product] = await db.getProducts(database, call, [id]);
+      const product = await lanes.getProduct(id, call);
       if (!product) throw notFound(productType, id);
       return { product: toMessage(product) };
     },
@@ -46,7 +50,7 @@ export function inventoryService(database: Database, pages: Pages): Service<type
         productId,
         delta: request.delta,
       };
-      return { product: toMessage(expectOne(await adjustStock(database, call, [adjustment]))) };
+      return { product: toMessage(expectOk(await lanes.adjustStock(adjustment, call))) };
     },
   };
 }

@@ -5,9 +5,10 @@ import { changeStatuses, type StatusChange } from "../db/change-statuses.ts";
 import type { Database } from "../db/database.ts";
 import { DomainError, invalid } from "../db/errors.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
+import type { Lanes } from "../db/lanes.ts";
 import * as db from "../db/orders.ts";
-import { expectOne, notFound, orderType } from "../db/outcome.ts";
-import { createOrders, type OrderDraft } from "../db/place-orders.ts";
+import { expectOk, notFound, orderType } from "../db/outcome.ts";
+import type { OrderDraft } from "../db/place-orders.ts";
 import { e4Max } from "../db/values.ts";
 import {
   OrderStatus,
@@ -25,16 +26,19 @@ import { parseMoney, toEtag, toId, toMoney, toTime, toVersion } from "./parse.ts
 const fullPageSizeMax = 25;
 
 /** The order service on a database. */
-export function orderService(database: Database, pages: Pages): Service<typeof OrderService> {
+export function orderService(database: Database, lanes: Lanes, pages: Pages): Service<typeof OrderService> {
   return {
     async createOrder(request, call) {
       const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId));
-      return { order: toMessage(expectOne(await createOrders(database, call, [draft]))) };
+      return { order: toMessage(expectOk(await lanes.createOrder(draft, call))) };
     },
 
     async getOrder(request, call) {
       const id = toId(request.id);
-      const [order] = await db.getOrders(database, call, [id], request.view !== OrderView.BASIC);
+      const basic = request.view === OrderView.BASIC;
+      const order = basic
+        ? (await db.getOrders(database, call, [id], false))[0]
+        : await lanes.getOrder(id, call);
       if (!order) throw notFound(orderType, id);
       return { order: toMessage(order) };
     },
@@ -54,8 +58,7 @@ export function orderService(database: Database, pages: Pages): Service<typeof O
 
     async updateOrderStatus(request, call) {
       const change = parseChange(request, "", call, "UpdateOrderStatus", request.requestId, 0);
-      const [outcome] = await changeStatuses(database, call, [change], { atomic: false });
-      return { order: toMessage(expectOne([outcome!])) };
+      return { order: toMessage(expectOk(await lanes.changeStatus(change, call))) };
     },
 
     async batchUpdateOrderStatuses(request, call) {

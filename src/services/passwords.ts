@@ -15,8 +15,7 @@ const limit = pLimit(availableParallelism());
 export async function hashPassword(password: string, signal: AbortSignal): Promise<string> {
   const salt = randomBytes(16);
   const tag = await deriveTag(password, { ...cost, nonce: salt }, signal);
-  const { memory, passes, parallelism } = cost;
-  return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${toBase64(salt)}$${toBase64(tag)}`;
+  return toPhc(salt, tag);
 }
 
 /** Whether a password is the one of a hash. Without a hash it does the same work and says no. */
@@ -31,7 +30,7 @@ export async function isPassword(
 }
 
 /** The hash of no password: its tag is what argon2id gives for nothing that can be typed. */
-const nobody = `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${toBase64(Buffer.alloc(16))}$${toBase64(Buffer.alloc(cost.tagLength))}`;
+const nobody = toPhc(Buffer.alloc(16), Buffer.alloc(cost.tagLength));
 
 /** Waits for its turn; a caller who has left meanwhile costs nothing. */
 function deriveTag(
@@ -58,6 +57,11 @@ function parsePhc(hash: string): Omit<Argon2Parameters, "message"> & { readonly 
     tagLength: bytes.length,
     tag: bytes,
   };
+}
+
+function toPhc(salt: Buffer, tag: Buffer): string {
+  const { memory, passes, parallelism } = cost;
+  return `$argon2id$v=19$m=${memory},t=${passes},p=${parallelism}$${toBase64(salt)}$${toBase64(tag)}`;
 }
 
 /** PHC strings have base64 without padding. */

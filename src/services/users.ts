@@ -4,7 +4,8 @@ import { deleteUser, updateUser } from "../db/change-users.ts";
 import type { Database } from "../db/database.ts";
 import { DomainError, invalid } from "../db/errors.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
-import { expectOne, notFound, userType } from "../db/outcome.ts";
+import type { Lanes } from "../db/lanes.ts";
+import { expectOk, notFound, userType } from "../db/outcome.ts";
 import * as db from "../db/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
@@ -12,7 +13,7 @@ import { parseEmail, parseName, toEtag, toId, toTime, toVersion } from "./parse.
 import { hashPassword, isPassword } from "./passwords.ts";
 
 /** The user service on a database. */
-export function userService(database: Database, pages: Pages): Service<typeof UserService> {
+export function userService(database: Database, lanes: Lanes, pages: Pages): Service<typeof UserService> {
   return {
     async createUser(request, call) {
       const email = parseEmail("email", request.email);
@@ -24,19 +25,19 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
         name,
         passwordHash: await hashPassword(request.password, call.signal),
       };
-      return { user: toMessage(expectOne(await db.createUsers(database, call, [draft]))) };
+      return { user: toMessage(expectOk(await lanes.createUser(draft, call))) };
     },
 
     async getUser(request, call) {
       const id = toId(request.id);
-      const [user] = await db.getUsers(database, call, [id]);
+      const user = await lanes.getUser(id, call);
       if (!user) throw notFound(userType, id);
       return { user: toMessage(user) };
     },
 
     async getUserByEmail(request, call) {
       const email = parseEmail("email", request.email);
-      const [user] = await db.getUsersByEmail(database, call, [email]);
+      const user = await lanes.getUserByEmail(email, call);
       if (!user) throw notFound(userType, email);
       return { user: toMessage(user) };
     },
@@ -87,7 +88,7 @@ export function userService(database: Database, pages: Pages): Service<typeof Us
 
     async authenticateUser(request, call) {
       const email = parseEmail("email", request.email);
-      const [stored] = await db.getUsersByEmail(database, call, [email]);
+      const stored = await lanes.getUserByEmail(email, call);
       const authentic = await isPassword(request.password, stored?.passwordHash, call.signal);
       if (!stored || !authentic)
         throw new DomainError("unauthenticated", "INVALID_CREDENTIALS", "the email or the password is wrong");

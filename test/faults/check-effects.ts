@@ -60,7 +60,9 @@ function checkCreations<M extends Mutation>(
   return [
     ...[...groups].flatMap(([key, group]) => {
       const rows = stored.get(key) ?? [];
-      const named = new Set(group.flatMap(({ entries }) => entries.flatMap((entry) => answered(entry)[0] ?? [])));
+      const named = new Set(
+        group.flatMap(({ entries }) => entries.flatMap((entry) => answered(entry)[0] ?? [])),
+      );
       const strangers = [...named].filter((id) => !rows.some((row) => row.id === id));
       return [
         ...checkCount(group, rows.length, `${what} asked for by one request`, rows[0]?.id ?? "none"),
@@ -112,26 +114,32 @@ function checkUserChanges({ history, calls, state }: Evidence): Violation[] {
 
 /** Adjustments of one product by one delta cannot be told apart: they are counted together. */
 function checkMovements({ calls, state }: Evidence): Violation[] {
-  const toKey = ({ productId, delta }: { productId: string; delta: number }): string => `${productId} ${delta}`;
+  const toKey = ({ productId, delta }: { productId: string; delta: number }): string =>
+    `${productId} ${delta}`;
   const asked = Map.groupBy(callsOf(calls, "AdjustStock"), ({ request }) => toKey(request));
   const stored = Map.groupBy(state.movements, toKey);
   return [...new Set([...asked.keys(), ...stored.keys()])].flatMap((key) => {
     const [productId, delta] = key.split(" ");
-    return checkCount(asked.get(key) ?? [], stored.get(key)?.length ?? 0, `adjustment by ${delta}`, productId!);
+    return checkCount(
+      asked.get(key) ?? [],
+      stored.get(key)?.length ?? 0,
+      `adjustment by ${delta}`,
+      productId!,
+    );
   });
 }
 
-/** A repeated call is answered as the first one was, and a request id stands for one content. */
+/** A repeated call is answered as the first one was, and a request id stands for one content of a method. */
 function checkReplays(calls: readonly Call[]): Violation[] {
   const acknowledged = Map.groupBy(
     calls.filter(({ verdict }) => verdict === "ok"),
-    ({ request }) => request.requestId,
+    ({ request }) => `${request.method} ${request.requestId}`,
   );
-  const reused = [...acknowledged].filter(([, group]) => group.length > 1);
+  const reused = [...acknowledged.values()].filter((group) => group.length > 1);
   return [
-    ...reused.map(([requestId, group]): Violation => {
+    ...reused.map((group): Violation => {
       const sentence = `one request id stands for ${group.length} contents, all acknowledged`;
-      return { invariant: "I3", ids: [requestId], sentence };
+      return { invariant: "I3", ids: [group[0]!.request.requestId], sentence };
     }),
     ...calls.flatMap(checkAnswers),
   ];
@@ -146,7 +154,13 @@ function checkAnswers({ request, entries, acknowledged }: Call): Violation[] {
       ? [{ invariant: "I3" as const, ids, sentence: `answered ${[...answers].join(" and ")}` }]
       : []),
     ...(refusal?.outcome.kind === "failed"
-      ? [{ invariant: "I3" as const, ids, sentence: `acknowledged, and refused later: ${refusal.outcome.reason}` }]
+      ? [
+          {
+            invariant: "I3" as const,
+            ids,
+            sentence: `acknowledged, and refused later: ${refusal.outcome.reason}`,
+          },
+        ]
       : []),
   ];
 }

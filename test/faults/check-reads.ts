@@ -26,26 +26,39 @@ function observe(seen: Omit<Seen, "more">, invoked: number, returned: number): O
   const during = { invoked, returned };
   return [
     ...seen.users.map(({ id, version, name }) => ({ id, version, content: name, ...during })),
-    ...seen.products.map(({ id, version, onHand }) => ({ id, version, content: `${onHand} in stock`, ...during })),
+    ...seen.products.map(({ id, version, onHand }) => ({
+      id,
+      version,
+      content: `${onHand} in stock`,
+      ...during,
+    })),
     ...seen.orders.map(({ id, version, status }) => ({ id, version, content: status, ...during })),
-    ...seen.events.map(({ orderId, version, status }) => ({ id: orderId, version, content: status, ...during })),
+    ...seen.events.map(({ orderId, version, status }) => ({
+      id: orderId,
+      version,
+      content: status,
+      ...during,
+    })),
   ];
 }
 
 /**
  * Versions of a resource are totally ordered, so that a history of it is linearizable if and only if none that was asked
  * for after an answer is older than that answer (for each pair of observations in the order of versions, the first begins
- * before the second ends), and one version has one content. An event in the history of an order says only that its
- * version had been reached, which is never too old: it is compared by content alone.
+ * before the second ends), and one version has one content. Of the events of an order the last one says how far it is; the
+ * ones before it are compared by content alone.
  */
 function checkVersions({ history, calls, state }: Evidence): Violation[] {
   const answers = history.flatMap(({ outcome, invoked, returned }) =>
-    outcome.kind === "ok" ? observe({ ...outcome, events: [] }, invoked, returned) : [],
+    outcome.kind === "ok" ? observe({ ...outcome, events: outcome.events.slice(-1) }, invoked, returned) : [],
   );
-  const events = [...history.flatMap(({ outcome }) => (outcome.kind === "ok" ? outcome.events : [])), ...state.events];
+  const events = [
+    ...history.flatMap(({ outcome }) => (outcome.kind === "ok" ? outcome.events : [])),
+    ...state.events,
+  ];
   const past = observe({ users: [], products: [], orders: [], events }, -Infinity, Infinity);
   const last = observe({ ...state, events: [] }, Infinity, Infinity);
-  const earliest = earliestSteps({ history, calls, state });
+  const earliest = earliestChanges({ history, calls, state });
   const byId = Map.groupBy([...answers, ...past, ...last], ({ id }) => id);
   return [...byId].flatMap(([id, observations]) => checkResource(id, observations, earliest));
 }
@@ -71,13 +84,16 @@ function checkResource(
   return violations;
 }
 
-/** When each step of an order was first asked for, by those who can have made it. */
-function earliestSteps({ calls }: Evidence): Map<string, number> {
+/** When each content of a resource was first asked for, by those who can have made it so. */
+function earliestChanges({ calls }: Evidence): Map<string, number> {
   const earliest = new Map<string, number>();
-  for (const { request, verdict, invoked } of callsOf(calls, "UpdateOrderStatus", "BatchUpdateOrderStatuses")) {
+  const add = (key: string, invoked: number): void =>
+    void earliest.set(key, Math.min(invoked, earliest.get(key) ?? Infinity));
+  for (const { request, verdict, invoked } of calls) {
     if (verdict === "failed") continue;
-    for (const { id, status } of request.changes)
-      earliest.set(`${id} ${status}`, Math.min(invoked, earliest.get(`${id} ${status}`) ?? Infinity));
+    if (request.method === "UpdateUser") add(`${request.id} ${request.name}`, invoked);
+    else if ("changes" in request)
+      for (const { id, status } of request.changes) add(`${id} ${status}`, invoked);
   }
   return earliest;
 }
@@ -104,7 +120,9 @@ function collectShown(history: readonly Entry[]): Map<string, number> {
   for (const { outcome, returned } of history) {
     if (outcome.kind !== "ok") continue;
     const { users, products, orders } = outcome;
-    for (const id of [...users, ...products, ...orders].map((each) => each.id).concat(orders.map((o) => o.userId)))
+    for (const id of [...users, ...products, ...orders]
+      .map((each) => each.id)
+      .concat(orders.map((o) => o.userId)))
       shown.set(id, Math.min(returned, shown.get(id) ?? Infinity));
   }
   return shown;
@@ -145,7 +163,9 @@ function checkUsersOfOrders({ state }: Evidence): Violation[] {
 
 /** A walk goes from page to page; its last page says that there is no more. */
 function checkWalks({ history, state }: Evidence, shown: ReadonlyMap<string, number>): Violation[] {
-  const pages = history.filter(({ request, outcome }) => request.method === "ListOrders" && outcome.kind === "ok");
+  const pages = history.filter(
+    ({ request, outcome }) => request.method === "ListOrders" && outcome.kind === "ok",
+  );
   const walks = Map.groupBy(pages, ({ request }) => (request.method === "ListOrders" ? request.walk : 0));
   return [...walks.values()].flatMap((walk) => {
     const seen = walk.flatMap(({ outcome }) => (outcome.kind === "ok" ? outcome.orders : []));
@@ -159,7 +179,9 @@ function checkWalks({ history, state }: Evidence, shown: ReadonlyMap<string, num
     const ids = seen.map(({ id }) => id);
     return [
       ...ids.filter((id, n) => ids.indexOf(id) !== n).map((id) => onPages(id, "more than once")),
-      ...seen.filter((o) => userId !== "" && o.userId !== userId).map(({ id }) => onPages(id, "of another user")),
+      ...seen
+        .filter((o) => userId !== "" && o.userId !== userId)
+        .map(({ id }) => onPages(id, "of another user")),
       ...seen
         .filter((order, n) => n > 0 && order.createTime > seen[n - 1]!.createTime)
         .map(({ id }) => onPages(id, "behind an older one")),

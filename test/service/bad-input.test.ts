@@ -186,6 +186,8 @@ test.each([
     '{"name":"Lamp","onHand":"9223372036854775808"}',
   ],
   ["text that is no JSON", "user.v1.UserService/ListUsers", "{"],
+  ["an unknown field", "user.v1.UserService/ListUsers", '{"pagesize": 3}'],
+  ["an unknown enum name", "order.v1.OrderService/ListOrders", '{"status":"ORDER_STATUS_LOST"}'],
 ])("JSON with %s fails with INVALID_ARGUMENT", async (_, method, body) => {
   const headers = { "content-type": "application/json" };
   const before = await shop.stored();

@@ -75,7 +75,7 @@ test.each([
   },
 );
 
-test("BatchUpdateOrderStatuses fails with INVALID_ARGUMENT for two changes of one order and changes nothing", async () => {
+test("BatchUpdateOrderStatuses fails with INVALID_ARGUMENT for two changes of one order", async () => {
   const [first, second] = [await order(), await order()];
   const ids = [first.id, second.id, first.id.toUpperCase()];
   const before = await shop.stored();
@@ -114,7 +114,7 @@ test("BatchUpdateOrderStatuses repeated with its request_id returns the orders a
   expect(await shop.stored()).toEqual(before);
 });
 
-test("BatchUpdateOrderStatuses fails with INVALID_ARGUMENT for another batch under a used request_id", async () => {
+test("BatchUpdateOrderStatuses refuses another batch under a used request_id", async () => {
   const [first, second, third] = [await order(), await order(), await order()];
   const changes = [first, second].map(({ id }) => ({ id, status: CONFIRMED }));
   const requestId = randomUUID();
@@ -139,7 +139,7 @@ test("BatchUpdateOrderStatuses fails with INVALID_ARGUMENT for another batch und
   expect(await shop.stored()).toEqual(before);
 });
 
-test("BatchUpdateOrderStatuses called 10 times at once with one request_id moves the orders once", async () => {
+test("BatchUpdateOrderStatuses called by many at once with one request_id moves orders once", async () => {
   const ids = [(await order()).id, (await order()).id];
   const changes = ids.map((id) => ({ id, status: CONFIRMED }));
   const requestId = randomUUID();
@@ -152,7 +152,7 @@ test("BatchUpdateOrderStatuses called 10 times at once with one request_id moves
   expect(answers[0]!.orders.map(({ etag }) => etag)).toEqual(['"2"', '"2"']);
 });
 
-test("BatchUpdateOrderStatuses called with overlapping batches at once moves the orders of one batch only", async () => {
+test("BatchUpdateOrderStatuses called at once with batches that overlap moves one of them", async () => {
   const [first, second, third] = [await order(), await order(), await order()];
   const batches = [
     [first, second],

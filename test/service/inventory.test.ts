@@ -103,7 +103,7 @@ test.each([
   },
 );
 
-test("AdjustStock repeated with its request_id happens once and returns the product as it is now", async () => {
+test("AdjustStock repeated with its request_id returns the product as it is now", async () => {
   const { id } = await shop.product(5n);
   const requestId = randomUUID();
   await adjust(id, -5n, requestId);
@@ -114,7 +114,7 @@ test("AdjustStock repeated with its request_id happens once and returns the prod
   expect(repeated).toEqual(refilled);
 });
 
-test("AdjustStock fails with INVALID_ARGUMENT for another product or delta under a used request_id", async () => {
+test("AdjustStock fails with INVALID_ARGUMENT for another change under a used request_id", async () => {
   const [lamp, desk] = [await shop.product(), await shop.product()];
   const requestId = randomUUID();
   await adjust(lamp.id, 1n, requestId);
@@ -147,7 +147,7 @@ test("AdjustStock called by many at once adds up", async () => {
   await Promise.all(deltas.map((delta) => adjust(id, delta)));
 
   const sum = deltas.reduce((total, delta) => total + delta, 1_000n);
-  expect(await get(id)).toMatchObject({ onHand: sum, etag: '"41"' });
+  expect(await get(id)).toMatchObject({ onHand: sum });
 });
 
 test("AdjustStock called by many at once takes all that is there and no more", async () => {

@@ -18,7 +18,7 @@ async function onHand(id: string): Promise<bigint> {
   return (await shop.inventory.getProduct({ id })).product!.onHand;
 }
 
-test("CreateOrder repeated with its request_id returns the order and takes nothing more, also from an empty stock", async () => {
+test("CreateOrder repeated with its request_id returns the order, also when the stock is gone", async () => {
   const lamp = await shop.product(5n);
   const requestId = randomUUID();
   const order = await place([line(lamp, 5)], { requestId });
@@ -30,7 +30,7 @@ test("CreateOrder repeated with its request_id returns the order and takes nothi
   expect(await shop.stored()).toEqual(before);
 });
 
-test("CreateOrder repeated with its request_id after the order moved on returns it as it is now", async () => {
+test("CreateOrder repeated with its request_id returns the order as it is now", async () => {
   const lamp = await shop.product(5n);
   const requestId = randomUUID();
   const { id, items } = await place([line(lamp, 5)], { requestId });
@@ -64,7 +64,7 @@ test.each<[string, Request]>([
   expect(await shop.stored()).toEqual(before);
 });
 
-test("CreateOrder called 50 times at once with one request_id places one order and returns it 50 times", async () => {
+test("CreateOrder called 50 times at once with one request_id places one order", async () => {
   const lamp = await shop.product(5n);
   const requestId = randomUUID();
 
@@ -75,7 +75,7 @@ test("CreateOrder called 50 times at once with one request_id places one order a
   expect(await onHand(lamp.id)).toBe(0n);
 });
 
-test("CreateOrder called by many at once for little stock sells all of it and fails for nothing else", async () => {
+test("CreateOrder called by many at once sells all of little stock and fails for nothing else", async () => {
   const [lamp, desk] = [await shop.product(100n), await shop.product(1_000n)];
   const lines = [line(lamp, 3), line(desk, 1)];
 

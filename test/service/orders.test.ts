@@ -8,7 +8,7 @@ import {
   type Order,
 } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { failure } from "../support/errors.ts";
-import { line, openShop, price } from "../support/shop.ts";
+import { line, openShop } from "../support/shop.ts";
 
 const shop = await openShop();
 afterAll(() => shop[Symbol.asyncDispose]());
@@ -28,7 +28,7 @@ function euros(units: bigint, nanos = 0) {
   return { currencyCode: "EUR", units, nanos };
 }
 
-test("CreateOrder returns the order that GetOrder returns, its items in the order in which they were placed", async () => {
+test("CreateOrder returns what GetOrder returns, items in the order in which they came", async () => {
   const [lamp, desk] = [await shop.product(), await shop.product()];
   const items = [
     line(lamp, 3),
@@ -164,7 +164,7 @@ test("CreateOrder with STOCK_POLICY_NONE leaves the stock alone, and so does its
   expect(await onHand(lamp.id)).toBe(1n);
 });
 
-test("CreateOrder fails with FAILED_PRECONDITION naming the product that there is too little of, and stores nothing", async () => {
+test("CreateOrder fails with FAILED_PRECONDITION naming what is short and stores nothing", async () => {
   const [lamp, desk, sofa] = [await shop.product(100n), await shop.product(5n), await shop.product(0n)];
   const before = await shop.stored();
 
@@ -179,7 +179,7 @@ test("CreateOrder fails with FAILED_PRECONDITION naming the product that there i
   expect(await shop.stored()).toEqual(before);
 });
 
-test("CreateOrder fails with FAILED_PRECONDITION if only the lines of a product together are too many", async () => {
+test("CreateOrder fails with FAILED_PRECONDITION if a product's lines are too many together", async () => {
   const lamp = await shop.product(5n);
   const before = await shop.stored();
 

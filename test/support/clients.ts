@@ -41,7 +41,10 @@ export function createGrpcJsTransport(address: string): Transport & Disposable {
 }
 
 function toConnectError(error: grpc.ServiceError): ConnectError {
-  const trailer = new Headers({ "grpc-status": String(error.code), "grpc-message": encodeURIComponent(error.details) });
+  const trailer = new Headers({
+    "grpc-status": String(error.code),
+    "grpc-message": encodeURIComponent(error.details),
+  });
   const [details] = error.metadata.get("grpc-status-details-bin");
   if (Buffer.isBuffer(details)) trailer.set("grpc-status-details-bin", details.toString("base64"));
   return findTrailerError(trailer) ?? new ConnectError(error.details, error.code as number as Code);

@@ -41,7 +41,10 @@ export async function createTestDatabase(): Promise<
     connection: own,
     engine,
     async [Symbol.asyncDispose]() {
-      await execute(connection, `drop database ${database}${engine === "postgresql" ? " with (force)" : " cascade"}`);
+      await execute(
+        connection,
+        `drop database ${database}${engine === "postgresql" ? " with (force)" : " cascade"}`,
+      );
     },
   };
 }

@@ -5,7 +5,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import type { Service } from "../../src/call.ts";
-import type { Config } from "../../src/config.ts";
+import type { CallLimits } from "../../src/rpc/lifetime.ts";
 import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -32,7 +32,7 @@ export type Doors = AsyncDisposable & {
   readonly lines: readonly Record<string, unknown>[];
 };
 
-const CALLS: Config["calls"] = {
+const CALLS: CallLimits = {
   inFlightMax: 100,
   messageBytesMax: 1 << 20,
   deadlineMsDefault: 5_000,
@@ -44,7 +44,7 @@ const ANY_PORT = { host: "127.0.0.1", port: 0 };
 export async function startDoors(
   users: Partial<Service<typeof UserService>> = {},
   options: {
-    readonly calls?: Partial<Config["calls"]>;
+    readonly calls?: Partial<CallLimits>;
     readonly authenticate?: Authenticate;
     readonly tls?: Tls;
     readonly bindings?: readonly Binding[];

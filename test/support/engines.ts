@@ -14,7 +14,8 @@ export async function findEngines(env: NodeJS.ProcessEnv): Promise<EngineProject
     parseConfig({ DATABASE_URL: env["TEST_DATABASE_URL"] });
     engines.push({ name: "given", globalSetup: "test/support/setup-given.ts" });
   }
-  if (await hasContainers()) engines.push({ name: "cockroachdb", globalSetup: "test/support/setup-cockroachdb.ts" });
+  if (await hasContainers())
+    engines.push({ name: "cockroachdb", globalSetup: "test/support/setup-cockroachdb.ts" });
   else if (!env["TEST_DATABASE_URL"])
     console.warn(
       "NOT TESTED ON COCKROACHDB: no container engine answers and TEST_DATABASE_URL is not set. " +

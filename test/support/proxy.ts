@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { once as event } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { Connection } from "../../src/config.ts";
 import { cancel, createLink, end, isIdle, relay, type Fault, type Link } from "./link.ts";
@@ -31,6 +31,16 @@ export type Proxy = AsyncDisposable & {
   /** Whether each byte comes alone. */
   slice(on: boolean): void;
 };
+
+/** Decides for a fault at the first exchange with a statement, and for none at any other. */
+export function once(statement: string, fault: Fault): Proxy["decide"] {
+  let done = false;
+  return (exchange) => {
+    if (done || exchange.statement !== statement) return undefined;
+    done = true;
+    return fault;
+  };
+}
 
 /** Starts a proxy on a free port. It speaks no TLS. */
 export async function startProxy(
@@ -78,7 +88,7 @@ export async function startProxy(
     accept(client).catch(() => client.destroy());
   });
   listener.listen(0, "127.0.0.1");
-  await once(listener, "listening");
+  await event(listener, "listening");
   const { port } = listener.address() as AddressInfo;
   const proxy: Proxy = {
     connection: { ...upstream, host: "127.0.0.1", port },
@@ -89,7 +99,7 @@ export async function startProxy(
     endIdle: () => [...links].filter(isIdle).forEach((link) => end(link, "57P01")),
     slice: (on) => void (sliced = on),
     async [Symbol.asyncDispose]() {
-      const closed = once(listener, "close");
+      const closed = event(listener, "close");
       listener.close();
       for (const socket of sockets) socket.destroy();
       await closed;

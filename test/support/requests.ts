@@ -2,7 +2,7 @@ import { line, price, type Shop } from "./shop.ts";
 
 type Method = readonly [call: (request: never) => Promise<unknown>, request: object];
 
-/** A request of each method with all of its fields set and right, and what happens when one of them is not. */
+/** A request of each method with all of its fields right, and calls in which one of them is not. */
 export type Requests = {
   /** In an order in which each of them succeeds. */
   readonly methods: Readonly<Record<string, Method>>;

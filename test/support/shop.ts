@@ -9,7 +9,7 @@ import { startServer, type Server } from "../../src/server.ts";
 import { createTestDatabase, execute } from "./databases.ts";
 import type { Proxy } from "./proxy.ts";
 
-/** A running service on a database of its own, clients of it, and the people and things that tests are about. */
+/** A running service on its own database, clients of it, and the people and things that tests are about. */
 export type Shop = AsyncDisposable & {
   readonly config: Config;
   readonly server: Server;
@@ -29,9 +29,9 @@ export type Shop = AsyncDisposable & {
   product(onHand?: bigint): Promise<Product>;
   /** A new order over some pieces of products, at 9.99 EUR a piece, of a new user if none is given. */
   order(products: readonly Product[], quantity?: number, userId?: string): Promise<Order>;
-  /** The ids of many orders without items, placed behind the service's back because one by one takes too long. */
+  /** The ids of many orders without items, placed past the service: one by one takes too long. */
   manyOrders(userId: string, count: number): Promise<string[]>;
-  /** What is stored: rows of each table and the sums of what changes in them. Equal before and after: nothing changed. */
+  /** Rows of each table and the sums of what changes in them: while they are equal, nothing has changed. */
   stored(): Promise<unknown>;
 };
 
@@ -85,6 +85,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
       messageBytesMax: 4 * 2 ** 20,
       deadlineMsDefault: 15_000,
       deadlineMsMax: 60_000,
+      coalesce: true,
       ...overrides.calls,
     },
     shutdown: { drainMs: 0, graceMs: 5_000, ...overrides.shutdown },

@@ -1,0 +1,78 @@
+import { adjustStock, type StockAdjustment } from "./adjust-stock.ts";
+import { changeStatuses, type StatusChange } from "./change-statuses.ts";
+import { createLane, type LaneOptions } from "./coalesce.ts";
+import type { Database } from "./database.ts";
+import { getProducts, type Product } from "./inventory.ts";
+import { getOrders, type Order } from "./orders.ts";
+import type { Outcome } from "./outcome.ts";
+import { createOrders, type OrderDraft } from "./place-orders.ts";
+import type { Budget } from "./retry.ts";
+import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users.ts";
+
+type Lane<Q, A> = (request: Q, budget: Budget) => Promise<A>;
+
+/** The calls that share round trips with others of their kind: point reads, and the writes that come in crowds. */
+export type Lanes = {
+  readonly getUser: Lane<string, User | undefined>;
+  readonly getUserByEmail: Lane<string, (User & { readonly passwordHash: string }) | undefined>;
+  /** With its items. */
+  readonly getOrder: Lane<string, Order | undefined>;
+  readonly getProduct: Lane<string, Product | undefined>;
+  readonly createUser: Lane<UserDraft, Outcome<User>>;
+  readonly createOrder: Lane<OrderDraft, Outcome<Order>>;
+  readonly changeStatus: Lane<StatusChange, Outcome<Order>>;
+  readonly adjustStock: Lane<StockAdjustment, Outcome<Product>>;
+};
+
+/** Two: one set is on its way while the next one gathers; more sets would be smaller, and conflict with each other. */
+const setsUnderWay = 2;
+
+/** Enough to share a round trip among all who wait, few enough that none waits long for the others' rows. */
+const requestsMax = 256;
+
+/** Lines of the orders of a set: 128 orders of ten. */
+const linesMax = 1_280;
+
+/** Opens the lanes to a database. Without `coalesce`, which is for measuring, every request is a set of one. */
+export function createLanes(db: Database, coalesce: boolean): Lanes {
+  const options = coalesce ? { sets: setsUnderWay, requestsMax } : { sets: Infinity, requestsMax: 1 };
+  const reads = <T>(
+    read: (budget: Budget, keys: readonly string[]) => Promise<readonly T[]>,
+    keyOf: (row: T) => string,
+  ): Lane<string, T | undefined> =>
+    createLane(async (keys: readonly string[], budget: Budget) => {
+      const rows = new Map((await read(budget, [...new Set(keys)])).map((row) => [keyOf(row), row]));
+      return keys.map((key) => rows.get(key));
+    }, options);
+  const writes = <Q, A>(
+    write: (db: Database, budget: Budget, requests: readonly Q[]) => Promise<readonly A[]>,
+    bounds: Partial<LaneOptions<Q>> = {},
+  ): Lane<Q, A> => createLane((requests, budget) => write(db, budget, requests), { ...options, ...bounds });
+
+  return {
+    getUser: reads(
+      (budget, ids) => getUsers(db, budget, ids),
+      (user) => user.id,
+    ),
+    getUserByEmail: reads(
+      (budget, emails) => getUsersByEmail(db, budget, emails),
+      (user) => user.email,
+    ),
+    getOrder: reads(
+      (budget, ids) => getOrders(db, budget, ids, true),
+      (order) => order.id,
+    ),
+    getProduct: reads(
+      (budget, ids) => getProducts(db, budget, ids),
+      (product) => product.id,
+    ),
+    createUser: writes(createUsers, { keyOf: (user) => user.email }),
+    createOrder: writes(createOrders, { weigh: (order) => order.items.length, weightMax: linesMax }),
+    changeStatus: writes(
+      async (_, budget, changes: readonly StatusChange[]) =>
+        (await changeStatuses(db, budget, changes, { atomic: false })) as Outcome<Order>[],
+      { keyOf: (change) => change.orderId },
+    ),
+    adjustStock: writes(adjustStock),
+  };
+}

@@ -1,0 +1,36 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { startEmbedded } from "../../src/db/embedded.ts";
+import { execute, prepareEngine } from "../support/databases.ts";
+import type { RoundDatabase } from "./rounds.ts";
+
+/** A PostgreSQL of our own that makes databases for rounds. */
+export type Cluster = AsyncDisposable & { clone(): Promise<RoundDatabase & AsyncDisposable> };
+
+/** Nothing that a round writes has to survive a crash: the network breaks, not the server. */
+const settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"];
+
+/** Starts it in a temporary directory. */
+export async function startCluster(): Promise<Cluster> {
+  await using starting = new AsyncDisposableStack();
+  const directory = await mkdtemp(path.join(tmpdir(), "commerce-faults-"));
+  starting.defer(() => rm(directory, { recursive: true }));
+  const { connection } = starting.use(await startEmbedded(directory, { settings }));
+  const { template } = await prepareEngine(connection, "postgresql");
+  const running = starting.move();
+  let clones = 0;
+  return {
+    async clone() {
+      const database = `round_${++clones}`;
+      await execute(connection, `create database ${database} template ${template}`);
+      return {
+        connection: { ...connection, database },
+        engine: "postgresql",
+        [Symbol.asyncDispose]: async () =>
+          void (await execute(connection, `drop database ${database} with (force)`)),
+      };
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}

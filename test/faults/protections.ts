@@ -1,0 +1,123 @@
+import { randomUUID } from "node:crypto";
+import type { Database } from "../../src/db/database.ts";
+import type { Budget } from "../../src/db/retry.ts";
+import type { Statement } from "../../src/db/statement.ts";
+import type { Violation } from "./checker.ts";
+import type { FaultPlan } from "./faults.ts";
+
+/** A service without one of its protections, the network that shows it, and what the checker must find. */
+export type Unprotected = {
+  readonly decorateDatabase: (db: Database) => Database;
+  readonly faults: FaultPlan;
+  readonly finds: readonly Violation["invariant"][];
+  /** What the database itself would not allow. */
+  readonly sql?: string;
+};
+
+type Query = Database["query"];
+
+/** Answers are lost, as often as on a network that is about to fail. */
+const lostAnswers: FaultPlan = { names: ["drop_answer"], probability: 0.1 };
+const nothing: FaultPlan = { names: [], probability: 0 };
+
+/** Each protection of the service, taken away. */
+export const unprotected = {
+  /** Each call is a new one, also when it is repeated. Lost answers to callers, not to the service: it hangs. */
+  "derived ids": {
+    decorateDatabase: replaceIds((db, ...query) => db.query(...query)),
+    faults: { names: ["hang"], probability: 0.1 },
+    finds: ["I3", "I5"],
+  },
+  /** The service runs a statement again whose commit was lost, as if it had not happened. */
+  "resolution of ambiguous commits": {
+    decorateDatabase: replaceIds((db, statement, values, budget) =>
+      db.transaction(budget, (tx) => tx.query(statement, renewIds(statement, values))),
+    ),
+    faults: lostAnswers,
+    finds: ["I3", "I5"],
+  },
+  /** Stock is read, changed in memory and written, as the isolation of most databases lets one do. */
+  "serializable isolation": {
+    decorateDatabase: decorate((db) => async (statement, values, budget) => {
+      const text = { "products.adjust_stock": readThenWrite, "orders.create": readThenWrite }[statement.name];
+      if (!text) return db.query(statement, values, budget);
+      return db.transaction(budget, async (tx) => {
+        await tx.query(readCommitted, []);
+        return tx.query({ ...statement, text: text(statement.text) }, values);
+      });
+    }),
+    faults: nothing,
+    finds: ["I2"],
+  },
+  /** Orders take what they ask for. */
+  "the guard of the stock": {
+    decorateDatabase: decorate((db) => (statement, values, budget) => {
+      if (statement.name !== "orders.create") return db.query(statement, values, budget);
+      const text = replace(replace(statement.text, "quantity > on_hand", "false"), "upto > on_hand", "false");
+      return db.query({ ...statement, text }, values, budget);
+    }),
+    faults: nothing,
+    finds: ["I2"],
+    sql: "alter table products drop constraint products_on_hand_check",
+  },
+  /** A refused order is refused, without a look whether an earlier attempt has placed it. */
+  "the look for the own order after a refusal": {
+    decorateDatabase: decorate((db) => {
+      const refused = new WeakMap<Budget, Set<unknown>>();
+      return async (statement, values, budget) => {
+        const rows = await db.query(statement, values, budget);
+        if (statement.name === "orders.create") refused.set(budget, findRefused(rows as CreatedRow[], values));
+        if (statement.name !== "orders.get") return rows;
+        return rows.filter((row) => !refused.get(budget)?.has((row as { id?: unknown }).id));
+      };
+    }),
+    faults: { names: ["drop_answer"], probability: 0.3 },
+    finds: ["I3", "I5"],
+  },
+} as const satisfies Record<string, Unprotected>;
+
+function decorate(toQuery: (db: Database) => Query): (db: Database) => Database {
+  return (db) => ({ ...db, query: toQuery(db) });
+}
+
+/** Where the statements have the ids that are derived from the call. */
+const derivedIds: Readonly<Record<string, number>> = { "products.adjust_stock": 1, "orders.update_statuses": 5 };
+
+function renewIds(statement: Statement<unknown>, values: readonly unknown[]): unknown[] {
+  const ids = values[derivedIds[statement.name]!] as unknown[];
+  return values.with(derivedIds[statement.name]!, ids.map(() => randomUUID()));
+}
+
+function replaceIds(
+  run: (db: Database, ...query: Parameters<Query>) => Promise<unknown[]>,
+): (db: Database) => Database {
+  return decorate((db) => async (statement, values, budget) => {
+    if (!(statement.name in derivedIds)) return db.query(statement, values, budget);
+    return (await run(db, statement, renewIds(statement, values), budget)) as never;
+  });
+}
+
+const readCommitted: Statement<unknown> = {
+  name: "test.read_committed",
+  text: "set transaction isolation level read committed",
+};
+
+/** Writes what was read before, without a lock. */
+function readThenWrite(text: string): string {
+  const unlocked = replace(text, /(locked as \([^)]*\([^)]*\)[^)]*) for update/, "$1");
+  return replace(unlocked, "set on_hand = p.on_hand", "set on_hand = (select l.on_hand from locked l where l.id = p.id)");
+}
+
+type CreatedRow = { readonly n: number; readonly verdict: string };
+
+function findRefused(rows: readonly CreatedRow[], [numbers, ids]: readonly unknown[]): Set<unknown> {
+  const refused = rows.filter(({ verdict }) => !["created", "existed", "contended"].includes(verdict));
+  return new Set(refused.map(({ n }) => (ids as unknown[])[(numbers as number[]).indexOf(n)]));
+}
+
+/** Fails if there is nothing to replace: the statement has changed, and its protection is not switched off. */
+function replace(text: string, from: string | RegExp, to: string): string {
+  const replaced = text.replace(from, to);
+  if (replaced === text) throw new Error(`the statement has no ${from}`);
+  return replaced;
+}

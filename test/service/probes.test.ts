@@ -1,0 +1,82 @@
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  Health,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../../src/gen/grpc/health/v1/health_pb.ts";
+import { failure } from "../support/errors.ts";
+import { openShop, type Shop } from "../support/shop.ts";
+
+const follow = [
+  "",
+  "commerce.inventory.v1.InventoryService",
+  "commerce.order.v1.OrderService",
+  "commerce.user.v1.UserService",
+];
+
+/** One for all tests of this file: probes change nothing. */
+let shop: Shop;
+
+beforeAll(async () => {
+  shop = await openShop();
+});
+
+afterAll(async () => {
+  await shop[Symbol.asyncDispose]();
+});
+
+const healthAt = (door: "grpcUrl" | "httpUrl") =>
+  createClient(Health, createGrpcTransport({ baseUrl: shop[door] }));
+
+test.each([...follow, "liveness"])('Check answers SERVING for "%s" on both ports', async (service) => {
+  const answers = [
+    await healthAt("grpcUrl").check({ service }),
+    await healthAt("httpUrl").check({ service }),
+  ];
+
+  expect(answers).toMatchObject([{ status: Status.SERVING }, { status: Status.SERVING }]);
+});
+
+test("Check fails with NOT_FOUND for a service that nobody serves", async () => {
+  const failed = await failure(healthAt("grpcUrl").check({ service: "commerce.user.v1.Nobody" }));
+
+  expect(failed).toMatchObject({
+    code: "NotFound",
+    resource: "grpc.health.v1.service/commerce.user.v1.Nobody",
+  });
+});
+
+test("List answers all of them", async () => {
+  const { statuses } = await healthAt("grpcUrl").list({});
+
+  expect(Object.keys(statuses).toSorted()).toEqual([...follow, "liveness"]);
+});
+
+test("the admin port answers that the process lives and is ready", async () => {
+  const { port } = shop.server.admin;
+
+  const [live, ready] = await Promise.all(
+    ["/livez", "/readyz"].map((path) => fetch(`http://127.0.0.1:${port}${path}`)),
+  );
+
+  expect([live!.status, await live!.json()]).toEqual([200, { live: true }]);
+  expect([ready!.status, await ready!.json()]).toEqual([200, { ready: true }]);
+});
+
+test("the admin port counts calls and connections and tells nothing of callers or the database", async () => {
+  const { email, id } = await shop.user();
+  await shop.users.authenticateUser({ email, password: "correct horse" });
+
+  const metrics = await (await fetch(`http://127.0.0.1:${shop.server.admin.port}/metrics`)).text();
+
+  const labels = 'service="commerce.user.v1.UserService",method="AuthenticateUser",door="grpc"';
+  expect(metrics).toContain(`rpc_server_started_total{${labels}} 1`);
+  expect(metrics).toContain(`rpc_server_duration_seconds_count{${labels},code="OK"} 1`);
+  expect(metrics).toContain(`db_pool_max ${shop.config.pool.connsMax}`);
+  for (const gauge of ["total", "idle", "used", "waiting", "acquired", "waited_ms"])
+    expect(metrics).toMatch(new RegExp(`^db_pool_${gauge} [\\d.]+$`, "m"));
+  const { password, user, database } = shop.connection;
+  for (const secret of [password ?? "correct horse", `${user}@`, database, email, id, "correct horse"])
+    expect(metrics).not.toContain(secret);
+});

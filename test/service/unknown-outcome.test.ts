@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { failure, type Failure } from "../support/errors.ts";
+import { once, startProxy } from "../support/proxy.ts";
+import { line, openShop } from "../support/shop.ts";
+
+const shop = await openShop({}, { through: startProxy });
+afterAll(() => shop[Symbol.asyncDispose]());
+const { orders, inventory, users, proxy } = shop;
+const ada = await shop.user();
+
+async function onHand(id: string): Promise<bigint> {
+  return (await inventory.getProduct({ id })).product!.onHand;
+}
+
+/** The connections that the service uses, by its own account. */
+async function used(): Promise<number> {
+  const { port } = shop.server.admin;
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return Number(/^db_pool_used (\d+)/m.exec(text)?.[1]);
+}
+
+// Whatever became of its calls, the service has all its connections back.
+afterEach(async () => {
+  proxy.decide = () => undefined;
+  await vi.waitUntil(async () => (await used()) === 0, { timeout: 5_000 });
+});
+
+describe("a call whose attempts run out while nothing gets through any more", () => {
+  const requestId = randomUUID();
+  // Of one each: whether an order was placed, its product shows.
+  let [lamp, chair]: Product[] = [];
+  let failures: Readonly<Record<"keyed" | "unkeyed" | "read" | "unsent", Failure>>;
+  const place = (product: Product, key = "") =>
+    orders.createOrder({ userId: ada.id, items: [line(product)], requestId: key });
+
+  beforeAll(async () => {
+    [lamp, chair] = [await shop.product(1n), await shop.product(1n)];
+    // Each order is placed and its answer lost, and so is all else.
+    proxy.decide = ({ statement }) => ({
+      kind: statement === "orders.create" ? "drop_answer" : "cut_before",
+    });
+    const [keyed, unkeyed, read] = await Promise.all([
+      failure(place(lamp, requestId)),
+      failure(place(chair)),
+      failure(inventory.getProduct({ id: lamp.id })),
+    ]);
+    proxy.decide = () => undefined;
+    proxy.refuse("refuse");
+    proxy.endIdle();
+    const grace = { email: "grace@example.com", name: "Grace", password: "correct horse" };
+    const unsent = await failure(users.createUser(grace));
+    proxy.refuse(undefined);
+    failures = { keyed, unkeyed, read, unsent };
+  }, 60_000);
+
+  test("fails with UNAVAILABLE and a delay if it has a request_id, by which it can be repeated", async () => {
+    const before = await onHand(lamp!.id);
+
+    const { order } = await place(lamp!, requestId);
+
+    expect(failures.keyed).toEqual({ code: "Unavailable", reason: "COMMIT_OUTCOME_UNKNOWN", retry: true });
+    expect((await orders.getOrder({ id: order!.id })).order).toEqual(order);
+    expect([before, await onHand(lamp!.id)]).toEqual([0n, 0n]);
+  });
+
+  test("fails with UNKNOWN and a request_id if it has none, so that nothing repeats it without one", async () => {
+    const before = await onHand(chair!.id);
+
+    const { order } = await place(chair!, failures.unkeyed.metadata?.["request_id"]);
+
+    expect(failures.unkeyed).toEqual({
+      code: "Unknown",
+      reason: "COMMIT_OUTCOME_UNKNOWN",
+      retry: true,
+      metadata: { request_id: expect.any(String) },
+    });
+    expect((await orders.getOrder({ id: order!.id })).order).toEqual(order);
+    expect([before, await onHand(chair!.id)]).toEqual([0n, 0n]);
+  });
+
+  test("fails with UNAVAILABLE if it only reads: there is no outcome to be unknown", () => {
+    expect(failures.read).toEqual({ code: "Unavailable", reason: "DATABASE_UNAVAILABLE", retry: true });
+  });
+
+  test("fails with UNAVAILABLE if it was never sent, and nothing has happened", () => {
+    expect(failures.unsent).toEqual({ code: "Unavailable", reason: "DATABASE_UNAVAILABLE", retry: true });
+  });
+});
+
+test("a call that has happened does not fail as if it had not when its result cannot be read", async () => {
+  const lamp = await shop.product(1n);
+  const isLost = once("orders.create", { kind: "drop_answer" });
+  proxy.decide = (exchange) =>
+    exchange.statement === "orders.get" ? { kind: "error", code: "40001" } : isLost(exchange);
+
+  const failed = await failure(
+    orders.createOrder({ userId: ada.id, items: [line(lamp)], requestId: randomUUID() }),
+  );
+  proxy.decide = () => undefined;
+
+  expect(failed).toEqual({ code: "Unavailable", reason: "COMMIT_OUTCOME_UNKNOWN", retry: true });
+  expect(await onHand(lamp.id)).toBe(0n);
+});
+
+test("a call that hangs in the database ends with its deadline, and can be repeated", async () => {
+  const lamp = await shop.product(1n);
+  const request = { userId: ada.id, items: [line(lamp)], requestId: randomUUID() };
+  proxy.decide = ({ statement }) => (statement === "orders.create" ? { kind: "hang" } : undefined);
+  const since = performance.now();
+
+  const hung = await failure(orders.createOrder(request, { timeoutMs: 300 }));
+  const elapsedMs = performance.now() - since;
+  proxy.decide = () => undefined;
+  const { order } = await orders.createOrder(request);
+
+  expect(hung.code).toBe("DeadlineExceeded");
+  expect(elapsedMs).toBeLessThan(2_000);
+  expect((await orders.getOrder({ id: order!.id })).order).toEqual(order);
+  expect(await onHand(lamp.id)).toBe(0n);
+});
+
+test("calls that hang in the database leave no connection, row or lock behind for others", async () => {
+  const lamp = await shop.product(30n);
+  const place = (timeoutMs: number) =>
+    orders.createOrder({ userId: ada.id, items: [line(lamp)] }, { timeoutMs }).then(
+      () => 1n,
+      () => 0n,
+    );
+  proxy.decide = ({ statement }) => (statement === "orders.create" ? { kind: "half_open" } : undefined);
+
+  const hung = await Promise.all(Array.from({ length: 10 }, () => place(200)));
+  proxy.decide = () => undefined;
+  const placed = await Promise.all(Array.from({ length: 20 }, () => place(10_000)));
+
+  expect(hung).toEqual(hung.map(() => 0n));
+  expect(placed).toEqual(placed.map(() => 1n));
+  expect(await onHand(lamp.id)).toBe(10n);
+});

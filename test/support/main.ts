@@ -1,0 +1,22 @@
+import { expect } from "vitest";
+import type { Connection } from "../../src/config.ts";
+import { type Program, run, runToEnd } from "./processes.ts";
+
+const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
+
+/** Starts the service as `npm start` does, on free ports if the environment says nothing else. */
+export function startMain(env: NodeJS.ProcessEnv): Program {
+  return run(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
+}
+
+/** Starts the service, which is to end with 1 after one line on standard error, and answers what that line says. */
+export async function refusalOf(env: NodeJS.ProcessEnv): Promise<string> {
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
+  expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^commerce-core failed: .+\n$/)]);
+  return stderr.slice("commerce-core failed: ".length, -1);
+}
+
+/** A connection without TLS as a value of DATABASE_URL. */
+export function toUrl({ host, port, user, password = "", database }: Connection): string {
+  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`;
+}

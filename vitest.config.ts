@@ -21,7 +21,8 @@ const closingLine: Reporter = {
 
 /** What holds for every project. */
 const common = {
-  // A process for each file: a test may exhaust, abort or kill what it likes, and its neighbours feel nothing.
+  // A process for each file: a test may exhaust, abort or kill what it likes, and its neighbours feel
+  // nothing.
   pool: "forks",
   // Far above what any test takes on two busy cores, so that only a call that hangs meets it.
   testTimeout: 20_000,

@@ -1,5 +1,5 @@
--- What can be ordered. That an adjustment stays below 10^12 is checked by its statement: what a cancelled order
--- returns is never refused.
+-- What can be ordered. That an adjustment stays below 10^12 is checked by its statement: what a cancelled
+-- order returns is never refused.
 create table if not exists products (
   id uuid not null,
   name text not null,

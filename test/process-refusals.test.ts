@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -46,7 +46,7 @@ test("a bad environment ends it with 2 and one message that names every bad vari
 });
 
 test("a port in use ends it with 1 and a line that names the address", async () => {
-  const other = createServer().listen(0, "127.0.0.1");
+  await using other = createServer().listen(0, "127.0.0.1");
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
 
@@ -56,7 +56,6 @@ test("a port in use ends it with 1 and a line that names the address", async () 
     GRPC_ADDR: `127.0.0.1:${port}`,
   });
 
-  other.close();
   expect(line).toBe(`cannot listen on 127.0.0.1:${port} (GRPC_ADDR): the port is in use`);
 });
 
@@ -98,14 +97,13 @@ test("a migration that was edited after it was applied ends it with 1 and a line
 });
 
 test("a data directory that cannot be used ends it with 1 and a line that names it", async () => {
-  const base = await mkdtemp(path.join(tmpdir(), "commerce-refusals-"));
-  const file = path.join(base, "file");
+  await using base = await mkdtempDisposable(path.join(tmpdir(), "commerce-refusals-"));
+  const file = path.join(base.path, "file");
   await writeFile(file, "");
   const directory = path.join(file, "data");
 
   const line = await refusalOf({ DATA_DIR: directory });
 
-  await rm(base, { recursive: true });
   expect(line).toBe(
     `data directory ${directory} cannot be used: ENOTDIR: not a directory, mkdir '${directory}'`,
   );

@@ -91,7 +91,7 @@ const overloaded = new AttemptError("connecting", serverError("53300"));
 const disconnected = new AttemptError("connecting", wireError("ECONNREFUSED"));
 const ambiguous = new AttemptError("committing", wireError("ECONNRESET"));
 
-/** Runs attempts that fail in this order, the last one again and again, on a clock that only waiting moves. */
+/** Runs attempts that fail in this order, the last one for ever, on a clock that only waiting moves. */
 async function play(
   failures: readonly (Error | string)[],
   { deadlineMs = Infinity, random = () => 0.999_999 }: { deadlineMs?: number; random?: () => number } = {},
@@ -190,7 +190,6 @@ test.each([
   ["a definite abort", [aborted]],
   ["overload", [overloaded]],
   ["no connection", [disconnected]],
-  // Before the attempt has asked anybody whether the one before it happened.
   [
     "no place in the queue",
     [new AttemptError("connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))],
@@ -236,8 +235,7 @@ test("a caller who leaves ends the wait, with his reason", async () => {
 
   await expect(outcome).rejects.toThrow("left");
   expect(attempts).toBe(1);
-  // The wait would have taken a second.
-  expect(performance.now() - since).toBeLessThan(900);
+  expect(performance.now() - since, "the wait would have taken a second").toBeLessThan(900);
 });
 
 test("a caller who leaves during an attempt hears his reason and not the attempt's", async () => {

@@ -89,8 +89,10 @@ test("only main.ts asks for the environment, the arguments and the terminal of t
   expect(findLines(["src/**/*.ts"], ask).filter((line) => !line.startsWith("src/main.ts:"))).toEqual([]);
 });
 
-test("lines have up to 110 columns", () => {
-  expect(findLines(["{src,test,scripts,bench}/**/*.ts", "*.ts", "migrations/*.sql"], /^.{111}/)).toEqual([]);
+test("lines have up to 110 columns, but for titles of tests, which do not break", () => {
+  const long = /^(?!test\().{111}/;
+
+  expect(findLines(["{src,test,scripts,bench}/**/*.ts", "*.ts", "migrations/*.sql"], long)).toEqual([]);
 });
 
 test("files have up to 250 lines", () => {

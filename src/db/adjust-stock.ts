@@ -1,3 +1,4 @@
+import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getProducts, productColumns, type Product } from "./inventory.ts";
@@ -6,7 +7,7 @@ import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 
 /** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
-export const onHandMax = 1_000_000_000_000n;
+const onHandMax = 1_000_000_000_000n;
 
 /** Pieces to add to a product's stock or, below zero, to take from it. The id is derived from the call. */
 export type StockAdjustment = {
@@ -87,6 +88,7 @@ export async function adjustStock(
   const outcomes = new Array<Outcome<Product> | undefined>(adjustments.length);
   const first = firstOfEach(adjustments);
   const replayed = adjustments.map((_, n) => n).filter((n) => first.get(adjustments[n]!.id) !== n);
+  let writer = db;
   for (let round = [...first.values()]; round.length > 0;) {
     const set = round.map((n) => adjustments[n]!);
     const values = [
@@ -97,7 +99,8 @@ export async function adjustStock(
       set.map((a) => a.fingerprint),
       onHandMax,
     ];
-    const rows = await db.query(insertMovements, values, budget);
+    const rows = await writer.query(insertMovements, values, budget);
+    writer = afterWrite(db);
     round = rows.flatMap((row) => (row.verdict === "contended" ? [row.n] : [])).toSorted((a, b) => a - b);
     for (const { n, onHandBefore, ...row } of rows) {
       if (row.verdict === "replayed") replayed.push(n);
@@ -106,7 +109,7 @@ export async function adjustStock(
         outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
     }
   }
-  if (replayed.length > 0) await answerReplays(db, budget, adjustments, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(writer, budget, adjustments, replayed, outcomes);
   return outcomes as Outcome<Product>[];
 }
 

@@ -1,3 +1,4 @@
+import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, orderColumns, statusMachine, type Order, type OrderStatus } from "./orders.ts";
@@ -102,21 +103,20 @@ export async function changeStatuses(
   const outcomes = new Array<Outcome<Order> | undefined>(changes.length);
   const replayed: number[] = [];
   // A set holds one change of an order; further ones of the same order come in the rounds after it.
+  let writer = db;
   for (let left = changes.map((_, n) => n); left.length > 0;) {
     const orders = new Set<string>();
     const round = left.filter((n) => orders.size < orders.add(changes[n]!.orderId).size);
     left = left.filter((n) => !round.includes(n));
-    for (const { n, was, ...row } of await db.query(
-      updateStatuses,
-      updateValues(changes, round, atomic),
-      budget,
-    )) {
+    const rows = await writer.query(updateStatuses, updateValues(changes, round, atomic), budget);
+    writer = afterWrite(db);
+    for (const { n, was, ...row } of rows) {
       if (row.verdict === "replayed") replayed.push(n);
       else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
       else if (row.id !== null) outcomes[n] = withoutVerdict(row);
     }
   }
-  if (replayed.length > 0) await answerReplays(db, budget, changes, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(writer, budget, changes, replayed, outcomes);
   return outcomes;
 }
 

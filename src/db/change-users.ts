@@ -1,3 +1,4 @@
+import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { notFound, requestIdReused, staleEtag, userType } from "./outcome.ts";
@@ -65,7 +66,7 @@ export async function updateUser(
   const [row] = await db.query(updateOne, values, budget);
   const { verdict, fingerprint: known, ...user } = row!;
   if (!happened(verdict, known, change)) return user as User;
-  const [now] = await getUsers(db, budget, [userId]);
+  const [now] = await getUsers(afterWrite(db), budget, [userId]);
   if (now === undefined) throw notFound(userType, userId);
   return now;
 }

@@ -10,7 +10,9 @@ export type LaneOptions<Q> = {
   readonly sets: number;
   /** Requests of one set. */
   readonly requestsMax: number;
-  /** What a request weighs, such as its lines, and what a set may weigh; one request may weigh more by itself. */
+  /**
+   * What a request weighs, such as its lines, and what a set may weigh; one request may weigh more by itself.
+   */
   readonly weigh?: (request: Q) => number;
   readonly weightMax?: number;
   /** Requests of one key never share a set: the later one waits for the next. */
@@ -26,14 +28,14 @@ type Waiter<Q, A> = {
 };
 
 /**
- * Turns an operation on sets into one for single requests. While few are under way a request is a set of one and leaves
- * at once. Those that arrive when all `sets` are under way wait and leave together, first come, first served, when one
- * comes back: the more there are, the more share a round trip.
+ * Turns an operation on sets into one for single requests. While few are under way a request is a set of one
+ * and leaves at once. Those that arrive when all `sets` are under way wait and leave together, first come,
+ * first served, when one comes back: the more there are, the more share a round trip.
  *
- * A caller keeps its own signal: when it leaves before its set does, its request is not sent; when all callers of a set
- * have left, the set is stopped. A set that fails for a reason which may lie in one request is run again request by
- * request, so that one cannot harm its neighbours. A set begins after each of its requests has arrived: a read sees every
- * write that was answered before it was asked.
+ * A caller keeps its own signal: when it leaves before its set does, its request is not sent; when all
+ * callers of a set have left, the set is stopped. A set that fails for a reason which may lie in one request
+ * is run again request by request, so that one cannot harm its neighbours. A set begins after each of its
+ * requests has arrived: a read sees every write that was answered before it was asked.
  */
 export function createLane<Q, A>(
   operation: SetOperation<Q, A>,
@@ -62,7 +64,7 @@ export function createLane<Q, A>(
         },
         reject(error) {
           settled();
-          reject(error as Error);
+          reject(error);
         },
       };
       queue.add(waiter);

@@ -48,14 +48,21 @@ export function createDatabase(
   return {
     engine,
     query: (statement, values, budget) =>
-      attempts(budget, (lease) => run(lease, statement, values, "committing", budget.signal)),
-    transaction: (budget, work) => attempts(budget, (lease) => runTransaction(lease, work, budget.signal)),
+      attempts(budget, phaseOf(statement), (lease, phase) =>
+        run(lease, statement, values, phase, budget.signal),
+      ),
+    transaction: (budget, work) =>
+      attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal)),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
 
   /** Runs `use` until it succeeds, each time on a connection of its own. */
-  function attempts<T>(budget: Budget, use: (lease: Lease) => Promise<T>): Promise<T> {
+  function attempts<T>(
+    budget: Budget,
+    phase: Phase,
+    use: (lease: Lease, phase: Phase) => Promise<T>,
+  ): Promise<T> {
     // The session of an attempt that may or may not have happened. It is ended before the next one begins: a
     // refusal then is final, because nothing can come true after it, and no lock that it holds is waited for.
     let doubtful: Session | undefined;
@@ -64,11 +71,21 @@ export function createDatabase(
       async () => {
         if (doubtful) await fence(budget, doubtful);
         doubtful = undefined;
-        return lend(budget, use, (session) => (doubtful = session));
+        return lend(
+          budget,
+          phase,
+          (lease) => use(lease, phase),
+          (session) => (doubtful = session),
+        );
       },
       { onRetry: observer.retried },
     );
   }
+}
+
+/** A write outside of a transaction commits by itself, and a read has nothing to commit. */
+function phaseOf({ readsOnly }: Statement<unknown>): Phase {
+  return readsOnly ? "executing" : "committing";
 }
 
 async function run<Row>(

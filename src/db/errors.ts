@@ -54,6 +54,17 @@ export function invalid(field: string, description: string, reason = "INVALID_FI
   return new DomainError("invalid", reason, `${field}: ${description}`, { fields: [{ field, description }] });
 }
 
+/** Nobody knows whether a change happened; a repetition with the same request id finds out. */
+export function outcomeUnknown(cause: unknown): DomainError {
+  return new DomainError(
+    "outcome_unknown",
+    "COMMIT_OUTCOME_UNKNOWN",
+    "the database was lost while it committed the change; repeat the call with the same request_id",
+    { retryAfterMs: 1_000 },
+    cause,
+  );
+}
+
 /** The class that node-postgres gives an error which the server sent. */
 type ServerError = Error & { readonly code: string; readonly constraint?: string };
 

@@ -1,6 +1,6 @@
 import type { Database } from "./database.ts";
 import { DomainError, invalid } from "./errors.ts";
-import { notFound, orderType, productType, requestIdReused } from "./outcome.ts";
+import { notFound, orderType, productType, requestIdReused, type RowOutcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 import { e4Max, toDecimal, type E4 } from "./values.ts";
@@ -18,10 +18,15 @@ export type ItemDraft = {
   readonly currencyCode: string;
 };
 
-/** What became of a row: it is there since now, it was there already, or why it is not. */
-export type RowOutcome = "inserted" | "existed" | DomainError;
-
-type Refusal = "reused" | "unknown_order" | "final" | "currency" | "unknown_product" | "short" | "full" | "over";
+type Refusal =
+  | "reused"
+  | "unknown_order"
+  | "final"
+  | "currency"
+  | "unknown_product"
+  | "short"
+  | "full"
+  | "over";
 
 type AddedRow = {
   readonly n: number;
@@ -37,8 +42,9 @@ type AddedRow = {
  * arrival, and who would be refused only because of those before comes again in the next round, where the
  * first in line is decided for good.
  *
- * An item that is there is found before anything else is decided: its order may have been delivered since. The
- * lock on its order keeps others from adding it meanwhile. "limit 1" keeps the lookup one by the primary key.
+ * An item that is there is found before anything else is decided: its order may have been delivered since.
+ * The lock on its order keeps others from adding it meanwhile. "limit 1" keeps the lookup one by the primary
+ * key.
  */
 const insertItems = statement<AddedRow>(
   "orders.add_items",

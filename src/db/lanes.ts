@@ -11,7 +11,10 @@ import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } fro
 
 type Lane<Q, A> = (request: Q, budget: Budget) => Promise<A>;
 
-/** The calls that share round trips with others of their kind: point reads, and the writes that come in crowds. */
+/**
+ * The calls that share round trips with others of their kind: point reads, and the writes that come in
+ * crowds.
+ */
 export type Lanes = {
   readonly getUser: Lane<string, User | undefined>;
   readonly getUserByEmail: Lane<string, (User & { readonly passwordHash: string }) | undefined>;
@@ -24,7 +27,10 @@ export type Lanes = {
   readonly adjustStock: Lane<StockAdjustment, Outcome<Product>>;
 };
 
-/** Two: one set is on its way while the next one gathers; more sets would be smaller, and conflict with each other. */
+/**
+ * Two: one set is on its way while the next one gathers; more sets would be smaller, and conflict with each
+ * other.
+ */
 const setsUnderWay = 2;
 
 /** Enough to share a round trip among all who wait, few enough that none waits long for the others' rows. */
@@ -33,7 +39,9 @@ const requestsMax = 256;
 /** Lines of the orders of a set: 128 orders of ten. */
 const linesMax = 1_280;
 
-/** Opens the lanes to a database. Without `coalesce`, which is for measuring, every request is a set of one. */
+/**
+ * Opens the lanes to a database. Without `coalesce`, which is for measuring, every request is a set of one.
+ */
 export function createLanes(db: Database, coalesce: boolean): Lanes {
   const options = coalesce ? { sets: setsUnderWay, requestsMax } : { sets: Infinity, requestsMax: 1 };
   const reads = <T>(

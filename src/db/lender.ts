@@ -1,17 +1,19 @@
 import type { Engine } from "../config.ts";
 import { endSession } from "./fence.ts";
 import type { Lease, Pool, Session } from "./pool.ts";
-import { AttemptError, fateOf, retrying, type Budget } from "./retry.ts";
+import { AttemptError, fateOf, retrying, type Budget, type Phase } from "./retry.ts";
 
 /** Lends connections for one attempt each. */
 export type Lender = {
   /**
-   * Runs `use` on a connection, which goes back to the pool when it has ended and not before, or is destroyed. When the
-   * signal aborts it throws the signal's reason at once, and the server is asked to stop. `onDoubt` is told the session
-   * of an attempt of which nobody knows whether it happened.
+   * Runs `use` on a connection, which goes back to the pool when it has ended and not before, or is
+   * destroyed. When the signal aborts it throws the signal's reason at once, and the server is asked to stop.
+   * An attempt that is not answered in half of the time left is given up on, and judged by `phase`. `onDoubt`
+   * is told the session of an attempt of which nobody knows whether it happened.
    */
   lend<T>(
     budget: Budget,
+    phase: Phase,
     use: (lease: Lease) => Promise<T>,
     onDoubt?: (session: Session) => void,
   ): Promise<T>;
@@ -19,6 +21,8 @@ export type Lender = {
   fence(budget: Budget, session: Session): Promise<void>;
 };
 
+/** An attempt is given half of the time left, but at least this: a statement that waits for locks needs some. */
+const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
 const stopMsMax = 1_000;
 /** How long it is tried to end the session of a call that nobody waits for any more. */
@@ -30,6 +34,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
 
   async function lend<T>(
     budget: Budget,
+    phase: Phase,
     use: (lease: Lease) => Promise<T>,
     onDoubt: (session: Session) => void = () => {},
   ): Promise<T> {
@@ -37,37 +42,55 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     const lease = await pool.acquire(budget).catch((error: unknown) => {
       throw signal.aborted ? error : new AttemptError("connecting", error);
     });
-    const used = use(lease);
-    const abandoned = Promise.withResolvers<never>();
-    const abandon = (): void => {
-      abandoned.reject(signal.reason);
-      void stop(lease, used);
-    };
-    if (signal.aborted) abandon();
-    else signal.addEventListener("abort", abandon, { once: true });
-    used.then(
-      () => signal.aborted || lease.release(true),
-      (error: unknown) => {
-        if (signal.aborted) return;
+    return new Promise<T>((resolve, reject) => {
+      let over = false;
+      const end = (): boolean => {
+        if (over) return false;
+        over = true;
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abandon);
+        return true;
+      };
+      const fail = (error: unknown): void => {
         if (isDoubtful(error)) onDoubt(lease.session);
         lease.release(isSound(error));
-      },
-    );
-    try {
-      return await Promise.race([used, abandoned.promise]);
-    } finally {
-      signal.removeEventListener("abort", abandon);
-    }
+        reject(error as Error);
+      };
+      const abandon = (): void => {
+        if (!end()) return;
+        reject(signal.reason as Error);
+        void stop(lease, used);
+      };
+      const giveUp = (): void => {
+        if (!end()) return;
+        void lease.cancel();
+        fail(new AttemptError(phase, new Error("the database does not answer")));
+      };
+      const timer = setTimeout(giveUp, toAttemptMs(budget));
+      const used = use(lease);
+      used.then(
+        (result) => {
+          if (!end()) return;
+          lease.release(true);
+          resolve(result);
+        },
+        (error: unknown) => end() && fail(error),
+      );
+      if (signal.aborted) abandon();
+      else signal.addEventListener("abort", abandon, { once: true });
+    });
   }
 
   /**
-   * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too long the
-   * session is ended: the caller may repeat the call, and what it left behind must not come true later.
+   * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too
+   * long the session is ended: the caller may repeat the call, and what it left behind must not come true
+   * later.
    */
   async function stop(lease: Lease, used: Promise<unknown>): Promise<void> {
     const ended = used.then(() => true, isSound);
     const late = new Promise<false>((resolve) => setTimeout(resolve, stopMsMax, false).unref());
-    // The request must have arrived before the connection is used again, else it would hit the next statement.
+    // The request must have arrived before the connection is used again, else it would hit the next
+    // statement.
     await lease.cancel();
     const sound = await Promise.race([ended, late]);
     lease.release(sound);
@@ -77,7 +100,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
   }
 
   function fence(budget: Budget, session: Session): Promise<void> {
-    return lend(budget, async ({ client }) => {
+    return lend(budget, "executing", async ({ client }) => {
       try {
         await endSession(client, engine, session);
       } catch (error) {
@@ -86,6 +109,14 @@ export function createLender(pool: Pool, engine: Engine): Lender {
       }
     });
   }
+}
+
+/**
+ * How long an attempt may go without an answer. A connection can be dead without a word, and half of the time must be
+ * left to find out on another one. setTimeout takes no more than 2^31 - 1.
+ */
+function toAttemptMs({ deadlineMs }: Budget): number {
+  return Math.min(Math.max((deadlineMs - Date.now()) / 2, attemptMsMin), 2 ** 31 - 1);
 }
 
 function isDoubtful(error: unknown): boolean {

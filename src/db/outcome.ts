@@ -11,6 +11,9 @@ export const productType = "commerce.inventory.v1.Product";
  */
 export type Outcome<T> = T | DomainError;
 
+/** What became of a row of an import: it is there since now, it was there before, or why it is not. */
+export type RowOutcome = Outcome<"inserted" | "existed">;
+
 /** Returns the resource, or throws why the request was refused. */
 export function expectOk<T>(outcome: Outcome<T>): T {
   if (outcome instanceof DomainError) throw outcome;

@@ -1,3 +1,4 @@
+import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, type Order, type OrderItem } from "./orders.ts";
@@ -16,6 +17,9 @@ export type OrderDraft = {
   readonly reservesStock: boolean;
   readonly items: readonly OrderItem[];
 };
+
+/** By what a stored order is known to be that of a draft. */
+type Stored = { readonly id: string; readonly fingerprint: string };
 
 type CreatedRow = {
   readonly n: number;
@@ -112,30 +116,43 @@ const insertOrders = statement<CreatedRow>(
  * its items, or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request
  * id). A draft whose id exists already is answered with the stored order as it is now.
  */
-export async function createOrders(
+export function createOrders(
   db: Database,
   budget: Budget,
   drafts: readonly OrderDraft[],
 ): Promise<Outcome<Order>[]> {
-  const outcomes = new Array<Outcome<Order> | undefined>(drafts.length);
+  return placeOrders<Order>(db, budget, drafts, placed, (ids) =>
+    getOrders(afterWrite(db), budget, ids, true),
+  );
+}
+
+/** How a set of orders is answered: `toAnswer` those that were placed now, `find` those that were before. */
+export async function placeOrders<T>(
+  db: Database,
+  budget: Budget,
+  drafts: readonly OrderDraft[],
+  toAnswer: (draft: OrderDraft, createTime: Micros) => T,
+  find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
+): Promise<Outcome<T>[]> {
+  const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
   // Drafts of one id are one order: the first is placed, the others find it as any repeated call does.
   const first = firstOfEach(drafts);
-  let round = [...first.values()];
   const refusals = new Map<number, DomainError>();
-  while (round.length > 0) {
-    const rows = await db.query(insertOrders, insertValues(drafts, round), budget);
-    round = [];
+  let writer = db;
+  for (let round = [...first.values()]; round.length > 0;) {
+    const rows = await writer.query(insertOrders, insertValues(drafts, round), budget);
+    writer = afterWrite(db);
+    round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const row of rows) {
-      if (row.verdict === "created") outcomes[row.n] = placed(drafts[row.n]!, row.createTime!);
-      else if (row.verdict === "contended") round.push(row.n);
-      else if (row.verdict !== "existed") refusals.set(row.n, refusal(drafts[row.n]!, row));
+      if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
+      else if (row.verdict !== "existed" && row.verdict !== "contended")
+        refusals.set(row.n, refusal(drafts[row.n]!, row));
     }
-    round.sort((a, b) => a - b);
   }
   // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
   // attempt may itself have taken the last stock. Only who is not found is refused.
   const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
-  const stored = open.length === 0 ? [] : await getOrders(db, budget, [...new Set(open)], true);
+  const stored = open.length === 0 ? [] : await find([...new Set(open)]);
   const byId = new Map(stored.map((order) => [order.id, order]));
   return drafts.map((draft, n) => {
     if (outcomes[n] !== undefined) return outcomes[n];

@@ -1,8 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { DomainError, toDomainError, toServerError } from "./errors.ts";
+import { DomainError, outcomeUnknown, toDomainError, toServerError } from "./errors.ts";
 
 /** How long a caller waits: what every use of the database is bounded by. A `Call` is one. */
-export type Budget = { readonly signal: AbortSignal; readonly deadlineMs: number };
+export type Budget = {
+  readonly signal: AbortSignal;
+  readonly deadlineMs: number;
+  /** Attempts, where there is something better to do than the same again; `attemptsMax` otherwise. */
+  readonly attemptsMax?: number;
+};
 
 /**
  * How far an attempt had come when it failed. A statement outside a transaction commits by itself, so that it
@@ -113,12 +118,18 @@ export async function retrying<T>(
       if (budget.signal.aborted) throw budget.signal.reason;
       if (!(error instanceof AttemptError)) throw error;
       const fate = fateOf(error.phase, error.cause);
-      if (fate === "final") throw toDomainError(error.cause) ?? error.cause;
+      if (fate === "final") {
+        // Who gets no connection has not asked, and an attempt before may have happened.
+        if (ambiguous && error.phase === "connecting") throw outcomeUnknown(error.cause);
+        throw toDomainError(error.cause) ?? error.cause;
+      }
       ambiguous ||= fate === "ambiguous";
       const ceiling =
         fate === "overloaded" ? overloadedMsMax : Math.min(backoffMsMax, backoffMsBase * 2 ** (attempts - 1));
       const waitMs = random() * ceiling;
-      if (attempts >= attemptsMax || now() + waitMs >= budget.deadlineMs)
+      // Doubt is resolved by the same again, and by nothing else.
+      const enough = ambiguous ? attemptsMax : (budget.attemptsMax ?? attemptsMax);
+      if (attempts >= enough || now() + waitMs >= budget.deadlineMs)
         throw gaveUp(fate, ambiguous, error.cause);
       onRetry?.(fate, codeOf(error.cause));
       await sleep(waitMs, budget.signal);
@@ -128,14 +139,7 @@ export async function retrying<T>(
 
 function gaveUp(fate: Fate, ambiguous: boolean, cause: unknown): DomainError {
   // A definite abort after an ambiguous attempt says nothing of the ambiguous one.
-  if (ambiguous)
-    return new DomainError(
-      "outcome_unknown",
-      "COMMIT_OUTCOME_UNKNOWN",
-      "the database was lost while it committed the change; repeat the call with the same request_id",
-      { retryAfterMs: 1_000 },
-      cause,
-    );
+  if (ambiguous) return outcomeUnknown(cause);
   if (fate === "overloaded")
     return new DomainError(
       "exhausted",

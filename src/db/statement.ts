@@ -2,6 +2,8 @@
 export type Statement<Row> = {
   readonly name: string;
   readonly text: string;
+  /** It changes nothing: an attempt that is lost has simply not happened. */
+  readonly readsOnly: boolean;
   /** Only a type: what a row of the result is. */
   readonly row?: Row;
 };
@@ -15,7 +17,7 @@ const registry = new Map<string, Statement<unknown>>();
  */
 export function statement<Row>(name: string, text: string): Statement<Row> {
   if (registry.has(name)) throw new Error(`two statements are named ${name}`);
-  const declared = { name, text };
+  const declared = { name, text, readsOnly: /^\s*select\b/.test(text) };
   registry.set(name, declared);
   return declared;
 }

@@ -24,7 +24,7 @@ export function toDecimal(amount: E4): string {
 }
 
 /** Reads what both engines print for a timestamptz in a session in UTC: "2026-01-31 12:00:00.123456+00". */
-export function toMicros(text: string): Micros {
+function toMicros(text: string): Micros {
   const [seconds = "", fraction = ""] = text.replace(/\+00(:00)?$/, "").split(".");
   const millis = Date.parse(`${seconds.replace(" ", "T")}Z`);
   return BigInt(millis) * 1000n + BigInt(fraction.padEnd(6, "0"));

@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import {
   logVerbosity,
@@ -37,7 +37,6 @@ const OPTIONS: ServerOptions = {
   "grpc.max_connection_age_grace_ms": 3_600_000,
   // Calls one connection may have open; more wait at the client. Bounds what one peer can make us hold.
   "grpc.max_concurrent_streams": 256,
-  "grpc.enable_channelz": 0,
 };
 
 /** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
@@ -55,7 +54,8 @@ export async function startGrpcDoor(
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     ...OPTIONS,
-    "grpc.max_receive_message_length": messageBytesMax,
+    // One limit for all methods, and each has its own: what is above that one is refused when it has been read.
+    "grpc.max_receive_message_length": Math.max(...methods.map(({ requestBytesMax }) => requestBytesMax)),
     "grpc.max_send_message_length": messageBytesMax,
   });
   const definitions = methods.map((method) => [toPath(method), toDefinition(method)] as const);
@@ -95,13 +95,17 @@ function toPath({ desc }: Pick<Method, "desc">): string {
   return `/${desc.parent.typeName}/${desc.name}`;
 }
 
-function toDefinition({ desc }: Method): MethodDefinition<Message, Message> {
+/** Stands for a request that is too large: what grpc-js is told by an exception it answers with INTERNAL. */
+const TOO_LARGE: Message = { $typeName: "" };
+
+function toDefinition({ desc, requestBytesMax }: Method): MethodDefinition<Message, Message> {
   return {
     path: toPath({ desc }),
     requestStream: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestSerialize: (message) => serialize(desc.input, message),
-    requestDeserialize: (bytes) => fromBinary(desc.input, bytes),
+    requestDeserialize: (bytes) =>
+      bytes.length > requestBytesMax ? TOO_LARGE : fromBinary(desc.input, bytes),
     responseSerialize: (message) => serialize(desc.output, message),
     responseDeserialize: (bytes) => fromBinary(desc.output, bytes),
   };
@@ -112,20 +116,21 @@ function serialize(schema: DescMessage, message: Message): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function toHandler({ desc, handler }: Method) {
+function toHandler({ desc, requestBytesMax, handler }: Method) {
   const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
-  // Not the stream itself: its own iterator would destroy the stream, and with it the answer, when a handler
-  // stops reading early.
+  const tooLarge = new ConnectError(`the message has over ${requestBytesMax} bytes`, Code.ResourceExhausted);
   const toRequests = (call: StreamCall): Requests =>
-    streamsRequests ? (call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>) : call.request;
+    streamsRequests ? readRequests(call, tooLarge) : call.request;
 
   if (handler.answers === "stream") {
     return (call: StreamCall): void => {
+      if (call.request === TOO_LARGE) return void call.emit("error", toStatus(tooLarge));
       const incoming = toIncoming(call);
       void writeAll(call, handler.call(toRequests(call), incoming), incoming);
     };
   }
   return (call: UnaryCall, respond: sendUnaryData<Message>): void => {
+    if (call.request === TOO_LARGE) return respond(toStatus(tooLarge));
     const incoming = toIncoming(call);
     const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
     // grpc-js says "cancelled" also after each answer that it has sent; by then nobody must listen.
@@ -138,6 +143,15 @@ function toHandler({ desc, handler }: Method) {
         (error: ConnectError) => respond(toStatus(error)),
       );
   };
+}
+
+async function* readRequests(call: StreamCall, tooLarge: ConnectError): AsyncGenerator<Message> {
+  // Not the stream itself: its own iterator would destroy the stream, and with it the answer, when a handler
+  // stops reading early.
+  for await (const request of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>) {
+    if (request === TOO_LARGE) throw tooLarge;
+    yield request;
+  }
 }
 
 function toIncoming(call: UnaryCall | StreamCall): Incoming {

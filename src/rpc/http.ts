@@ -162,19 +162,25 @@ function startHttp2(serve: Serve): Acceptor {
  */
 function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
   const router = createConnectRouter({
-    readMaxBytes: messageBytesMax,
     writeMaxBytes: messageBytesMax,
     acceptCompression: [compressionGzip, compressionBrotli],
     // A misspelt field or enum value would be dropped in silence, and the call do something else.
     jsonOptions: { ignoreUnknownFields: false },
   });
   for (const method of methods) addMethod(router, method);
+  const bidirectional = new Set(
+    methods
+      .filter(({ desc }) => desc.methodKind === "bidi_streaming")
+      .map(({ desc }) => `/${desc.parent.typeName}/${desc.name}`),
+  );
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
-    if (!handler) return refuse(request, response, path);
+    if (!handler) return refuse(request, response, `no method ${path}`);
+    if (request.httpVersionMajor < 2 && bidirectional.has(path))
+      return refuse(request, response, `${path} streams in both directions, which needs HTTP/2`);
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
       universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
@@ -190,8 +196,9 @@ function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
 }
 
 /** UNIMPLEMENTED as the caller's protocol spells it. */
-function refuse(request: Request, response: Response, path: string): void {
-  const message = `no method ${path}`;
+function refuse(request: Request, response: Response, message: string): void {
+  // Nobody reads what a caller who streams is about to send.
+  if (request.httpVersionMajor < 2) response.setHeader("connection", "close");
   if (request.headers["content-type"]?.startsWith("application/grpc")) {
     const trailers = { "grpc-status": "12", "grpc-message": encodeURIComponent(message) };
     response.writeHead(200, { "content-type": request.headers["content-type"], ...trailers }).end();
@@ -201,7 +208,7 @@ function refuse(request: Request, response: Response, path: string): void {
   }
 }
 
-function addMethod(router: ConnectRouter, { desc, handler }: Method): void {
+function addMethod(router: ConnectRouter, { desc, requestBytesMax, handler }: Method): void {
   const implementation = (
     requests: Requests,
     context: HandlerContext,
@@ -210,6 +217,7 @@ function addMethod(router: ConnectRouter, { desc, handler }: Method): void {
   router.rpc(
     desc as DescMethodUnary,
     implementation as MethodImpl<DescMethodUnary | DescMethodBiDiStreaming> as never,
+    { readMaxBytes: requestBytesMax },
   );
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DomainError, type ErrorFacts, type Kind } from "../db/errors.ts";
 import {
@@ -10,8 +10,9 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.ts";
+import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 
-type Detail = ConstructorParameters<typeof ConnectError>[3] extends (infer D)[] | undefined ? D : never;
+type Detail = { readonly desc: DescMessage; readonly value: MessageInitShape<DescMessage> };
 
 /** The domain of every google.rpc.ErrorInfo that leaves this service (AIP-193). */
 const ERROR_DOMAIN = "commerce-core";
@@ -64,6 +65,15 @@ export function toConnectError(
   onUnknown(error, id);
   const details = toDetails("INTERNAL", { metadata: { id } });
   return new ConnectError("internal error", Code.Internal, undefined, details);
+}
+
+/** The error as a message: for a row that is refused while its call goes on. */
+export function toStatus({ message, kind, reason, facts }: DomainError): MessageInitShape<typeof StatusSchema> {
+  return {
+    code: CODES[kind],
+    message: cut(message, MESSAGE_BYTES_MAX),
+    details: toDetails(reason, facts).map(({ desc, value }) => anyPack(desc, create(desc, value))),
+  };
 }
 
 /** The reason in an error's ErrorInfo; empty if it has none, as in errors that the transport raises. */

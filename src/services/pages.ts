@@ -64,7 +64,7 @@ function toUuid(bytes: Buffer): string {
 const pageSizeDefault = 50;
 
 /** Entries of any page: with the largest entries a page still fits into a message of 4 MiB. */
-export const pageSizeMax = 1_000;
+const pageSizeMax = 1_000;
 
 /** Coerces the size that a caller asked for; that it is not negative is a rule of the contract. */
 export function toPageSize(asked: number, max = pageSizeMax): number {

@@ -32,8 +32,8 @@ function toOrderMarker({ userId, reserves, lines }: Pick<Order, "userId" | "rese
 }
 
 /**
- * Compares how often an effect is stored with how often it may be: once for each acknowledged call, and at most once for
- * each one of unknown outcome.
+ * Compares how often an effect is stored with how often it may be: once for each acknowledged call, and at
+ * most once for each one of unknown outcome.
  */
 export function checkCount(calls: readonly Call[], stored: number, what: string, id: string): Violation[] {
   const count = (verdict: Call["verdict"]): number => calls.filter((call) => call.verdict === verdict).length;

@@ -2,7 +2,9 @@ import { checkCount } from "./check-effects.ts";
 import type { Evidence, Invariant, Violation } from "./checker.ts";
 import { callsOf, type Call, type SeenOrder, type Status, type StatusChange } from "./history.ts";
 
-/** The steps that the contract allows; written down once more, because the service's own table is under test. */
+/**
+ * The steps that the contract allows; written down once more, because the service's own table is under test.
+ */
 const steps: Readonly<Record<Status, readonly Status[]>> = {
   pending: ["confirmed", "cancelled"],
   confirmed: ["shipped", "cancelled"],
@@ -30,7 +32,10 @@ export function checkOrders({ history, calls, state }: Evidence): Violation[] {
         ...checkMovers(order.id, path.slice(1), byOrder.get(order.id) ?? []),
       ];
     }),
-    ...seen.flatMap((order) => [...checkTotal(order, order.lines), ...checkShown(order, stored.get(order.id))]),
+    ...seen.flatMap((order) => [
+      ...checkTotal(order, order.lines),
+      ...checkShown(order, stored.get(order.id)),
+    ]),
     ...batches.flatMap((call) => checkAtomic(call, changes, paths)),
   ];
 }
@@ -43,7 +48,9 @@ function checkTotal({ id, total, itemCount }: SeenOrder, lines: SeenOrder["lines
   if (lines === undefined) return [];
   const sum = lines.reduce((all, { quantity, unitPrice }) => all + quantity * unitPrice, 0);
   if (sum === total && itemCount === lines.length) return [];
-  return [broken("I1", id, `total ${total} and ${itemCount} items, but ${lines.length} items of ${sum} in all`)];
+  return [
+    broken("I1", id, `total ${total} and ${itemCount} items, but ${lines.length} items of ${sum} in all`),
+  ];
 }
 
 /** What an answer shows of an order and never changes is what is stored. */
@@ -70,21 +77,23 @@ function checkPath(order: SeenOrder, path: readonly Step[]): Violation[] {
 
 /** Each step was asked for by somebody who was not refused, and by one who was acknowledged at most. */
 function checkMovers(id: string, path: readonly Step[], changes: readonly Change[]): Violation[] {
-  return [...Map.groupBy(changes, ({ status }) => status)].flatMap(([status, group]) => {
-    const winners = group.filter(({ call }) => call.verdict === "ok");
-    if (winners.length > 1) {
-      const ids = winners.map(({ call }) => call.request.requestId);
-      return [broken("I7", id, `${winners.length} calls made it ${status}, all acknowledged`, ...ids)];
-    }
-    const made = path.filter((step) => step.status === status);
-    const version = winners[0]?.etag ? Number(JSON.parse(winners[0].etag)) + 1 : undefined;
-    if (version !== undefined && made.some((step) => step.version !== version)) {
-      const sentence = `became ${status} with version ${made[0]!.version}, but its etag allowed ${version} only`;
-      return [broken("I7", id, sentence, winners[0]!.call.request.requestId)];
-    }
-    const calls = group.map(({ call }) => call);
-    return checkCount(calls, made.length, `step to ${status}`, id);
-  }).concat(checkAsked(id, path, changes));
+  return [...Map.groupBy(changes, ({ status }) => status)]
+    .flatMap(([status, group]) => {
+      const winners = group.filter(({ call }) => call.verdict === "ok");
+      if (winners.length > 1) {
+        const ids = winners.map(({ call }) => call.request.requestId);
+        return [broken("I7", id, `${winners.length} calls made it ${status}, all acknowledged`, ...ids)];
+      }
+      const made = path.filter((step) => step.status === status);
+      const version = winners[0]?.etag ? Number(JSON.parse(winners[0].etag)) + 1 : undefined;
+      if (version !== undefined && made.some((step) => step.version !== version)) {
+        const sentence = `became ${status} with version ${made[0]!.version}, but its etag allowed ${version} only`;
+        return [broken("I7", id, sentence, winners[0]!.call.request.requestId)];
+      }
+      const calls = group.map(({ call }) => call);
+      return checkCount(calls, made.length, `step to ${status}`, id);
+    })
+    .concat(checkAsked(id, path, changes));
 }
 
 function checkAsked(id: string, path: readonly Step[], changes: readonly Change[]): Violation[] {
@@ -100,7 +109,8 @@ function checkAtomic(
   paths: ReadonlyMap<string, readonly Step[]>,
 ): Violation[] {
   if (verdict !== "unknown") return [];
-  const isMade = ({ id, status }: StatusChange): boolean => paths.get(id)?.some((s) => s.status === status) ?? false;
+  const isMade = ({ id, status }: StatusChange): boolean =>
+    paths.get(id)?.some((s) => s.status === status) ?? false;
   const isOthers = ({ id, status }: StatusChange, among: readonly Call["verdict"][]): boolean =>
     changes.some(
       (other) =>

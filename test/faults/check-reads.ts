@@ -43,10 +43,10 @@ function observe(seen: Omit<Seen, "more">, invoked: number, returned: number): O
 }
 
 /**
- * Versions of a resource are totally ordered, so that a history of it is linearizable if and only if none that was asked
- * for after an answer is older than that answer (for each pair of observations in the order of versions, the first begins
- * before the second ends), and one version has one content. Of the events of an order the last one says how far it is; the
- * ones before it are compared by content alone.
+ * Versions of a resource are totally ordered, so that a history of it is linearizable if and only if none
+ * that was asked for after an answer is older than that answer (for each pair of observations in the order of
+ * versions, the first begins before the second ends), and one version has one content. Of the events of an
+ * order the last one says how far it is; the ones before it are compared by content alone.
  */
 function checkVersions({ history, calls, state }: Evidence): Violation[] {
   const answers = history.flatMap(({ outcome, invoked, returned }) =>
@@ -68,7 +68,7 @@ function checkResource(
   observations: readonly Observation[],
   earliest: ReadonlyMap<string, number>,
 ): Violation[] {
-  const versions = [...Map.groupBy(observations, ({ version }) => version)].sort(([a], [b]) => a - b);
+  const versions = [...Map.groupBy(observations, ({ version }) => version)].toSorted(([a], [b]) => a - b);
   const violations: Violation[] = [];
   const add = (sentence: string): void => void violations.push({ invariant: "I8", ids: [id], sentence });
   let newest = -Infinity;

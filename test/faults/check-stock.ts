@@ -17,9 +17,15 @@ export function checkStock({ history, state }: Evidence): Violation[] {
     return [{ invariant: "I2", ids: [id], sentence }];
   });
   const seen = history.flatMap(({ outcome }) => (outcome.kind === "ok" ? outcome.products : []));
-  const below = new Map([...seen, ...state.products].map(({ id, onHand }) => [id, onHand] as const).filter(([, n]) => n < 0));
+  const below = new Map(
+    [...seen, ...state.products].map(({ id, onHand }) => [id, onHand] as const).filter(([, n]) => n < 0),
+  );
   return [
     ...unbalanced,
-    ...[...below].map(([id, onHand]): Violation => ({ invariant: "I2", ids: [id], sentence: `the stock is ${onHand}` })),
+    ...[...below].map(([id, onHand]): Violation => ({
+      invariant: "I2",
+      ids: [id],
+      sentence: `the stock is ${onHand}`,
+    })),
   ];
 }

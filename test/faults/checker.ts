@@ -19,12 +19,14 @@ import { toCalls, type Call, type Entry } from "./history.ts";
  * - I10: a walk through the pages meets each order once that was there throughout.
  * - I13: an email has one user, whose rivals are told ALREADY_EXISTS; nobody is told INTERNAL.
  *
- * I11 is about imports, which the service does not have yet. I12 (limits over many rows, such as orders per user) and I14
- * (messages that are sent for each change) are about what the service does not promise.
+ * I11 is about imports, which the service does not have yet. I12 (limits over many rows, such as orders per
+ * user) and I14 (messages that are sent for each change) are about what the service does not promise.
  */
 export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | "I9" | "I10" | "I13";
 
-/** A broken invariant: the resources and request ids that it is about, and a sentence that says how it broke. */
+/**
+ * A broken invariant: the resources and request ids that it is about, and a sentence that says how it broke.
+ */
 export type Violation = {
   readonly invariant: Invariant;
   readonly ids: readonly string[];

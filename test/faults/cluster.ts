@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { startEmbedded } from "../../src/db/embedded.ts";
 import { execute, prepareEngine } from "../support/databases.ts";
-import type { RoundDatabase } from "./rounds.ts";
+import type { RigDatabase } from "./rig.ts";
 
 /** A PostgreSQL of our own that makes databases for rounds. */
-export type Cluster = AsyncDisposable & { clone(): Promise<RoundDatabase & AsyncDisposable> };
+export type Cluster = AsyncDisposable & { clone(): Promise<RigDatabase & AsyncDisposable> };
 
 /** Nothing that a round writes has to survive a crash: the network breaks, not the server. */
 const settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"];

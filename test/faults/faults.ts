@@ -22,7 +22,9 @@ const connectionFaults = ["end_idle", "refuse", "too_many_connections", "slice",
 
 export type FaultName = keyof typeof statementFaults | (typeof connectionFaults)[number];
 
-/** F1 to F12 and F14 of a database that is far away. F13, the death of the server, is a program of its own. */
+/**
+ * F1 to F12 and F14 of a database that is far away. F13, the death of the server, is a program of its own.
+ */
 export const allFaults: readonly FaultName[] = [
   ...(Object.keys(statementFaults) as (keyof typeof statementFaults)[]),
   ...connectionFaults,
@@ -40,8 +42,8 @@ const refusalMs = { min: 10, max: 60 };
 const sliceMs = { min: 2, max: 10 };
 
 /**
- * Chooses some of the faults and how many. A round in which everything breaks at once hides what one fault alone would
- * show, and rarely gets far.
+ * Chooses some of the faults and how many. A round in which everything breaks at once hides what one fault
+ * alone would show, and rarely gets far.
  */
 export function planFaults(random: Random): FaultPlan {
   const share = random.pick([0.2, 0.5, 1]);

@@ -8,8 +8,9 @@ export type Line = { readonly productId: string; readonly quantity: number; read
 export type StatusChange = { readonly id: string; readonly status: Status; readonly etag: string };
 
 /**
- * A call that changes something. What it makes can be told from what any other call makes by its content alone, so that
- * the checker trusts no id of the service: names and unit prices are each used by one call only.
+ * A call that changes something. What it makes can be told from what any other call makes by its content
+ * alone, so that the checker trusts no id of the service: names and unit prices are each used by one call
+ * only.
  */
 export type Mutation = { readonly requestId: string } & (
   | { readonly method: "CreateUser"; readonly email: string; readonly name: string }
@@ -28,7 +29,10 @@ export type Mutation = { readonly requestId: string } & (
     }
 );
 
-/** A call that changes nothing. The pages of one walk through a list have its number; without a user, of all users. */
+/**
+ * A call that changes nothing. The pages of one walk through a list have its number; without a user, of all
+ * users.
+ */
 export type Read =
   | { readonly method: "GetUser" | "GetProduct" | "GetOrder" | "ListOrderEvents"; readonly id: string }
   | { readonly method: "ListOrders"; readonly walk: number; readonly page: number; readonly userId: string };
@@ -73,16 +77,16 @@ export type Seen = {
 };
 
 /**
- * How an attempt ended for its caller. "failed" is a definite refusal: the call has not happened and will not. After
- * "unknown" it may have happened, or may still happen.
+ * How an attempt ended for its caller. "failed" is a definite refusal: the call has not happened and will
+ * not. After "unknown" it may have happened, or may still happen.
  */
 export type Outcome =
   | ({ readonly kind: "ok" } & Seen)
   | { readonly kind: "failed" | "unknown"; readonly code: string; readonly reason: string };
 
 /**
- * One attempt of a call. `invoked` and `returned` are ticks of one clock that gives each event a number of its own: one
- * process sees them all, so that their order is known without a doubt.
+ * One attempt of a call. `invoked` and `returned` are ticks of one clock that gives each event a number of
+ * its own: one process sees them all, so that their order is known without a doubt.
  */
 export type Entry = {
   readonly client: number;

@@ -4,11 +4,13 @@ import type { Budget } from "../../src/db/retry.ts";
 import type { Statement } from "../../src/db/statement.ts";
 import type { Violation } from "./checker.ts";
 import type { FaultPlan } from "./faults.ts";
+import type { Load } from "./traffic.ts";
 
 /** A service without one of its protections, the network that shows it, and what the checker must find. */
 export type Unprotected = {
   readonly decorateDatabase: (db: Database) => Database;
   readonly faults: FaultPlan;
+  readonly load?: Partial<Load>;
   readonly finds: readonly Violation["invariant"][];
   /** What the database itself would not allow. */
   readonly sql?: string;
@@ -22,10 +24,11 @@ const nothing: FaultPlan = { names: [], probability: 0 };
 
 /** Each protection of the service, taken away. */
 export const unprotected = {
-  /** Each call is a new one, also when it is repeated. Lost answers to callers, not to the service: it hangs. */
+  /** A call that is repeated is another call. The callers are impatient. */
   "derived ids": {
     decorateDatabase: replaceIds((db, ...query) => db.query(...query)),
-    faults: { names: ["hang"], probability: 0.1 },
+    faults: { names: ["delay"], probability: 0.2 },
+    load: { leaving: 0.25 },
     finds: ["I3", "I5"],
   },
   /** The service runs a statement again whose commit was lost, as if it had not happened. */
@@ -66,12 +69,13 @@ export const unprotected = {
       const refused = new WeakMap<Budget, Set<unknown>>();
       return async (statement, values, budget) => {
         const rows = await db.query(statement, values, budget);
-        if (statement.name === "orders.create") refused.set(budget, findRefused(rows as CreatedRow[], values));
+        if (statement.name === "orders.create")
+          refused.set(budget, findRefused(rows as CreatedRow[], values));
         if (statement.name !== "orders.get") return rows;
         return rows.filter((row) => !refused.get(budget)?.has((row as { id?: unknown }).id));
       };
     }),
-    faults: { names: ["drop_answer"], probability: 0.3 },
+    faults: { names: ["drop_answer"], probability: 0.15 },
     finds: ["I3", "I5"],
   },
 } as const satisfies Record<string, Unprotected>;
@@ -81,11 +85,17 @@ function decorate(toQuery: (db: Database) => Query): (db: Database) => Database 
 }
 
 /** Where the statements have the ids that are derived from the call. */
-const derivedIds: Readonly<Record<string, number>> = { "products.adjust_stock": 1, "orders.update_statuses": 5 };
+const derivedIds: Readonly<Record<string, number>> = {
+  "products.adjust_stock": 1,
+  "orders.update_statuses": 5,
+};
 
 function renewIds(statement: Statement<unknown>, values: readonly unknown[]): unknown[] {
   const ids = values[derivedIds[statement.name]!] as unknown[];
-  return values.with(derivedIds[statement.name]!, ids.map(() => randomUUID()));
+  return values.with(
+    derivedIds[statement.name]!,
+    ids.map(() => randomUUID()),
+  );
 }
 
 function replaceIds(
@@ -99,13 +109,18 @@ function replaceIds(
 
 const readCommitted: Statement<unknown> = {
   name: "test.read_committed",
+  readsOnly: false,
   text: "set transaction isolation level read committed",
 };
 
 /** Writes what was read before, without a lock. */
 function readThenWrite(text: string): string {
   const unlocked = replace(text, /(locked as \([^)]*\([^)]*\)[^)]*) for update/, "$1");
-  return replace(unlocked, "set on_hand = p.on_hand", "set on_hand = (select l.on_hand from locked l where l.id = p.id)");
+  return replace(
+    unlocked,
+    "set on_hand = p.on_hand",
+    "set on_hand = (select l.on_hand from locked l where l.id = p.id)",
+  );
 }
 
 type CreatedRow = { readonly n: number; readonly verdict: string };
@@ -115,7 +130,9 @@ function findRefused(rows: readonly CreatedRow[], [numbers, ids]: readonly unkno
   return new Set(refused.map(({ n }) => (ids as unknown[])[(numbers as number[]).indexOf(n)]));
 }
 
-/** Fails if there is nothing to replace: the statement has changed, and its protection is not switched off. */
+/**
+ * Fails if there is nothing to replace: the statement has changed, and its protection is not switched off.
+ */
 function replace(text: string, from: string | RegExp, to: string): string {
   const replaced = text.replace(from, to);
   if (replaced === text) throw new Error(`the statement has no ${from}`);

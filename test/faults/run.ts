@@ -1,15 +1,18 @@
-// Breaks the network between the service and its database, and looks whether it kept its promises.
+// Breaks what is between the service and its database, and looks whether the service kept its promises.
 import { parseArgs } from "node:util";
 import { startCluster, type Cluster } from "./cluster.ts";
-import { playRound, type Round } from "./rounds.ts";
+import type { Entry } from "./history.ts";
+import { killDatabase } from "./kills.ts";
+import type { Finding } from "./rig.ts";
+import { playRound } from "./rounds.ts";
 
 const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
-  --rounds M   how many rounds (default: 20)
-  --kill       instead of rounds: kill -9 of the database under load, ten times
+  --rounds M   how many rounds, or how many kills (default: 20, or 10)
+  --kill       instead of breaking the network, end the database under load with kill -9
 
-Prints a line for each round and exits with 1 after a round that broke an invariant.`;
+Prints a line for each round, or each kill, and exits with 1 when an invariant is broken.`;
 
 /** A round that breaks one invariant breaks it many times. */
 const shownMax = 5;
@@ -17,19 +20,21 @@ const shownMax = 5;
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const options = {
-    seed: { type: "string" },
-    rounds: { type: "string" },
-    kill: { type: "boolean" },
-    help: { type: "boolean" },
-  } as const;
-  const { values } = parseArgs({ options });
-  const seed = Number(values.seed ?? 1);
-  const rounds = Number(values.rounds ?? 20);
+  const { values } = parseArgs({
+    options: {
+      seed: { type: "string", default: "1" },
+      rounds: { type: "string" },
+      kill: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const seed = Number(values.seed);
+  const rounds = Number(values.rounds ?? (values.kill ? 10 : 20));
   if (values.help || !Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds)) {
     console.log(help);
     return values.help ? 0 : 2;
   }
+  if (values.kill) return playKills(seed, rounds);
   await using cluster = await startCluster();
   for (let n = 0; n < rounds; n++) if (!(await play(cluster, seed + n))) return 1;
   return 0;
@@ -38,28 +43,40 @@ async function main(): Promise<number> {
 async function play(cluster: Cluster, seed: number): Promise<boolean> {
   await using database = await cluster.clone();
   const start = performance.now();
-  const round = await playRound(seed, database);
+  const { history, injected, findings } = await playRound(seed, database);
   const ms = (performance.now() - start).toFixed(0);
-  console.log(`${toLine(round)}  ${ms} ms`);
-  if (round.violations.length === 0) return true;
-  for (const { invariant, ids, sentence } of round.violations.slice(0, shownMax)) {
-    console.error(`\n${invariant}: ${sentence}\n  ${ids.join("\n  ")}`);
-    for (const { client, invoked, returned, request, outcome } of round.history)
-      if (ids.some((id) => JSON.stringify([request, outcome]).includes(id)))
-        console.error(
-          `  [${invoked}, ${returned}] client ${client} ${JSON.stringify(request)} ${JSON.stringify(outcome)}`,
-        );
-  }
-  console.error(`\nAgain: npm run test:faults -- --seed ${seed} --rounds 1`);
-  return false;
+  const faults = [...injected].map(([name, times]) => `${name} ${times}`).join(", ");
+  console.log(
+    `seed ${seed}: ${toText(history)}; ${faults || "no faults"}; ${findings.length} violations; ${ms} ms`,
+  );
+  show(findings, history);
+  if (findings.length > 0) console.error(`\nAgain: npm run test:faults -- --seed ${seed} --rounds 1`);
+  return findings.length === 0;
 }
 
-function toLine({ seed, history, injected, violations }: Round): string {
+async function playKills(seed: number, kills: number): Promise<number> {
+  let count = 0;
+  const { history, findings } = await killDatabase(seed, kills, (readyMs) =>
+    console.log(`kill ${++count}: the service answered ${readyMs.toFixed(0)} ms after the database was back`),
+  );
+  console.log(`seed ${seed}: ${toText(history)}; ${findings.length} violations`);
+  show(findings, history);
+  return findings.length === 0 ? 0 : 1;
+}
+
+function toText(history: readonly Entry[]): string {
   const count = (kind: string): number => history.filter(({ outcome }) => outcome.kind === kind).length;
-  const faults = [...injected].map(([name, times]) => `${name} ${times}`).join(", ");
-  return [
-    `seed ${seed}: ${history.length} attempts, ${count("ok")} ok, ${count("failed")} failed, ${count("unknown")} unknown`,
-    `faults: ${faults || "none"}`,
-    `violations: ${violations.length}`,
-  ].join("; ");
+  return `${history.length} attempts, ${count("ok")} ok, ${count("failed")} failed, ${count("unknown")} unknown`;
+}
+
+/** Prints findings with the calls that they are about. */
+function show(findings: readonly Finding[], history: readonly Entry[]): void {
+  for (const { invariant, ids, sentence } of findings.slice(0, shownMax)) {
+    console.error(`\n${invariant}: ${sentence}`);
+    for (const { client, invoked, returned, request, outcome } of history) {
+      const text = `${JSON.stringify(request)} ${JSON.stringify(outcome)}`;
+      if (ids.some((id) => text.includes(id)))
+        console.error(`  ${invoked}-${returned} client ${client}: ${text}`);
+    }
+  }
 }

@@ -4,19 +4,23 @@ import type { Answer, Attempt } from "./caller.ts";
 import type { Line, Mutation, Outcome, Recorder, Request, Status } from "./history.ts";
 import type { Random } from "./random.ts";
 
-/** How much traffic. Calls are counted without their repetitions. */
+/** How much traffic. */
 export type Load = {
   readonly clients: number;
+  /** Without their repetitions. */
   readonly callsPerClient: number;
+  /** Of one call. */
   readonly attemptsMax: number;
+  /** The share of callers that leave before the answer; chance decides if it is not given. */
+  readonly leaving?: number;
 };
 
 /** Generates traffic. All of its clients know the same users, products and orders. */
 export type Traffic = {
   /** Creates what the others need; resolves when it is there. */
   open(): Promise<void>;
-  /** Calls at random until each client has made its calls, or `until` aborts. */
-  run(until?: AbortSignal): Promise<void>;
+  /** Calls at random until each client has made its calls, or it is over. */
+  run(isOver?: () => boolean): Promise<void>;
   /** Repeats acknowledged calls and reads everything, when nothing breaks any more. */
   close(): Promise<void>;
 };
@@ -35,7 +39,9 @@ const emails = [
   "BOB@EXAMPLE.COM",
   "eve@example.com",
 ];
-/** How long a caller waits. Without faults an answer takes some 5 ms; what hangs should not hold up a round. */
+/**
+ * How long a caller waits. Without faults an answer takes some 5 ms; what hangs should not hold up a round.
+ */
 const timeoutMs = { min: 150, max: 600 };
 const pauseMsMax = 15;
 
@@ -47,7 +53,7 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
   const names = new Map<string, string>();
   const acknowledged: Mutation[] = [];
   // How many callers leave before the answer, and how many call twice at once.
-  const leaving = random.pick([0.01, 0.05, 0.25]);
+  const leaving = load.leaving ?? random.pick([0.01, 0.05, 0.25]);
   const doubling = random.pick([0.01, 0.05, 0.2]);
   let unique = 0;
   let walks = 0;
@@ -86,7 +92,7 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
   }
 
   const mutate = (client: number, chance: Random, content: Content<Mutation>): Promise<Answer> =>
-    call(client, chance, { ...content, requestId: randomUUID() } as Mutation);
+    call(client, chance, { ...content, requestId: randomUUID() });
 
   async function walk(client: number, chance: Random, userId: string): Promise<void> {
     const number = ++walks;
@@ -170,7 +176,10 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
     return walk(client, chance, chance.chance(0.5) ? "" : chance.pick(users));
   }
 
-  /** Makes something that must be there. Each try is a call of its own: one that gave up may have happened, too. */
+  /**
+   * Makes something that must be there. Each try is a call of its own: one that gave up may have happened,
+   * too.
+   */
   async function insist(content: () => Content<Mutation>): Promise<string> {
     for (;;) {
       const { outcome } = await mutate(0, random, content());
@@ -192,11 +201,11 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
       for (const onHand of stocks)
         products.push(await insist(() => ({ method: "CreateProduct", name: `product ${++unique}`, onHand })));
     },
-    async run(until) {
+    async run(isOver = () => false) {
       const clients = Array.from({ length: load.clients }, () => random.fork());
       await Promise.all(
         clients.map(async (chance, client) => {
-          for (let n = 0; n < load.callsPerClient && !until?.aborted; n++) await act(client, chance);
+          for (let n = 0; n < load.callsPerClient && !isOver(); n++) await act(client, chance);
         }),
       );
     },

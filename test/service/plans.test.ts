@@ -7,7 +7,9 @@ import { createTestDatabase } from "../support/databases.ts";
 // Loading the server declares all statements.
 import "../../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
 
-/** The index that each statement reads its page or its rows from; the statements that only insert have none. */
+/**
+ * The index that each statement reads its page or its rows from; the statements that only insert have none.
+ */
 const indexes: Readonly<Record<string, readonly string[]>> = {
   "migrations.list": ["schema_migrations_pkey"],
   "secrets.create": [],

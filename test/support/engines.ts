@@ -4,8 +4,8 @@ import { parseConfig } from "../../src/config.ts";
 export type EngineProject = { readonly name: string; readonly globalSetup: string };
 
 /**
- * The engines that this machine has: always the embedded PostgreSQL, CockroachDB where a container engine answers, and
- * the server that TEST_DATABASE_URL names. Says what is not tested.
+ * The engines that this machine has: always the embedded PostgreSQL, CockroachDB where a container engine
+ * answers, and the server that TEST_DATABASE_URL names. Says what is not tested.
  */
 export async function findEngines(env: NodeJS.ProcessEnv): Promise<EngineProject[]> {
   const engines: EngineProject[] = [{ name: "postgresql", globalSetup: "test/support/setup-embedded.ts" }];

@@ -13,7 +13,9 @@ export type Fault =
   | { readonly kind: "cut_after" }
   /** The server finishes it and nothing is heard of this connection any more, nor of its end. */
   | { readonly kind: "hang" }
-  /** The server never hears of it and the answer is an error; a transaction is rolled back. 57P0x end the session. */
+  /**
+   * The server never hears of it; the answer is an error that fails the transaction or (57P0x) the session.
+   */
   | { readonly kind: "error"; readonly code: string }
   /** The server finishes it and the answer is an error. */
   | { readonly kind: "error_after"; readonly code: string }
@@ -64,7 +66,7 @@ export async function relay(link: Link, greeting: Message, requests: AsyncIterab
   await Promise.all([relayAnswers(link), relayRequests(link, requests)]);
 }
 
-/** Carries a cancellation. The server closes the connection when it has done what it can: the client waits for that. */
+/** Carries a cancellation. The client waits for the server to close: it has done then what it can. */
 export function cancel(client: Socket, server: Socket, request: Message): void {
   server.on("close", () => client.end()).resume();
   server.write(request.bytes);

@@ -3,7 +3,7 @@ import { toClientConfig } from "../../src/db/connection.ts";
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import type { Shop } from "./shop.ts";
 
-/** Holds a product's row, so that calls which change its stock wait until disposal, or until they are cut off. */
+/** Holds a product's row, so that calls which change its stock wait until disposal or until they are cut. */
 export async function holdProduct(shop: Shop, { id }: Product): Promise<AsyncDisposable> {
   const client = new pg.Client(toClientConfig(shop.connection));
   client.on("error", () => {});
@@ -17,7 +17,7 @@ export async function holdProduct(shop: Shop, { id }: Product): Promise<AsyncDis
   };
 }
 
-/** The value of a metric, its labels included in the name as Prometheus writes them; undefined if there is none. */
+/** The value of a metric, whose name includes its labels as Prometheus writes them; undefined if none. */
 export async function readMetric(shop: Shop, name: string): Promise<number | undefined> {
   const text = await (await fetch(`http://127.0.0.1:${shop.server.admin.port}/metrics`)).text();
   const value = text.split("\n").find((each) => each.startsWith(`${name} `));

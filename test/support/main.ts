@@ -9,7 +9,7 @@ export function startMain(env: NodeJS.ProcessEnv): Program {
   return run(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
 }
 
-/** Starts the service, which is to end with 1 after one line on standard error, and answers what that line says. */
+/** Starts the service, which is to end with 1 after one line on standard error; answers what it says. */
 export async function refusalOf(env: NodeJS.ProcessEnv): Promise<string> {
   const { code, stdout, stderr } = await runToEnd(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
   expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^commerce-core failed: .+\n$/)]);

@@ -6,7 +6,7 @@ import { startProxy, type Proxy } from "./proxy.ts";
 
 /** Enough for what a test does. */
 export const limits: Config["pool"] = {
-  connsMax: 10,
+  connsMax: 4,
   connsMin: 0,
   queueMax: 100,
   waitMsMax: 10_000,
@@ -14,15 +14,28 @@ export const limits: Config["pool"] = {
   idleMsMax: 300_000,
 };
 
-/** Opens a database for one test. Whatever the test does to it, its pool gets all places back, or the test fails. */
+/** Opens a database for one test, which fails if the pool has not got all its places back in the end. */
 export function openDatabase(connection: Connection, change: Partial<Config["pool"]> = {}): Database {
   const db = createDatabase(connection, inject("engine").engine, { ...limits, ...change });
   onTestFinished(async () => {
     const isAtRest = (): boolean => db.stats().used === 0 && db.stats().waiting === 0;
     await vi.waitUntil(isAtRest, { timeout: 5_000 });
+    await takeAll(db);
     await db[Symbol.asyncDispose]();
   });
   return db;
+}
+
+/** Has as many transactions open at once as there are places, which is impossible when one has leaked. */
+async function takeAll(db: Database): Promise<void> {
+  const { max } = db.stats();
+  const all = Promise.withResolvers<void>();
+  let taken = 0;
+  const take = (): Promise<void> => {
+    if (++taken === max) all.resolve();
+    return all.promise;
+  };
+  await Promise.all(Array.from({ length: max }, () => db.transaction(budget(), take)));
 }
 
 /** Opens a proxy for one test. */

@@ -16,7 +16,7 @@ export type Ended = {
 export type Program = AsyncDisposable & {
   readonly pid: number;
   readonly ended: Promise<Ended>;
-  /** All of standard output as soon as the text is in it. Rejects, with what there was, if the program ends before. */
+  /** All of standard output once the text is in it. Rejects, with all output, if the program ends before. */
   printed(text: string): Promise<string>;
   /** Sends a signal to the program alone, as a supervisor does. */
   signal(name: NodeJS.Signals): void;
@@ -31,8 +31,8 @@ afterAll(async () => {
 });
 
 /**
- * Starts a program in the root of the repository. Its environment is what is given here and nothing that configures the
- * tests; PATH begins with the programs of package.json.
+ * Starts a program in the root of the repository. Its environment is what is given here and nothing that
+ * configures the tests; PATH begins with the programs of package.json.
  */
 export function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Program {
   const { PATH, HOME, TMPDIR } = process.env;

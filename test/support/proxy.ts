@@ -14,7 +14,7 @@ export type Exchange = {
   readonly statement: string;
 };
 
-/** A PostgreSQL server as a client on a bad network sees it. Cancellations pass. Disposal ends all connections. */
+/** A PostgreSQL server as seen through a bad network. Cancellations pass. Disposal ends all connections. */
 export type Proxy = AsyncDisposable & {
   /** To the server, through the proxy. */
   readonly connection: Connection;

@@ -17,7 +17,7 @@ import { createGrpcJsTransport } from "./clients.ts";
 import { runToEnd } from "./processes.ts";
 import type { Shop } from "./shop.ts";
 
-/** The ways in which callers reach the service, by protocol and client, each as a transport for Connect's clients. */
+/** The ways into the service, by protocol and client, each as a transport for Connect's clients. */
 export const WAYS = {
   "gRPC on the gRPC port by @grpc/grpc-js": ({ server }) =>
     createGrpcJsTransport(`127.0.0.1:${server.grpc.port}`),
@@ -61,7 +61,7 @@ export function bufCurl(...args: readonly string[]) {
   return runToEnd("buf", ["curl", "--http2-prior-knowledge", "--protocol", "grpc", ...args]);
 }
 
-/** Sends the JSON of a request and is answered the JSON of a message or of an error, as Connect writes it. Unary only. */
+/** Sends a request as JSON; is answered a message or an error, as Connect writes them. Unary only. */
 function createJsonTransport(
   send: (path: string, body: string) => Promise<{ readonly ok: boolean; readonly text: string }>,
 ): Transport {

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 /** A message of PostgreSQL's protocol: its type, "" for the first one of a client, and all its bytes. */
 export type Message = { readonly type: string; readonly bytes: Buffer };
 
-/** Splits what arrives on a socket into messages, until its end. A `client` begins with a message without a type. */
+/** Splits what arrives on a socket into messages. A `client` begins with a message without a type. */
 export async function* readMessages(socket: Socket, sender: "client" | "server"): AsyncGenerator<Message> {
   let typeLength = sender === "client" ? 0 : 1;
   let rest = Buffer.alloc(0);
@@ -26,7 +26,7 @@ export function isCancelRequest({ bytes }: Message): boolean {
   return bytes.readInt32BE(4) === 80877102;
 }
 
-/** Whether the server answers a client's messages up to this one, and then says that it is ready (Query, Sync). */
+/** Whether the server, after a client's message, says that it is ready for more (Query, Sync). */
 export function endsExchange({ type }: Message): boolean {
   return type === "Q" || type === "S";
 }

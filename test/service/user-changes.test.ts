@@ -1,0 +1,102 @@
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { failure } from "../support/errors.ts";
+import { openShop, price } from "../support/shop.ts";
+
+test("UpdateUser changes what the mask names and gives a new etag", async () => {
+  await using shop = await openShop();
+  const ada = await shop.user();
+
+  const { user } = await shop.users.updateUser({
+    user: { ...ada, name: "Countess", email: "countess@example.com" },
+    updateMask: { paths: ["name"] },
+  });
+
+  expect(user).toMatchObject({ name: "Countess", email: ada.email, etag: '"2"', createTime: ada.createTime });
+  expect(user!.updateTime).not.toEqual(ada.updateTime);
+});
+
+test("UpdateUser without a mask changes the fields that are not empty", async () => {
+  await using shop = await openShop();
+  const ada = await shop.user();
+
+  const { user } = await shop.users.updateUser({ user: { id: ada.id, email: "Countess@Example.com" } });
+
+  expect(user).toMatchObject({ name: ada.name, email: "countess@example.com" });
+});
+
+test("UpdateUser fails with ABORTED for a stale etag and changes nothing", async () => {
+  await using shop = await openShop();
+  const ada = await shop.user();
+  await shop.users.updateUser({ user: { ...ada, name: "Countess" } });
+
+  const failed = await failure(shop.users.updateUser({ user: { ...ada, name: "Eve" } }));
+
+  expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id: ada.id } });
+  expect((await shop.users.getUser({ id: ada.id })).user!.name).toBe("Countess");
+});
+
+test("UpdateUser repeated with its request_id succeeds although its etag is stale by now", async () => {
+  await using shop = await openShop();
+  const ada = await shop.user();
+  const request = { user: { ...ada, name: "Countess" }, requestId: randomUUID() };
+  await shop.users.updateUser(request);
+  const { user: latest } = await shop.users.updateUser({ user: { id: ada.id, name: "Lovelace" } });
+
+  const repeated = await shop.users.updateUser(request);
+
+  expect(repeated.user).toEqual(latest);
+});
+
+test("UpdateUser fails with ALREADY_EXISTS for an email that another user has", async () => {
+  await using shop = await openShop();
+  const [ada, eve] = [await shop.user(), await shop.user()];
+
+  const failed = await failure(shop.users.updateUser({ user: { id: eve.id, email: ada.email } }));
+
+  expect(failed).toMatchObject({ code: "AlreadyExists", reason: "EMAIL_TAKEN" });
+});
+
+test("DeleteUser fails with FAILED_PRECONDITION for a user with orders", async () => {
+  await using shop = await openShop();
+  const order = await shop.order([await shop.product()]);
+
+  const failed = await failure(shop.users.deleteUser({ id: order.userId }));
+
+  expect(failed).toMatchObject({
+    code: "FailedPrecondition",
+    reason: "USER_HAS_ORDERS",
+    subjects: [`commerce.user.v1.User/${order.userId}`],
+  });
+  expect((await shop.orders.getOrder({ id: order.id })).order).toEqual(order);
+});
+
+test("DeleteUser with force deletes the orders too and returns the stock of those that were not shipped", async () => {
+  await using shop = await openShop();
+  const [lamp, ada] = [await shop.product(100n), await shop.user()];
+  const place = async (): Promise<string> => {
+    const items = [{ productId: lamp.id, quantity: 10, unitPrice: price }];
+    return (await shop.orders.createOrder({ userId: ada.id, items })).order!.id;
+  };
+  const [pending, shipped] = [await place(), await place()];
+  await shop.orders.updateOrderStatus({ id: shipped, status: 2 });
+  await shop.orders.updateOrderStatus({ id: shipped, status: 3 });
+
+  await shop.users.deleteUser({ id: ada.id, force: true });
+
+  expect(await failure(shop.users.getUser({ id: ada.id }))).toMatchObject({ code: "NotFound" });
+  expect(await failure(shop.orders.getOrder({ id: pending }))).toMatchObject({ code: "NotFound" });
+  expect((await shop.inventory.getProduct({ id: lamp.id })).product!.onHand).toBe(90n);
+});
+
+test("DeleteUser repeated with its request_id succeeds, and without it fails with NOT_FOUND", async () => {
+  await using shop = await openShop();
+  const { id } = await shop.user();
+  const requestId = randomUUID();
+  await shop.users.deleteUser({ id, requestId });
+
+  const repeated = shop.users.deleteUser({ id, requestId });
+
+  await expect(repeated).resolves.toBeDefined();
+  expect(await failure(shop.users.deleteUser({ id }))).toMatchObject({ code: "NotFound" });
+});

@@ -32,7 +32,7 @@ create table products (
   create_time timestamp with time zone not null default now(),
   update_time timestamp with time zone not null default now(),
   constraint products_pkey PRIMARY KEY (id),
-  constraint products_on_hand_check CHECK (on_hand >= 0 AND on_hand <= '1000000000000'::bigint)
+  constraint products_on_hand_check CHECK (on_hand >= 0)
 );
 
 CREATE INDEX products_create_time_idx ON products USING btree (create_time DESC, id DESC);

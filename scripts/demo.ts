@@ -3,7 +3,7 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { createClient } from "@connectrpc/connect";
+import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import pLimit from "p-limit";
 import { parseConfig } from "../src/config.ts";
@@ -32,6 +32,7 @@ import {
   placeOrder,
   type Shop,
 } from "./demo/shop.ts";
+import { writeOrders } from "./demo/write.ts";
 
 const options = {
   url: { type: "string" },
@@ -40,6 +41,7 @@ const options = {
   users: { type: "string", default: "40" },
   products: { type: "string", default: "200" },
   seed: { type: "string", default: "1" },
+  write: { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -52,10 +54,17 @@ const help = `npm run demo -- [options]
   --users N          users who buy (40)
   --products N       products to sell, a few of them popular and a few scarce (200)
   --seed N           decides who buys what (1)
+  --write FILE       place no orders: create users and products on the server of --url, and write the orders
+                     to a file for npm run import
 
 Exit code 1 if a check fails, 2 if an option cannot be read.`;
 
-type Options = { readonly size: Size; readonly concurrency: number; readonly url: string | undefined };
+type Options = {
+  readonly size: Size;
+  readonly concurrency: number;
+  readonly url: string | undefined;
+  readonly write: string | undefined;
+};
 
 const asked = readOptions();
 try {
@@ -65,8 +74,13 @@ try {
   process.exitCode = 1;
 }
 
-async function main({ size, concurrency, url }: Options): Promise<number> {
+async function main({ size, concurrency, url, write }: Options): Promise<number> {
   const each = createEach(pLimit(concurrency), process.stdout);
+  if (write !== undefined) {
+    await withShop(url!, [], (shop) => writeOrders(shop, size, each, write));
+    console.log(`${write}: ${size.orders} orders; npm run import -- --url ${url} ${write}`);
+    return 0;
+  }
   const checks = url === undefined ? await runAlone(size, each) : await runAgainst(url, size, each);
   return report(checks);
 }
@@ -84,7 +98,8 @@ function readOptions(): Options | "help" {
       products: toCount("products", values.products),
       seed: toCount("seed", values.seed),
     };
-    return { size, concurrency: toCount("concurrency", values.concurrency), url };
+    if (values.write !== undefined && url === undefined) throw new Error("--write needs --url");
+    return { size, concurrency: toCount("concurrency", values.concurrency), url, write: values.write };
   } catch (error) {
     console.error(`${toMessage(error)}; --help lists the options`);
     return process.exit(2);
@@ -118,18 +133,27 @@ async function runAlone(size: Size, each: Each): Promise<Check[]> {
 
 async function runAgainst(url: string, size: Size, each: Each): Promise<Check[]> {
   const meter = createMeter();
-  const sessionManager = new Http2SessionManager(url);
-  const transport = createGrpcTransport({ baseUrl: url, sessionManager, interceptors: [meter.interceptor] });
-  const shop: Shop = {
-    users: createClient(UserService, transport),
-    orders: createClient(OrderService, transport),
-    inventory: createClient(InventoryService, transport),
-  };
   console.log(`${url}: ${size.orders} orders of ${size.products} products by ${size.users} users\n`);
-  try {
+  return await withShop(url, [meter.interceptor], async (shop) => {
     const { checks, orders, refused } = await trade(shop, size, each);
     console.log(`\n${[...toSummary(orders, refused), "", ...meter.lines()].join("\n")}\n`);
     return checks;
+  });
+}
+
+async function withShop<T>(
+  url: string,
+  interceptors: Interceptor[],
+  use: (shop: Shop) => Promise<T>,
+): Promise<T> {
+  const sessionManager = new Http2SessionManager(url);
+  const transport = createGrpcTransport({ baseUrl: url, sessionManager, interceptors });
+  try {
+    return await use({
+      users: createClient(UserService, transport),
+      orders: createClient(OrderService, transport),
+      inventory: createClient(InventoryService, transport),
+    });
   } finally {
     // An idle connection would keep this process alive.
     sessionManager.abort();

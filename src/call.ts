@@ -5,6 +5,8 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 export type Call = {
   /** Aborts when the caller has left or the deadline has passed; its reason is the DomainError to answer. */
   readonly signal: AbortSignal;
+  /** Aborts when the server is about to stop. A stream that may last ends then, where it can be resumed. */
+  readonly draining: AbortSignal;
   /** When the caller stops waiting, in milliseconds since the epoch. */
   readonly deadlineMs: number;
   /** Who calls: the token's subject, or "anonymous". Part of every derived id. */

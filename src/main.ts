@@ -1,64 +1,8 @@
-// The process: environment → configuration → server → a signal → the end. Exit codes: 0 stopped, 1 failed, 2
-// misconfigured.
-import process from "node:process";
-import { ConfigError, parseConfig, type Address, type Config } from "./config.ts";
-import { startServer, type Server } from "./server.ts";
+// The entry. Compiled code is kept between starts, which saves a third of the start and 25 MiB of memory,
+// that of the program that strips the types; so nothing else may be imported before. Where it cannot be kept,
+// all works the same.
+import { enableCompileCache } from "node:module";
+import path from "node:path";
 
-function toText({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-function welcome(config: Config, server: Server): string {
-  const { database, tls } = config;
-  const where =
-    database.kind === "embedded"
-      ? `embedded in ${database.dataDir}`
-      : `${toText(database.connection)}/${database.connection.database}`;
-  const seconds = performance.now() / 1000;
-  const scheme = tls ? "https" : "http";
-  const call = `${scheme}://${toText(server.grpc)}/commerce.user.v1.UserService/ListUsers`;
-  const plain = tls ? "" : "--http2-prior-knowledge ";
-  return `commerce-core is ready after ${seconds.toFixed(2)} s on ${server.databaseVersion}, ${where}
-  gRPC                      ${toText(server.grpc)}
-  Connect, gRPC-Web, JSON   ${scheme}://${toText(server.http)}
-  admin                     http://${toText(server.admin)} (/livez /readyz /metrics)
-Try:
-  npx buf curl ${plain}--protocol grpc -d '{"pageSize": 3}' ${call}
-`;
-}
-
-function readConfig(): Config {
-  try {
-    return parseConfig(process.env);
-  } catch (error) {
-    return fail(error);
-  }
-}
-
-function fail(error: unknown): never {
-  if (error instanceof ConfigError) {
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
-  }
-  process.stderr.write(`commerce-core failed: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
-
-const config = readConfig();
-const asked = new Promise<undefined>((resolve) => {
-  let signals = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.on(signal, () => {
-      // The second signal does not wait for the calls in flight.
-      if (++signals > 1) fail(new Error(`stopped at once by a second ${signal}`));
-      resolve(undefined);
-    });
-});
-const server = await startServer(config).catch(fail);
-process.stdout.write(welcome(config, server));
-const failure = await Promise.race([asked, server.failed]);
-if (failure === undefined) process.stdout.write("stopping: calls in flight may finish\n");
-const drained = await server.stop().catch(fail);
-if (failure !== undefined) fail(failure);
-if (!drained) fail(new Error("some calls had not finished after the grace period and were cut off"));
-process.stdout.write("stopped\n");
+enableCompileCache(path.join(import.meta.dirname, "../node_modules/.cache/commerce-core"));
+await import("./process.ts");

@@ -21,8 +21,11 @@ import { createHealth, healthService, type Health } from "./rpc/health.ts";
 import { startHttpDoor } from "./rpc/http.ts";
 import { bind, createPipeline, type Binding } from "./rpc/pipeline.ts";
 import { reflectionServices } from "./rpc/reflection.ts";
+import { toStatus } from "./rpc/status.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
+import { createRequestValidator } from "./rpc/validation.ts";
+import { importService } from "./services/imports.ts";
 import { inventoryService } from "./services/inventory.ts";
 import { orderService } from "./services/orders.ts";
 import { createPages, type Pages } from "./services/pages.ts";
@@ -114,9 +117,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 
 function bindAll(db: Database, lanes: Lanes, pages: Pages, health: Health): Binding[] {
   const reflection = reflectionServices([...services, HealthService]);
+  const imports = importService(db, { check: createRequestValidator().check, toStatus });
   return [
     bind(UserService, userService(db, lanes, pages)),
-    bind(OrderService, orderService(db, lanes, pages)),
+    bind(OrderService, { ...orderService(db, lanes, pages), ...imports }),
     bind(InventoryService, inventoryService(db, lanes, pages)),
     bind(HealthService, healthService(health)),
     bind(ServerReflection, reflection.v1),

@@ -25,6 +25,7 @@ test("without any variable the service runs on loopback with a database of its o
       messageBytesMax: 4_194_304,
       deadlineMsDefault: 5000,
       deadlineMsMax: 60_000,
+      coalesce: true,
     },
     tls: undefined,
     auth: undefined,

@@ -137,7 +137,7 @@ test.each([
     [],
     { DATABASE_URL: "postgres://a@127.0.0.1:1/a" },
     1,
-    /^connect ECONNREFUSED [^\n]*\n$/,
+    /^the database at [^\n]* cannot be reached: connect ECONNREFUSED [^\n]*\n$/,
   ],
 ])("npm run migrate fails for %s without a stack", async (_, args, env, code, stderr) => {
   const result = await runScript(args, env);

@@ -44,7 +44,7 @@ const parts: readonly Part[] = [
     withoutPackages: [...transports, "pg"],
   },
   { name: "server", files: /^src\/server\.ts$/, arrows: anything, withoutPackages: [] },
-  { name: "main", files: /^src\/main\.ts$/, arrows: anything, withoutPackages: [] },
+  { name: "main", files: /^src\/(main|process)\.ts$/, arrows: anything, withoutPackages: [] },
 ];
 
 /** Their types are the vocabulary of all parts. */
@@ -82,11 +82,11 @@ test.each([
   expect(findImports(file, text).filter((imported) => !isAllowed(file, imported))).toEqual([]);
 });
 
-test("only main.ts asks for the environment, the arguments and the terminal of the process", () => {
+test("only process.ts asks for the environment, the arguments and the terminal of the process", () => {
   // What the process is (its pid, its platform, its user) anybody may ask.
   const ask = /\bprocess\.(env|argv|exit|exitCode|on|once|stdin|stdout|stderr|cwd)\b/;
 
-  expect(findLines(["src/**/*.ts"], ask).filter((line) => !line.startsWith("src/main.ts:"))).toEqual([]);
+  expect(findLines(["src/**/*.ts"], ask).filter((line) => !line.startsWith("src/process.ts:"))).toEqual([]);
 });
 
 test("lines have up to 110 columns, but for titles of tests, which do not break", () => {

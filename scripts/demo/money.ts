@@ -19,3 +19,10 @@ export function formatNanos(nanos: bigint): string {
   const decimals = String((nanos % nanosPerUnit) / 100_000n).padStart(4, "0");
   return `${(nanos / nanosPerUnit).toLocaleString("en-US")}.${decimals} ${currencyCode}`;
 }
+
+/** Reads a decimal such as 9.99 as units and nanos. */
+export function parseDecimal(text: string): { units: bigint; nanos: number } {
+  const [, units, decimals = ""] = /^(\d{1,15})(?:\.(\d{1,9}))?$/.exec(text) ?? [];
+  if (units === undefined) throw new Error(`the price ${text} is not a decimal such as 9.99`);
+  return { units: BigInt(units), nanos: Number(decimals.padEnd(9, "0")) };
+}

@@ -58,7 +58,8 @@ const insertItems = statement<AddedRow>(
     from orders where id = any($8::uuid[]) order by id for update
   ),
   known as (
-    select r.n, k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price as same
+    select r.n,
+      k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price as same
     from request r join lateral (
       select product_id, quantity, unit_price from order_items i
       where i.order_id = r.order_id and i.id = r.id limit 1
@@ -67,8 +68,8 @@ const insertItems = statement<AddedRow>(
   asked as (
     select r.n, r.order_id, r.id, r.product_id, r.quantity, r.unit_price,
       o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version,
-      case when k.same then 'existed' when k.n is not null then 'reused' when o.id is null then 'unknown_order'
-        when o.status in ('delivered', 'cancelled') then 'final'
+      case when k.same then 'existed' when k.n is not null then 'reused'
+        when o.id is null then 'unknown_order' when o.status in ('delivered', 'cancelled') then 'final'
         when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $9::int4 then 'full'
         when o.total + r.quantity * r.unit_price > $10::decimal then 'over' else 'possible' end as verdict
     from request r left join locked o on o.id = r.order_id left join known k on k.n = r.n
@@ -127,7 +128,8 @@ const insertItems = statement<AddedRow>(
     update products p
     set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = now()
     from (
-      select product_id, sum(quantity)::int8 as quantity from accepted where reserves_stock group by product_id
+      select product_id, sum(quantity)::int8 as quantity
+      from accepted where reserves_stock group by product_id
     ) t
     where p.id = t.product_id
   )

@@ -21,7 +21,9 @@ export type Lender = {
   fence(budget: Budget, session: Session): Promise<void>;
 };
 
-/** An attempt is given half of the time left, but at least this: a statement that waits for locks needs some. */
+/**
+ * An attempt is given half of the time left, but at least this: a statement that waits for locks needs some.
+ */
 const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
 const stopMsMax = 1_000;
@@ -112,8 +114,8 @@ export function createLender(pool: Pool, engine: Engine): Lender {
 }
 
 /**
- * How long an attempt may go without an answer. A connection can be dead without a word, and half of the time must be
- * left to find out on another one. setTimeout takes no more than 2^31 - 1.
+ * How long an attempt may go without an answer. A connection can be dead without a word, and half of the time
+ * must be left to find out on another one. setTimeout takes no more than 2^31 - 1.
  */
 function toAttemptMs({ deadlineMs }: Budget): number {
   return Math.min(Math.max((deadlineMs - Date.now()) / 2, attemptMsMin), 2 ** 31 - 1);

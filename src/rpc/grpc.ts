@@ -54,7 +54,8 @@ export async function startGrpcDoor(
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     ...OPTIONS,
-    // One limit for all methods, and each has its own: what is above that one is refused when it has been read.
+    // One limit for all methods, and each has its own: what is above that one is refused when it has been
+    // read.
     "grpc.max_receive_message_length": Math.max(...methods.map(({ requestBytesMax }) => requestBytesMax)),
     "grpc.max_send_message_length": messageBytesMax,
   });

@@ -178,9 +178,12 @@ function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
-    if (!handler) return refuse(request, response, `no method ${path}`);
-    if (request.httpVersionMajor < 2 && bidirectional.has(path))
-      return refuse(request, response, `${path} streams in both directions, which needs HTTP/2`);
+    if (!handler) return refuse(request, response, 404, `no method ${path}`);
+    if (request.httpVersionMajor < 2 && bidirectional.has(path)) {
+      // Nobody reads what the caller is about to send.
+      response.setHeader("connection", "close");
+      return refuse(request, response, 505, `${path} streams in both directions, which needs HTTP/2`);
+    }
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
       universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
@@ -196,15 +199,13 @@ function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
 }
 
 /** UNIMPLEMENTED as the caller's protocol spells it. */
-function refuse(request: Request, response: Response, message: string): void {
-  // Nobody reads what a caller who streams is about to send.
-  if (request.httpVersionMajor < 2) response.setHeader("connection", "close");
+function refuse(request: Request, response: Response, status: number, message: string): void {
   if (request.headers["content-type"]?.startsWith("application/grpc")) {
     const trailers = { "grpc-status": "12", "grpc-message": encodeURIComponent(message) };
     response.writeHead(200, { "content-type": request.headers["content-type"], ...trailers }).end();
   } else {
     const body = JSON.stringify({ code: "unimplemented", message });
-    response.writeHead(404, { "content-type": "application/json" }).end(body);
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
   }
 }
 

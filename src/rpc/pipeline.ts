@@ -7,7 +7,7 @@ import {
   type MessageInitShape,
 } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import { DomainError } from "../db/errors.ts";
+import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -22,6 +22,7 @@ import {
   type Lifetimes,
 } from "./lifetime.ts";
 import { createRequestIds, type RequestIds } from "./request-id.ts";
+import { createSlots, type Slots } from "./slots.ts";
 import type { Observer, Telemetry } from "./telemetry.ts";
 import { createRequestValidator, type RequestValidator } from "./validation.ts";
 
@@ -31,6 +32,8 @@ export type Requests = Message | AsyncIterable<Message>;
 /** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
 export type Method = {
   readonly desc: DescMethod;
+  /** The largest request that a door reads. */
+  readonly requestBytesMax: number;
   readonly handler:
     | {
         readonly answers: "once";
@@ -53,7 +56,10 @@ export function bind<S extends DescService>(service: S, implementation: Service<
 /** The methods of all services, ready to be served. */
 export type Pipeline = {
   readonly methods: readonly Method[];
-  /** Ends the streams that would never end by themselves (health watches), so that doors can drain. */
+  /**
+   * Ends the streams that would outlast a drain: health watches at once, imports when their chunk has been
+   * answered.
+   */
   readonly drain: () => void;
 };
 
@@ -62,9 +68,6 @@ export type Pipeline = {
 const STREAM_DEADLINES: Deadlines = { msDefault: 60_000, msMax: 3_600_000 };
 // A watch of health lasts as long as its connection.
 const WATCH_DEADLINES: Deadlines = { msDefault: Infinity, msMax: Infinity };
-// Shed callers come back spread over this time, not all at once.
-const RETRY_AFTER_MS_MIN = 100;
-const RETRY_AFTER_MS_MAX = 1_000;
 
 /**
  * What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else
@@ -91,6 +94,7 @@ type Shared = {
   readonly validator: RequestValidator;
   readonly authenticate: Authenticate;
   readonly slots: Slots;
+  readonly draining: AbortSignal;
 };
 
 /**
@@ -112,7 +116,8 @@ export function createPipeline(
   const lifetimes = createLifetimes((err, id) => telemetry.logger.error({ err, id }, "internal error"));
   const validator = createRequestValidator();
   const slots = createSlots(calls.inFlightMax, telemetry);
-  const shared: Shared = { lifetimes, validator, authenticate, slots };
+  const draining = new AbortController();
+  const shared: Shared = { lifetimes, validator, authenticate, slots, draining: draining.signal };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     validator.warm(desc);
@@ -126,14 +131,19 @@ export function createPipeline(
       requestIds: createRequestIds(desc),
       implementation: method.bind(implementation),
     };
+    const requestBytesMax = toRequestBytesMax(desc, calls);
     return desc.methodKind === "unary" || desc.methodKind === "client_streaming"
-      ? { desc, handler: { answers: "once", call: answerOnce(rpc, shared) } }
-      : { desc, handler: { answers: "stream", call: answerStream(rpc, shared) } };
+      ? { desc, requestBytesMax, handler: { answers: "once", call: answerOnce(rpc, shared) } }
+      : { desc, requestBytesMax, handler: { answers: "stream", call: answerStream(rpc, shared) } };
   };
   const methods = bindings.flatMap(({ service, implementation }) =>
     service.methods.map((desc) => toMethod(desc, implementation)),
   );
-  return { methods, drain: () => lifetimes.drain() };
+  const drain = (): void => {
+    draining.abort();
+    lifetimes.drain();
+  };
+  return { methods, drain };
 }
 
 function answerOnce(rpc: Rpc, shared: Shared) {
@@ -142,8 +152,8 @@ function answerOnce(rpc: Rpc, shared: Shared) {
     try {
       const call = await toCall(rpc, shared, incoming, deadlineMs);
       const checked = check(rpc, shared, requests, call.signal);
-      const explain = rpc.requestIds.fill(checked);
-      const answer = Promise.resolve(rpc.implementation(checked, call));
+      const { filled, explain } = rpc.requestIds.fill(checked);
+      const answer = Promise.resolve(rpc.implementation(filled, call));
       return create(rpc.desc.output, (await answer.catch(explain)) as Init);
     } finally {
       shared.slots.release(rpc);
@@ -165,8 +175,8 @@ function answerStream(rpc: Rpc, shared: Shared) {
     try {
       const call = await toCall(rpc, shared, incoming, deadlineMs);
       const checked = check(rpc, shared, requests, call.signal);
-      const explain = rpc.requestIds.fill(checked);
-      const answers = rpc.implementation(checked, call) as AsyncIterable<Init>;
+      const { filled, explain } = rpc.requestIds.fill(checked);
+      const answers = rpc.implementation(filled, call) as AsyncIterable<Init>;
       try {
         for await (const answer of answers) yield create(rpc.desc.output, answer);
       } catch (error) {
@@ -203,7 +213,7 @@ async function toCall(rpc: Rpc, shared: Shared, incoming: Incoming, deadlineMs: 
   const { signal } = incoming.controller;
   const principal = rpc.infrastructure ? "anonymous" : await shared.authenticate(incoming.header, rpc.desc);
   signal.throwIfAborted();
-  return { signal, deadlineMs, principal };
+  return { signal, draining: shared.draining, deadlineMs, principal };
 }
 
 /** The requests after validation: streamed ones each when the handler takes it. */
@@ -221,32 +231,16 @@ function check(rpc: Rpc, { validator }: Shared, requests: Requests, signal: Abor
   })();
 }
 
-type Slots = { readonly take: (rpc: Rpc) => void; readonly release: (rpc: Rpc) => void };
-
 /**
- * Bounds the handlers that run. A slot is released when its handler has really stopped, not when its caller
- * has been answered: what must be bounded is the work.
+ * An import in one request may be this large, 70,000 orders of three items: a file of a usual size. A stream
+ * of requests has no use for large ones, and many of them may wait.
  */
-function createSlots(inFlightMax: number, telemetry: Telemetry): Slots {
-  let taken = 0;
-  telemetry.gauge("rpc_server_in_flight", "Handlers that are running.", () => taken);
-  const countShed = telemetry.counter("rpc_server_shed_total", "Calls refused under overload.", "method");
-  return {
-    take({ desc, infrastructure }) {
-      if (infrastructure) return;
-      if (taken >= inFlightMax) {
-        countShed(desc.name);
-        const retryAfterMs = RETRY_AFTER_MS_MIN + Math.random() * (RETRY_AFTER_MS_MAX - RETRY_AFTER_MS_MIN);
-        throw new DomainError("exhausted", "TOO_MANY_CALLS", "too many calls in flight", {
-          retryAfterMs: Math.round(retryAfterMs),
-        });
-      }
-      taken += 1;
-    },
-    release({ infrastructure }) {
-      if (!infrastructure) taken -= 1;
-    },
-  };
+const IMPORT_BYTES_MAX = 16 * 2 ** 20;
+const { importOrders, importOrderItems } = OrderService.method;
+
+function toRequestBytesMax(desc: DescMethod, { messageBytesMax }: CallLimits): number {
+  const isImport = desc === importOrders || desc === importOrderItems;
+  return isImport ? Math.max(IMPORT_BYTES_MAX, messageBytesMax) : messageBytesMax;
 }
 
 function toDeadlines(desc: DescMethod, calls: CallLimits): Deadlines {

@@ -6,34 +6,51 @@ import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 /** What the pipeline does with a method's idempotency key (AIP-155). */
 export type RequestIds = {
   /**
-   * Gives a request without a key one of ours, so that our own attempts share it, and returns what throws the
-   * error to answer for a failure. Streamed requests bring their keys themselves.
+   * Gives a request without a key one of ours, so that our own attempts share it, and returns it with what
+   * throws the error to answer for a failure. Of streamed requests it is the first that has the key.
    */
-  fill(request: Message | AsyncIterable<Message>): (error: unknown) => never;
+  fill(request: Message | AsyncIterable<Message>): {
+    readonly filled: Message | AsyncIterable<Message>;
+    readonly explain: (error: unknown) => never;
+  };
 };
 
-const rethrow = (error: unknown): never => {
+const rethrow: (error: unknown) => never = (error) => {
   throw error;
 };
 
 /** Reads from the contract which field of a method's requests is the idempotency key, if any is. */
 export function createRequestIds(method: DescMethod): RequestIds {
   const name = hasOption(method, policy) ? getOption(method, policy).idempotencyKeyField : "";
-  if (name === "") return { fill: () => rethrow };
+  if (name === "") return { fill: (request) => ({ filled: request, explain: rethrow }) };
   const field = method.input.fields.find((each) => each.name === name);
   if (field === undefined)
     throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
   const key = field.localName;
+  const fillOne = (request: Message): ((error: unknown) => never) => {
+    const values = request as unknown as Record<string, string>;
+    if (values[key]) return explainGiven;
+    const made = randomUUID();
+    values[key] = made;
+    return (error) => explainMade(error, name, made);
+  };
   return {
     fill(request) {
-      if (Symbol.asyncIterator in request) return rethrow;
-      const values = request as unknown as Record<string, string>;
-      if (values[key]) return explainGiven;
-      const made = randomUUID();
-      values[key] = made;
-      return (error) => explainMade(error, name, made);
+      if (!(Symbol.asyncIterator in request)) return { filled: request, explain: fillOne(request) };
+      let explain = rethrow;
+      const filled = watchFirst(request, (first) => (explain = fillOne(first)));
+      return { filled, explain: (error) => explain(error) };
     },
   };
+}
+
+async function* watchFirst<T>(items: AsyncIterable<T>, see: (first: T) => void): AsyncGenerator<T> {
+  let seen = false;
+  for await (const item of items) {
+    if (!seen) see(item);
+    seen = true;
+    yield item;
+  }
 }
 
 /** The caller may repeat the call as it is, and most do so by themselves when they see UNAVAILABLE. */

@@ -68,7 +68,12 @@ export function toConnectError(
 }
 
 /** The error as a message: for a row that is refused while its call goes on. */
-export function toStatus({ message, kind, reason, facts }: DomainError): MessageInitShape<typeof StatusSchema> {
+export function toStatus({
+  message,
+  kind,
+  reason,
+  facts,
+}: DomainError): MessageInitShape<typeof StatusSchema> {
   return {
     code: CODES[kind],
     message: cut(message, MESSAGE_BYTES_MAX),

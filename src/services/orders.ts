@@ -19,14 +19,19 @@ import {
   type OrderService,
   type OrderStatusChange,
 } from "../gen/commerce/order/v1/order_service_pb.ts";
+import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseMoney, toEtag, toId, toMoney, toTime, toVersion } from "./parse.ts";
 
 /** Orders of a page in the FULL view: 25 orders of 1000 items, some 105 bytes each, are 2.6 MB. */
 const fullPageSizeMax = 25;
 
-/** The order service on a database. */
-export function orderService(database: Database, lanes: Lanes, pages: Pages): Service<typeof OrderService> {
+/** The methods of the order service that read and write a few orders, on a database. */
+export function orderService(
+  database: Database,
+  lanes: Lanes,
+  pages: Pages,
+): Omit<Service<typeof OrderService>, ImportMethod> {
   return {
     async createOrder(request, call) {
       const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId));
@@ -133,7 +138,10 @@ function toMessage(order: db.Order): MessageInitShape<typeof OrderSchema> {
 }
 
 /** Checks an order that is to be placed and computes its total. */
-function parseDraft(request: CreateOrderRequest, id: string): OrderDraft {
+export function parseDraft(
+  request: Pick<CreateOrderRequest, "userId" | "items" | "stockPolicy">,
+  id: string,
+): OrderDraft {
   const userId = toId(request.userId);
   const reservesStock = request.stockPolicy !== StockPolicy.NONE;
   let currencyCode = "";

@@ -18,16 +18,18 @@ import { startRig, type Finding } from "./rig.ts";
 /** What happened while the database was killed. */
 export type Kills = { readonly history: readonly Entry[]; readonly findings: readonly Finding[] };
 
-/** Calls that are answered between two deaths: enough for each kind of them to be under way at the next one. */
+/**
+ * Calls that are answered between two deaths: enough for each kind of them to be under way at the next one.
+ */
 const answersBetween = 150;
-/** Blueprint §6: the service needs no restart of its own. */
+/** What is promised: the service finds its database again by itself, and soon. */
 const readyMsMax = 2_000;
 /** Callers are patient: a start after a crash takes seconds on a busy disk. */
 const attemptsMax = 10_000;
 
 /**
- * Kills the database of a service under load (F13), `times` times, and starts it again on its files. `report` is told how
- * many milliseconds the service needed to answer again once the database was back.
+ * Kills the database of a service under load (F13), `times` times, and starts it again on its files. `report`
+ * is told how many milliseconds the service needed to answer again once the database was back.
  */
 export async function killDatabase(
   seed: number,
@@ -75,7 +77,10 @@ async function untilAnswered(history: readonly Entry[], more: number): Promise<v
   }
 }
 
-/** The time until health says SERVING and a call that needs the database succeeds. Health alone may be old news. */
+/**
+ * The time until health says SERVING and a call that needs the database succeeds. Health alone may be old
+ * news.
+ */
 async function untilReady(grpcUrl: string): Promise<number> {
   const transport = createGrpcTransport({ baseUrl: grpcUrl });
   const health = createClient(Health, transport);

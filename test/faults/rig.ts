@@ -21,7 +21,9 @@ export type RigOptions = {
   readonly decorateDatabase?: (db: Database) => Database;
 };
 
-/** A broken invariant, or a service that does not come to rest or to its senses when nothing breaks any more. */
+/**
+ * A broken invariant, or a service that does not come to rest or to its senses when nothing breaks any more.
+ */
 export type Finding =
   | Violation
   | {
@@ -86,7 +88,9 @@ function toConfig({ connection, engine }: RigDatabase): Config {
   };
 }
 
-/** Longer than the ten seconds that are spent on ending a session: what is not back by then never comes back. */
+/**
+ * Longer than the ten seconds that are spent on ending a session: what is not back by then never comes back.
+ */
 const restMsMax = 15_000;
 
 /** When no call runs any more, no connection is in use and no session does anything. */

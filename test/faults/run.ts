@@ -2,15 +2,21 @@
 import { parseArgs } from "node:util";
 import { startCluster, type Cluster } from "./cluster.ts";
 import type { Entry } from "./history.ts";
+import { allFaults, type FaultName } from "./faults.ts";
 import { killDatabase } from "./kills.ts";
 import type { Finding } from "./rig.ts";
-import { playRound } from "./rounds.ts";
+import { playRound, type RoundOptions } from "./rounds.ts";
 
-const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill]
+const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b] [--probability P] [--leaving P]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
   --kill       instead of breaking the network, end the database under load with kill -9
+
+  The seed decides on the faults and on the callers, but for what is given:
+  --faults     names of faults: ${allFaults.join(", ")}
+  --probability P   of a fault for each statement (default with --faults: 0.1)
+  --leaving P  of a caller that leaves before the answer
 
 Prints a line for each round, or each kill, and exits with 1 when an invariant is broken.`;
 
@@ -25,32 +31,42 @@ async function main(): Promise<number> {
       seed: { type: "string", default: "1" },
       rounds: { type: "string" },
       kill: { type: "boolean", default: false },
+      faults: { type: "string" },
+      probability: { type: "string", default: "0.1" },
+      leaving: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
   const seed = Number(values.seed);
   const rounds = Number(values.rounds ?? (values.kill ? 10 : 20));
-  if (values.help || !Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds)) {
+  const names = values.faults?.split(",") as FaultName[] | undefined;
+  const unknown = names?.some((name) => !allFaults.includes(name)) ?? false;
+  if (values.help || unknown || !Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds)) {
     console.log(help);
     return values.help ? 0 : 2;
   }
   if (values.kill) return playKills(seed, rounds);
+  const options: RoundOptions = {
+    ...(names && { faults: { names, probability: Number(values.probability) } }),
+    ...(values.leaving !== undefined && { load: { leaving: Number(values.leaving) } }),
+  };
   await using cluster = await startCluster();
-  for (let n = 0; n < rounds; n++) if (!(await play(cluster, seed + n))) return 1;
+  for (let n = 0; n < rounds; n++) if (!(await play(cluster, seed + n, options))) return 1;
   return 0;
 }
 
-async function play(cluster: Cluster, seed: number): Promise<boolean> {
+async function play(cluster: Cluster, seed: number, options: RoundOptions): Promise<boolean> {
   await using database = await cluster.clone();
   const start = performance.now();
-  const { history, injected, findings } = await playRound(seed, database);
+  const { history, injected, findings } = await playRound(seed, database, options);
   const ms = (performance.now() - start).toFixed(0);
   const faults = [...injected].map(([name, times]) => `${name} ${times}`).join(", ");
   console.log(
     `seed ${seed}: ${toText(history)}; ${faults || "no faults"}; ${findings.length} violations; ${ms} ms`,
   );
   show(findings, history);
-  if (findings.length > 0) console.error(`\nAgain: npm run test:faults -- --seed ${seed} --rounds 1`);
+  if (findings.length > 0)
+    console.error(`\nAgain: --seed ${seed} --rounds 1, with the other arguments of this run`);
   return findings.length === 0;
 }
 

@@ -32,6 +32,8 @@ const indexes: Readonly<Record<string, readonly string[]>> = {
     "products_pkey",
   ],
   "orders.events_by_key": ["order_events_idempotency_key_key"],
+  "orders.add_items": ["order_items_pkey", "orders_pkey", "products_pkey"],
+  "orders.fingerprints": ["orders_pkey"],
   "orders.create": ["products_pkey", "users_pkey"],
   "users.get": ["users_pkey"],
   "users.get_by_email": ["users_email_key"],

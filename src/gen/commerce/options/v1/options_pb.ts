@@ -30,8 +30,8 @@ export type MethodPolicy = Message<"commerce.options.v1.MethodPolicy"> & {
   scopes: string[];
 
   /**
-   * The request field that holds the idempotency key (AIP-155). A call repeated with the same key happens once.
-   * Empty for methods that need no key: those that change nothing.
+   * The request field that holds the idempotency key (AIP-155). A call repeated with the same key happens
+   * once. Empty for methods that need no key: those that change nothing.
    *
    * @generated from field: string idempotency_key_field = 2;
    */

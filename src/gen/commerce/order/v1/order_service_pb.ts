@@ -10,6 +10,8 @@ import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/vali
 import { file_commerce_options_v1_options } from "../../options/v1/options_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../../google/rpc/status_pb.ts";
+import { file_google_rpc_status } from "../../../google/rpc/status_pb.ts";
 import type { Money } from "../../../google/type/money_pb.ts";
 import { file_google_type_money } from "../../../google/type/money_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file commerce/order/v1/order_service.proto.
  */
 export const file_commerce_order_v1_order_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVjb21tZXJjZS9vcmRlci92MS9vcmRlcl9zZXJ2aWNlLnByb3RvEhFjb21tZXJjZS5vcmRlci52MSLeAgoFT3JkZXISCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIuCgZzdGF0dXMYAyABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1cxIhCgV0b3RhbBgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKBWl0ZW1zGAUgAygLMhwuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJJdGVtEhIKCml0ZW1fY291bnQYBiABKAUSNAoMc3RvY2tfcG9saWN5GAcgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuU3RvY2tQb2xpY3kSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAogASgJIoQBCglPcmRlckl0ZW0SCgoCaWQYASABKAkSHAoKcHJvZHVjdF9pZBgCIAEoCUIIukgFcgOwAQESHQoIcXVhbnRpdHkYAyABKAVCC7pICBoGGMCEPSgBEi4KCnVuaXRfcHJpY2UYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leUIGukgDyAEBIn4KCk9yZGVyRXZlbnQSDwoHdmVyc2lvbhgBIAEoAxIuCgZzdGF0dXMYAiABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1cxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiygEKEkNyZWF0ZU9yZGVyUmVxdWVzdBIZCgd1c2VyX2lkGAEgASgJQgi6SAVyA7ABARI4CgVpdGVtcxgCIAMoCzIcLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVySXRlbUILukgIkgEFCAEQ6AcSPgoMc3RvY2tfcG9saWN5GAMgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuU3RvY2tQb2xpY3lCCLpIBYIBAhABEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIj4KE0NyZWF0ZU9yZGVyUmVzcG9uc2USJwoFb3JkZXIYASABKAsyGC5jb21tZXJjZS5vcmRlci52MS5PcmRlciJdCg9HZXRPcmRlclJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBEjQKBHZpZXcYAiABKA4yHC5jb21tZXJjZS5vcmRlci52MS5PcmRlclZpZXdCCLpIBYIBAhABIjsKEEdldE9yZGVyUmVzcG9uc2USJwoFb3JkZXIYASABKAsyGC5jb21tZXJjZS5vcmRlci52MS5PcmRlciLbAQoRTGlzdE9yZGVyc1JlcXVlc3QSHAoHdXNlcl9pZBgBIAEoCUILukgI2AEBcgOwAQESOAoGc3RhdHVzGAIgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJTdGF0dXNCCLpIBYIBAhABEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiABBI0CgR2aWV3GAUgASgOMhwuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJWaWV3Qgi6SAWCAQIQASJXChJMaXN0T3JkZXJzUmVzcG9uc2USKAoGb3JkZXJzGAEgAygLMhguY29tbWVyY2Uub3JkZXIudjEuT3JkZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqQBChhVcGRhdGVPcmRlclN0YXR1c1JlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBEjoKBnN0YXR1cxgCIAEoDjIeLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyU3RhdHVzQgq6SAeCAQQQASAAEhUKBGV0YWcYAyABKAlCB7pIBHICGEASHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiRAoZVXBkYXRlT3JkZXJTdGF0dXNSZXNwb25zZRInCgVvcmRlchgBIAEoCzIYLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyInwKEU9yZGVyU3RhdHVzQ2hhbmdlEhQKAmlkGAEgASgJQgi6SAVyA7ABARI6CgZzdGF0dXMYAiABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1c0IKukgHggEEEAEgABIVCgRldGFnGAMgASgJQge6SARyAhhAIoYBCh9CYXRjaFVwZGF0ZU9yZGVyU3RhdHVzZXNSZXF1ZXN0EkIKB2NoYW5nZXMYASADKAsyJC5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1c0NoYW5nZUILukgIkgEFCAEQ6AcSHwoKcmVxdWVzdF9pZBgCIAEoCUILukgI2AEBcgOwAQEiTAogQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVzcG9uc2USKAoGb3JkZXJzGAEgAygLMhguY29tbWVyY2Uub3JkZXIudjEuT3JkZXIibgoWTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEImEKF0xpc3RPcmRlckV2ZW50c1Jlc3BvbnNlEi0KBmV2ZW50cxgBIAMoCzIdLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKrMBCgtPcmRlclN0YXR1cxIcChhPUkRFUl9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRPUkRFUl9TVEFUVVNfUEVORElORxABEhoKFk9SREVSX1NUQVRVU19DT05GSVJNRUQQAhIYChRPUkRFUl9TVEFUVVNfU0hJUFBFRBADEhoKFk9SREVSX1NUQVRVU19ERUxJVkVSRUQQBBIaChZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEEAUqXAoLU3RvY2tQb2xpY3kSHAoYU1RPQ0tfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGAoUU1RPQ0tfUE9MSUNZX1JFU0VSVkUQARIVChFTVE9DS19QT0xJQ1lfTk9ORRACKlIKCU9yZGVyVmlldxIaChZPUkRFUl9WSUVXX1VOU1BFQ0lGSUVEEAASFAoQT1JERVJfVklFV19CQVNJQxABEhMKD09SREVSX1ZJRVdfRlVMTBACMp8GCgxPcmRlclNlcnZpY2USfAoLQ3JlYXRlT3JkZXISJS5jb21tZXJjZS5vcmRlci52MS5DcmVhdGVPcmRlclJlcXVlc3QaJi5jb21tZXJjZS5vcmRlci52MS5DcmVhdGVPcmRlclJlc3BvbnNlIh6KtRgaCgxvcmRlcnMud3JpdGUSCnJlcXVlc3RfaWQSaQoIR2V0T3JkZXISIi5jb21tZXJjZS5vcmRlci52MS5HZXRPcmRlclJlcXVlc3QaIy5jb21tZXJjZS5vcmRlci52MS5HZXRPcmRlclJlc3BvbnNlIhSQAgGKtRgNCgtvcmRlcnMucmVhZBJvCgpMaXN0T3JkZXJzEiQuY29tbWVyY2Uub3JkZXIudjEuTGlzdE9yZGVyc1JlcXVlc3QaJS5jb21tZXJjZS5vcmRlci52MS5MaXN0T3JkZXJzUmVzcG9uc2UiFJACAYq1GA0KC29yZGVycy5yZWFkEo4BChFVcGRhdGVPcmRlclN0YXR1cxIrLmNvbW1lcmNlLm9yZGVyLnYxLlVwZGF0ZU9yZGVyU3RhdHVzUmVxdWVzdBosLmNvbW1lcmNlLm9yZGVyLnYxLlVwZGF0ZU9yZGVyU3RhdHVzUmVzcG9uc2UiHoq1GBoKDG9yZGVycy53cml0ZRIKcmVxdWVzdF9pZBKjAQoYQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzEjIuY29tbWVyY2Uub3JkZXIudjEuQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVxdWVzdBozLmNvbW1lcmNlLm9yZGVyLnYxLkJhdGNoVXBkYXRlT3JkZXJTdGF0dXNlc1Jlc3BvbnNlIh6KtRgaCgxvcmRlcnMud3JpdGUSCnJlcXVlc3RfaWQSfgoPTGlzdE9yZGVyRXZlbnRzEikuY29tbWVyY2Uub3JkZXIudjEuTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBoqLmNvbW1lcmNlLm9yZGVyLnYxLkxpc3RPcmRlckV2ZW50c1Jlc3BvbnNlIhSQAgGKtRgNCgtvcmRlcnMucmVhZGIGcHJvdG8z", [file_buf_validate_validate, file_commerce_options_v1_options, file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("CiVjb21tZXJjZS9vcmRlci92MS9vcmRlcl9zZXJ2aWNlLnByb3RvEhFjb21tZXJjZS5vcmRlci52MSLeAgoFT3JkZXISCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIuCgZzdGF0dXMYAyABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1cxIhCgV0b3RhbBgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKBWl0ZW1zGAUgAygLMhwuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJJdGVtEhIKCml0ZW1fY291bnQYBiABKAUSNAoMc3RvY2tfcG9saWN5GAcgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuU3RvY2tQb2xpY3kSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAogASgJIoQBCglPcmRlckl0ZW0SCgoCaWQYASABKAkSHAoKcHJvZHVjdF9pZBgCIAEoCUIIukgFcgOwAQESHQoIcXVhbnRpdHkYAyABKAVCC7pICBoGGMCEPSgBEi4KCnVuaXRfcHJpY2UYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leUIGukgDyAEBIn4KCk9yZGVyRXZlbnQSDwoHdmVyc2lvbhgBIAEoAxIuCgZzdGF0dXMYAiABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1cxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiygEKEkNyZWF0ZU9yZGVyUmVxdWVzdBIZCgd1c2VyX2lkGAEgASgJQgi6SAVyA7ABARI4CgVpdGVtcxgCIAMoCzIcLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVySXRlbUILukgIkgEFCAEQ6AcSPgoMc3RvY2tfcG9saWN5GAMgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuU3RvY2tQb2xpY3lCCLpIBYIBAhABEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIj4KE0NyZWF0ZU9yZGVyUmVzcG9uc2USJwoFb3JkZXIYASABKAsyGC5jb21tZXJjZS5vcmRlci52MS5PcmRlciJdCg9HZXRPcmRlclJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBEjQKBHZpZXcYAiABKA4yHC5jb21tZXJjZS5vcmRlci52MS5PcmRlclZpZXdCCLpIBYIBAhABIjsKEEdldE9yZGVyUmVzcG9uc2USJwoFb3JkZXIYASABKAsyGC5jb21tZXJjZS5vcmRlci52MS5PcmRlciLbAQoRTGlzdE9yZGVyc1JlcXVlc3QSHAoHdXNlcl9pZBgBIAEoCUILukgI2AEBcgOwAQESOAoGc3RhdHVzGAIgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJTdGF0dXNCCLpIBYIBAhABEhoKCXBhZ2Vfc2l6ZRgDIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiABBI0CgR2aWV3GAUgASgOMhwuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJWaWV3Qgi6SAWCAQIQASJXChJMaXN0T3JkZXJzUmVzcG9uc2USKAoGb3JkZXJzGAEgAygLMhguY29tbWVyY2Uub3JkZXIudjEuT3JkZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqQBChhVcGRhdGVPcmRlclN0YXR1c1JlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBEjoKBnN0YXR1cxgCIAEoDjIeLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyU3RhdHVzQgq6SAeCAQQQASAAEhUKBGV0YWcYAyABKAlCB7pIBHICGEASHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiRAoZVXBkYXRlT3JkZXJTdGF0dXNSZXNwb25zZRInCgVvcmRlchgBIAEoCzIYLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyInwKEU9yZGVyU3RhdHVzQ2hhbmdlEhQKAmlkGAEgASgJQgi6SAVyA7ABARI6CgZzdGF0dXMYAiABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1c0IKukgHggEEEAEgABIVCgRldGFnGAMgASgJQge6SARyAhhAIoYBCh9CYXRjaFVwZGF0ZU9yZGVyU3RhdHVzZXNSZXF1ZXN0EkIKB2NoYW5nZXMYASADKAsyJC5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1c0NoYW5nZUILukgIkgEFCAEQ6AcSHwoKcmVxdWVzdF9pZBgCIAEoCUILukgI2AEBcgOwAQEiTAogQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVzcG9uc2USKAoGb3JkZXJzGAEgAygLMhguY29tbWVyY2Uub3JkZXIudjEuT3JkZXIioQEKCk9yZGVyRHJhZnQSGQoHdXNlcl9pZBgBIAEoCUIIukgFcgOwAQESOAoFaXRlbXMYAiADKAsyHC5jb21tZXJjZS5vcmRlci52MS5PcmRlckl0ZW1CC7pICJIBBQgBEOgHEj4KDHN0b2NrX3BvbGljeRgDIAEoDjIeLmNvbW1lcmNlLm9yZGVyLnYxLlN0b2NrUG9saWN5Qgi6SAWCAQIQASJgCg5PcmRlckl0ZW1EcmFmdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQESMgoEaXRlbRgCIAEoCzIcLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVySXRlbUIGukgDyAEBIj8KClJlZnVzZWRSb3cSDQoFaW5kZXgYASABKAMSIgoGc3RhdHVzGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMimQEKDkNvbW1pdHRlZENodW5rEhMKC2ZpcnN0X2luZGV4GAEgASgDEhIKCmxhc3RfaW5kZXgYAiABKAMSFgoOaW5zZXJ0ZWRfY291bnQYAyABKAUSFgoOZXhpc3RpbmdfY291bnQYBCABKAUSLgoHcmVmdXNlZBgFIAMoCzIdLmNvbW1lcmNlLm9yZGVyLnYxLlJlZnVzZWRSb3ciqQEKE0ltcG9ydE9yZGVyc1JlcXVlc3QSNQoGb3JkZXJzGAEgAygLMh0uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJEcmFmdEIGukgD2AEDEiMKC2ZpcnN0X2luZGV4GAIgASgDQg66SAsiCRiAoJSljR0oABIVCg1zdG9wX29uX2Vycm9yGAMgASgIEh8KCnJlcXVlc3RfaWQYBCABKAlCC7pICNgBAXIDsAEBIkgKFEltcG9ydE9yZGVyc1Jlc3BvbnNlEjAKBWNodW5rGAEgASgLMiEuY29tbWVyY2Uub3JkZXIudjEuQ29tbWl0dGVkQ2h1bmsisAEKF0ltcG9ydE9yZGVySXRlbXNSZXF1ZXN0EjgKBWl0ZW1zGAEgAygLMiEuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJJdGVtRHJhZnRCBrpIA9gBAxIjCgtmaXJzdF9pbmRleBgCIAEoA0IOukgLIgkYgKCUpY0dKAASFQoNc3RvcF9vbl9lcnJvchgDIAEoCBIfCgpyZXF1ZXN0X2lkGAQgASgJQgu6SAjYAQFyA7ABASJMChhJbXBvcnRPcmRlckl0ZW1zUmVzcG9uc2USMAoFY2h1bmsYASABKAsyIS5jb21tZXJjZS5vcmRlci52MS5Db21taXR0ZWRDaHVuayKpAQoTSW5nZXN0T3JkZXJzUmVxdWVzdBI1CgZvcmRlcnMYASADKAsyHS5jb21tZXJjZS5vcmRlci52MS5PcmRlckRyYWZ0Qga6SAPYAQMSIwoLZmlyc3RfaW5kZXgYAiABKANCDrpICyIJGICglKWNHSgAEhUKDXN0b3Bfb25fZXJyb3IYAyABKAgSHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiiQEKFEluZ2VzdE9yZGVyc1Jlc3BvbnNlEjIKBWNodW5rGAEgASgLMiEuY29tbWVyY2Uub3JkZXIudjEuQ29tbWl0dGVkQ2h1bmtIABIzCgdzdW1tYXJ5GAIgASgLMiAuY29tbWVyY2Uub3JkZXIudjEuSW1wb3J0U3VtbWFyeUgAQggKBmFuc3dlciJWCg1JbXBvcnRTdW1tYXJ5EhYKDmluc2VydGVkX2NvdW50GAEgASgDEhYKDmV4aXN0aW5nX2NvdW50GAIgASgDEhUKDXJlZnVzZWRfY291bnQYAyABKAMibgoWTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEImEKF0xpc3RPcmRlckV2ZW50c1Jlc3BvbnNlEi0KBmV2ZW50cxgBIAMoCzIdLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKrMBCgtPcmRlclN0YXR1cxIcChhPUkRFUl9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRPUkRFUl9TVEFUVVNfUEVORElORxABEhoKFk9SREVSX1NUQVRVU19DT05GSVJNRUQQAhIYChRPUkRFUl9TVEFUVVNfU0hJUFBFRBADEhoKFk9SREVSX1NUQVRVU19ERUxJVkVSRUQQBBIaChZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEEAUqXAoLU3RvY2tQb2xpY3kSHAoYU1RPQ0tfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGAoUU1RPQ0tfUE9MSUNZX1JFU0VSVkUQARIVChFTVE9DS19QT0xJQ1lfTk9ORRACKlIKCU9yZGVyVmlldxIaChZPUkRFUl9WSUVXX1VOU1BFQ0lGSUVEEAASFAoQT1JERVJfVklFV19CQVNJQxABEhMKD09SREVSX1ZJRVdfRlVMTBACMrkJCgxPcmRlclNlcnZpY2USfAoLQ3JlYXRlT3JkZXISJS5jb21tZXJjZS5vcmRlci52MS5DcmVhdGVPcmRlclJlcXVlc3QaJi5jb21tZXJjZS5vcmRlci52MS5DcmVhdGVPcmRlclJlc3BvbnNlIh6KtRgaCgxvcmRlcnMud3JpdGUSCnJlcXVlc3RfaWQSaQoIR2V0T3JkZXISIi5jb21tZXJjZS5vcmRlci52MS5HZXRPcmRlclJlcXVlc3QaIy5jb21tZXJjZS5vcmRlci52MS5HZXRPcmRlclJlc3BvbnNlIhSQAgGKtRgNCgtvcmRlcnMucmVhZBJvCgpMaXN0T3JkZXJzEiQuY29tbWVyY2Uub3JkZXIudjEuTGlzdE9yZGVyc1JlcXVlc3QaJS5jb21tZXJjZS5vcmRlci52MS5MaXN0T3JkZXJzUmVzcG9uc2UiFJACAYq1GA0KC29yZGVycy5yZWFkEo4BChFVcGRhdGVPcmRlclN0YXR1cxIrLmNvbW1lcmNlLm9yZGVyLnYxLlVwZGF0ZU9yZGVyU3RhdHVzUmVxdWVzdBosLmNvbW1lcmNlLm9yZGVyLnYxLlVwZGF0ZU9yZGVyU3RhdHVzUmVzcG9uc2UiHoq1GBoKDG9yZGVycy53cml0ZRIKcmVxdWVzdF9pZBKjAQoYQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzEjIuY29tbWVyY2Uub3JkZXIudjEuQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVxdWVzdBozLmNvbW1lcmNlLm9yZGVyLnYxLkJhdGNoVXBkYXRlT3JkZXJTdGF0dXNlc1Jlc3BvbnNlIh6KtRgaCgxvcmRlcnMud3JpdGUSCnJlcXVlc3RfaWQSgQEKDEltcG9ydE9yZGVycxImLmNvbW1lcmNlLm9yZGVyLnYxLkltcG9ydE9yZGVyc1JlcXVlc3QaJy5jb21tZXJjZS5vcmRlci52MS5JbXBvcnRPcmRlcnNSZXNwb25zZSIeirUYGgoMb3JkZXJzLndyaXRlEgpyZXF1ZXN0X2lkMAESjQEKEEltcG9ydE9yZGVySXRlbXMSKi5jb21tZXJjZS5vcmRlci52MS5JbXBvcnRPcmRlckl0ZW1zUmVxdWVzdBorLmNvbW1lcmNlLm9yZGVyLnYxLkltcG9ydE9yZGVySXRlbXNSZXNwb25zZSIeirUYGgoMb3JkZXJzLndyaXRlEgpyZXF1ZXN0X2lkMAESgwEKDEluZ2VzdE9yZGVycxImLmNvbW1lcmNlLm9yZGVyLnYxLkluZ2VzdE9yZGVyc1JlcXVlc3QaJy5jb21tZXJjZS5vcmRlci52MS5Jbmdlc3RPcmRlcnNSZXNwb25zZSIeirUYGgoMb3JkZXJzLndyaXRlEgpyZXF1ZXN0X2lkKAEwARJ+Cg9MaXN0T3JkZXJFdmVudHMSKS5jb21tZXJjZS5vcmRlci52MS5MaXN0T3JkZXJFdmVudHNSZXF1ZXN0GiouY29tbWVyY2Uub3JkZXIudjEuTGlzdE9yZGVyRXZlbnRzUmVzcG9uc2UiFJACAYq1GA0KC29yZGVycy5yZWFkYgZwcm90bzM", [file_buf_validate_validate, file_commerce_options_v1_options, file_google_protobuf_timestamp, file_google_rpc_status, file_google_type_money]);
 
 /**
  * What a user bought.
@@ -160,7 +162,7 @@ export type OrderEvent = Message<"commerce.order.v1.OrderEvent"> & {
   version: bigint;
 
   /**
-   * The status of the order after the change.
+   * The status of the order after the change; that of the event before it if the change added items.
    *
    * @generated from field: commerce.order.v1.OrderStatus status = 2;
    */
@@ -314,15 +316,16 @@ export type ListOrdersRequest = Message<"commerce.order.v1.ListOrdersRequest"> &
   status: OrderStatus;
 
   /**
-   * Orders a page, at most 1000 and 50 if zero. More is coerced to 1000. A page of the FULL view may be shorter, so
-   * that it fits into a message; the list is at its end only when next_page_token is empty.
+   * Orders a page, at most 1000 and 50 if zero. More is coerced to 1000. A page of the FULL view may be
+   * shorter, so that it fits into a message; the list is at its end only when next_page_token is empty.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before, which was asked for with the same user_id and status; empty for the first.
+   * next_page_token of the page before, which was asked for with the same user_id and status; empty for the
+   * first.
    *
    * @generated from field: string page_token = 4;
    */
@@ -519,6 +522,392 @@ export const BatchUpdateOrderStatusesResponseSchema: GenMessage<BatchUpdateOrder
   messageDesc(file_commerce_order_v1_order_service, 13);
 
 /**
+ * An order to be placed by an import. Its rules are those of CreateOrderRequest; who breaks them is refused by
+ * itself.
+ *
+ * @generated from message commerce.order.v1.OrderDraft
+ */
+export type OrderDraft = Message<"commerce.order.v1.OrderDraft"> & {
+  /**
+   * Who buys. Required.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * What is bought. All prices are in one currency. A product may occur more than once.
+   *
+   * @generated from field: repeated commerce.order.v1.OrderItem items = 2;
+   */
+  items: OrderItem[];
+
+  /**
+   * What the order does to the stock. RESERVE if not given.
+   *
+   * @generated from field: commerce.order.v1.StockPolicy stock_policy = 3;
+   */
+  stockPolicy: StockPolicy;
+};
+
+/**
+ * Describes the message commerce.order.v1.OrderDraft.
+ * Use `create(OrderDraftSchema)` to create a new message.
+ */
+export const OrderDraftSchema: GenMessage<OrderDraft> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 14);
+
+/**
+ * An item to be added to an order by an import.
+ *
+ * @generated from message commerce.order.v1.OrderItemDraft
+ */
+export type OrderItemDraft = Message<"commerce.order.v1.OrderItemDraft"> & {
+  /**
+   * The order to which it is added. Required.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * What is bought, priced in the currency of the order. Required.
+   *
+   * @generated from field: commerce.order.v1.OrderItem item = 2;
+   */
+  item?: OrderItem | undefined;
+};
+
+/**
+ * Describes the message commerce.order.v1.OrderItemDraft.
+ * Use `create(OrderItemDraftSchema)` to create a new message.
+ */
+export const OrderItemDraftSchema: GenMessage<OrderItemDraft> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 15);
+
+/**
+ * A row of an import that was refused.
+ *
+ * @generated from message commerce.order.v1.RefusedRow
+ */
+export type RefusedRow = Message<"commerce.order.v1.RefusedRow"> & {
+  /**
+   * Its index within the import.
+   *
+   * @generated from field: int64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * Why, as if the row had been a call of its own. Field paths begin at the row.
+   *
+   * @generated from field: google.rpc.Status status = 2;
+   */
+  status?: Status | undefined;
+};
+
+/**
+ * Describes the message commerce.order.v1.RefusedRow.
+ * Use `create(RefusedRowSchema)` to create a new message.
+ */
+export const RefusedRowSchema: GenMessage<RefusedRow> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 16);
+
+/**
+ * What became of the rows of a chunk, when it had been committed.
+ *
+ * @generated from message commerce.order.v1.CommittedChunk
+ */
+export type CommittedChunk = Message<"commerce.order.v1.CommittedChunk"> & {
+  /**
+   * The index of the chunk's first row within the import.
+   *
+   * @generated from field: int64 first_index = 1;
+   */
+  firstIndex: bigint;
+
+  /**
+   * The index of the chunk's last row within the import.
+   *
+   * @generated from field: int64 last_index = 2;
+   */
+  lastIndex: bigint;
+
+  /**
+   * Rows that were inserted now.
+   *
+   * @generated from field: int32 inserted_count = 3;
+   */
+  insertedCount: number;
+
+  /**
+   * Rows that had been inserted before, under the same request_id and index.
+   *
+   * @generated from field: int32 existing_count = 4;
+   */
+  existingCount: number;
+
+  /**
+   * The other rows, by index.
+   *
+   * @generated from field: repeated commerce.order.v1.RefusedRow refused = 5;
+   */
+  refused: RefusedRow[];
+};
+
+/**
+ * Describes the message commerce.order.v1.CommittedChunk.
+ * Use `create(CommittedChunkSchema)` to create a new message.
+ */
+export const CommittedChunkSchema: GenMessage<CommittedChunk> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 17);
+
+/**
+ * Asks to place many orders.
+ *
+ * @generated from message commerce.order.v1.ImportOrdersRequest
+ */
+export type ImportOrdersRequest = Message<"commerce.order.v1.ImportOrdersRequest"> & {
+  /**
+   * Each is checked by itself.
+   *
+   * @generated from field: repeated commerce.order.v1.OrderDraft orders = 1;
+   */
+  orders: OrderDraft[];
+
+  /**
+   * The index of the first of these orders within the import: for the rest of an import, or one in pieces.
+   *
+   * @generated from field: int64 first_index = 2;
+   */
+  firstIndex: bigint;
+
+  /**
+   * Ends the import after the first chunk in which an order was refused, with ABORTED, reason STOPPED_ON_ERROR;
+   * the metadata key "index" of the ErrorInfo names the first such order. The chunk's other orders are placed.
+   *
+   * @generated from field: bool stop_on_error = 3;
+   */
+  stopOnError: boolean;
+
+  /**
+   * Idempotency key (AIP-155): a UUID of the caller's choice. It covers the whole import and is what an import
+   * is resumed by.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message commerce.order.v1.ImportOrdersRequest.
+ * Use `create(ImportOrdersRequestSchema)` to create a new message.
+ */
+export const ImportOrdersRequestSchema: GenMessage<ImportOrdersRequest> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 18);
+
+/**
+ * Answers ImportOrders, once for each chunk.
+ *
+ * @generated from message commerce.order.v1.ImportOrdersResponse
+ */
+export type ImportOrdersResponse = Message<"commerce.order.v1.ImportOrdersResponse"> & {
+  /**
+   * What became of the chunk.
+   *
+   * @generated from field: commerce.order.v1.CommittedChunk chunk = 1;
+   */
+  chunk?: CommittedChunk | undefined;
+};
+
+/**
+ * Describes the message commerce.order.v1.ImportOrdersResponse.
+ * Use `create(ImportOrdersResponseSchema)` to create a new message.
+ */
+export const ImportOrdersResponseSchema: GenMessage<ImportOrdersResponse> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 19);
+
+/**
+ * Asks to add many items to orders.
+ *
+ * @generated from message commerce.order.v1.ImportOrderItemsRequest
+ */
+export type ImportOrderItemsRequest = Message<"commerce.order.v1.ImportOrderItemsRequest"> & {
+  /**
+   * Each is checked by itself.
+   *
+   * @generated from field: repeated commerce.order.v1.OrderItemDraft items = 1;
+   */
+  items: OrderItemDraft[];
+
+  /**
+   * The index of the first of these items within the import: for the rest of an import, or one in pieces.
+   *
+   * @generated from field: int64 first_index = 2;
+   */
+  firstIndex: bigint;
+
+  /**
+   * Ends the import after the first chunk in which an item was refused, with ABORTED, reason STOPPED_ON_ERROR;
+   * the metadata key "index" of the ErrorInfo names the first such item. The chunk's other items are added.
+   *
+   * @generated from field: bool stop_on_error = 3;
+   */
+  stopOnError: boolean;
+
+  /**
+   * Idempotency key (AIP-155): a UUID of the caller's choice. It covers the whole import and is what an import
+   * is resumed by.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message commerce.order.v1.ImportOrderItemsRequest.
+ * Use `create(ImportOrderItemsRequestSchema)` to create a new message.
+ */
+export const ImportOrderItemsRequestSchema: GenMessage<ImportOrderItemsRequest> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 20);
+
+/**
+ * Answers ImportOrderItems, once for each chunk.
+ *
+ * @generated from message commerce.order.v1.ImportOrderItemsResponse
+ */
+export type ImportOrderItemsResponse = Message<"commerce.order.v1.ImportOrderItemsResponse"> & {
+  /**
+   * What became of the chunk.
+   *
+   * @generated from field: commerce.order.v1.CommittedChunk chunk = 1;
+   */
+  chunk?: CommittedChunk | undefined;
+};
+
+/**
+ * Describes the message commerce.order.v1.ImportOrderItemsResponse.
+ * Use `create(ImportOrderItemsResponseSchema)` to create a new message.
+ */
+export const ImportOrderItemsResponseSchema: GenMessage<ImportOrderItemsResponse> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 21);
+
+/**
+ * Some orders of a stream of orders to be placed.
+ *
+ * @generated from message commerce.order.v1.IngestOrdersRequest
+ */
+export type IngestOrdersRequest = Message<"commerce.order.v1.IngestOrdersRequest"> & {
+  /**
+   * Each is checked by itself.
+   *
+   * @generated from field: repeated commerce.order.v1.OrderDraft orders = 1;
+   */
+  orders: OrderDraft[];
+
+  /**
+   * As in ImportOrdersRequest. Read from the first message of the stream.
+   *
+   * @generated from field: int64 first_index = 2;
+   */
+  firstIndex: bigint;
+
+  /**
+   * As in ImportOrdersRequest. Read from the first message of the stream.
+   *
+   * @generated from field: bool stop_on_error = 3;
+   */
+  stopOnError: boolean;
+
+  /**
+   * Idempotency key (AIP-155): a UUID of the caller's choice, as in ImportOrdersRequest. Read from the first
+   * message of the stream.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message commerce.order.v1.IngestOrdersRequest.
+ * Use `create(IngestOrdersRequestSchema)` to create a new message.
+ */
+export const IngestOrdersRequestSchema: GenMessage<IngestOrdersRequest> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 22);
+
+/**
+ * Answers IngestOrders: once for each chunk, and at the end once with a summary.
+ *
+ * @generated from message commerce.order.v1.IngestOrdersResponse
+ */
+export type IngestOrdersResponse = Message<"commerce.order.v1.IngestOrdersResponse"> & {
+  /**
+   * What has happened.
+   *
+   * @generated from oneof commerce.order.v1.IngestOrdersResponse.answer
+   */
+  answer: {
+    /**
+     * What became of a chunk.
+     *
+     * @generated from field: commerce.order.v1.CommittedChunk chunk = 1;
+     */
+    value: CommittedChunk;
+    case: "chunk";
+  } | {
+    /**
+     * What became of all, after the caller has closed its side.
+     *
+     * @generated from field: commerce.order.v1.ImportSummary summary = 2;
+     */
+    value: ImportSummary;
+    case: "summary";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message commerce.order.v1.IngestOrdersResponse.
+ * Use `create(IngestOrdersResponseSchema)` to create a new message.
+ */
+export const IngestOrdersResponseSchema: GenMessage<IngestOrdersResponse> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 23);
+
+/**
+ * What became of the rows of a stream.
+ *
+ * @generated from message commerce.order.v1.ImportSummary
+ */
+export type ImportSummary = Message<"commerce.order.v1.ImportSummary"> & {
+  /**
+   * Rows that were inserted now.
+   *
+   * @generated from field: int64 inserted_count = 1;
+   */
+  insertedCount: bigint;
+
+  /**
+   * Rows that had been inserted before, under the same request_id and index.
+   *
+   * @generated from field: int64 existing_count = 2;
+   */
+  existingCount: bigint;
+
+  /**
+   * Rows that were refused.
+   *
+   * @generated from field: int64 refused_count = 3;
+   */
+  refusedCount: bigint;
+};
+
+/**
+ * Describes the message commerce.order.v1.ImportSummary.
+ * Use `create(ImportSummarySchema)` to create a new message.
+ */
+export const ImportSummarySchema: GenMessage<ImportSummary> = /*@__PURE__*/
+  messageDesc(file_commerce_order_v1_order_service, 24);
+
+/**
  * Asks for a page of an order's history.
  *
  * @generated from message commerce.order.v1.ListOrderEventsRequest
@@ -551,7 +940,7 @@ export type ListOrderEventsRequest = Message<"commerce.order.v1.ListOrderEventsR
  * Use `create(ListOrderEventsRequestSchema)` to create a new message.
  */
 export const ListOrderEventsRequestSchema: GenMessage<ListOrderEventsRequest> = /*@__PURE__*/
-  messageDesc(file_commerce_order_v1_order_service, 14);
+  messageDesc(file_commerce_order_v1_order_service, 25);
 
 /**
  * Answers ListOrderEvents.
@@ -579,7 +968,7 @@ export type ListOrderEventsResponse = Message<"commerce.order.v1.ListOrderEvents
  * Use `create(ListOrderEventsResponseSchema)` to create a new message.
  */
 export const ListOrderEventsResponseSchema: GenMessage<ListOrderEventsResponse> = /*@__PURE__*/
-  messageDesc(file_commerce_order_v1_order_service, 15);
+  messageDesc(file_commerce_order_v1_order_service, 26);
 
 /**
  * How far an order is.
@@ -728,17 +1117,17 @@ export const OrderViewSchema: GenEnum<OrderView> = /*@__PURE__*/
 /**
  * Takes orders and moves them along the status machine.
  *
- * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the same
- * request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
+ * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
+ * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
  * REQUEST_ID_REUSED.
  *
  * @generated from service commerce.order.v1.OrderService
  */
 export const OrderService: GenService<{
   /**
-   * Places an order, computes its total and, with STOCK_POLICY_RESERVE, takes its items from the stock; all of it or
-   * nothing. Fails with NOT_FOUND if the user or a product does not exist, with FAILED_PRECONDITION if there is too
-   * little stock.
+   * Places an order, computes its total and, with STOCK_POLICY_RESERVE, takes its items from the stock; all
+   * of it or nothing. Fails with NOT_FOUND if the user or a product does not exist, with FAILED_PRECONDITION
+   * if there is too little stock.
    *
    * @generated from rpc commerce.order.v1.OrderService.CreateOrder
    */
@@ -768,11 +1157,11 @@ export const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Moves an order to another status. The status machine: PENDING to CONFIRMED or CANCELLED, CONFIRMED to SHIPPED or
-   * CANCELLED, SHIPPED to DELIVERED. Cancelling returns what the order had taken from the stock.
+   * Moves an order to another status. The status machine: PENDING to CONFIRMED or CANCELLED, CONFIRMED to
+   * SHIPPED or CANCELLED, SHIPPED to DELIVERED. Cancelling returns what the order had taken from the stock.
    *
-   * Fails with NOT_FOUND if there is no such order, with ABORTED if the etag is given and is not the order's etag,
-   * with FAILED_PRECONDITION if the machine has no such step.
+   * Fails with NOT_FOUND if there is no such order, with ABORTED if the etag is given and is not the order's
+   * etag, with FAILED_PRECONDITION if the machine has no such step.
    *
    * @generated from rpc commerce.order.v1.OrderService.UpdateOrderStatus
    */
@@ -782,8 +1171,8 @@ export const OrderService: GenService<{
     output: typeof UpdateOrderStatusResponseSchema;
   },
   /**
-   * Moves many orders to other statuses, all or none (AIP-234). Fails as UpdateOrderStatus does for the first change
-   * that is refused; the metadata key "index" of the ErrorInfo names it, and nothing has changed.
+   * Moves many orders to other statuses, all or none (AIP-234). Fails as UpdateOrderStatus does for the first
+   * change that is refused; the metadata key "index" of the ErrorInfo names it, and nothing has changed.
    *
    * @generated from rpc commerce.order.v1.OrderService.BatchUpdateOrderStatuses
    */
@@ -791,6 +1180,55 @@ export const OrderService: GenService<{
     methodKind: "unary";
     input: typeof BatchUpdateOrderStatusesRequestSchema;
     output: typeof BatchUpdateOrderStatusesResponseSchema;
+  },
+  /**
+   * Places many orders. They are committed in chunks of the service's choice, each a transaction, and each chunk
+   * is answered when it has been committed, in the order of the request. An order that CreateOrder would refuse
+   * is refused by itself, for the same reasons, and the others are placed.
+   *
+   * An import that was cut off is resumed by asking again with the same request_id, for all of it or from any
+   * index up to the one after the last that was answered: what is there is counted as existing and nothing is
+   * placed twice. Requests have up to 16 MiB here. A server that shuts down ends the stream with UNAVAILABLE,
+   * reason SHUTTING_DOWN; the metadata key "last_index" of the ErrorInfo is the last that was answered.
+   *
+   * @generated from rpc commerce.order.v1.OrderService.ImportOrders
+   */
+  importOrders: {
+    methodKind: "server_streaming";
+    input: typeof ImportOrdersRequestSchema;
+    output: typeof ImportOrdersResponseSchema;
+  },
+  /**
+   * Adds items to orders that exist, behind their other items. Their totals follow and, where the order reserves
+   * stock, so does the stock. Chunks, answers, shutdown and resuming are those of ImportOrders, and so is the
+   * size of a request.
+   *
+   * An item is refused by itself: with NOT_FOUND if its order or product does not exist, with
+   * FAILED_PRECONDITION if the order is DELIVERED or CANCELLED, has 1000 items, has a total that would reach
+   * 10^15, or if there is too little stock, and with INVALID_ARGUMENT if its price is not in the order's
+   * currency. An item is known again by its order, request_id and index.
+   *
+   * @generated from rpc commerce.order.v1.OrderService.ImportOrderItems
+   */
+  importOrderItems: {
+    methodKind: "server_streaming";
+    input: typeof ImportOrderItemsRequestSchema;
+    output: typeof ImportOrderItemsResponseSchema;
+  },
+  /**
+   * The unbounded form of ImportOrders: takes orders as long as the caller sends them, and no faster than they
+   * can be placed. Orders that arrive while a chunk is committed share the next one. After the caller has closed
+   * its side and all is committed, the last answer is a summary.
+   *
+   * The ids are those of ImportOrders: an import may be resumed by either. Cancelling the call stops its
+   * transaction; what was answered stays. Needs HTTP/2.
+   *
+   * @generated from rpc commerce.order.v1.OrderService.IngestOrders
+   */
+  ingestOrders: {
+    methodKind: "bidi_streaming";
+    input: typeof IngestOrdersRequestSchema;
+    output: typeof IngestOrdersResponseSchema;
   },
   /**
    * Lists the history of an order, oldest first. Fails with NOT_FOUND if there is no such order.

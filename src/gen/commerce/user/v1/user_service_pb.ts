@@ -60,8 +60,8 @@ export type User = Message<"commerce.user.v1.User"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * Names this version of the user (AIP-154). Sent back with a change, it makes the change fail with ABORTED if
-   * somebody else came first.
+   * Names this version of the user (AIP-154). Sent back with a change, it makes the change fail with ABORTED
+   * if somebody else came first.
    *
    * @generated from field: string etag = 6;
    */
@@ -103,8 +103,8 @@ export type CreateUserRequest = Message<"commerce.user.v1.CreateUserRequest"> & 
   password: string;
 
   /**
-   * Idempotency key (AIP-155): a UUID of the caller's choice. A repeated request_id with another email or name is
-   * refused; the password is not compared.
+   * Idempotency key (AIP-155): a UUID of the caller's choice. A repeated request_id with another email or
+   * name is refused; the password is not compared.
    *
    * @generated from field: string request_id = 4;
    */
@@ -486,8 +486,8 @@ export const AuthenticateUserResponseSchema: GenMessage<AuthenticateUserResponse
 /**
  * Keeps users and checks their passwords.
  *
- * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the same
- * request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
+ * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
+ * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
  * REQUEST_ID_REUSED.
  *
  * @generated from service commerce.user.v1.UserService
@@ -514,8 +514,8 @@ export const UserService: GenService<{
     output: typeof GetUserResponseSchema;
   },
   /**
-   * Returns the user with an email, however it is spelled in upper and lower case. Fails with NOT_FOUND if there is
-   * no such user.
+   * Returns the user with an email, however it is spelled in upper and lower case. Fails with NOT_FOUND if
+   * there is no such user.
    *
    * @generated from rpc commerce.user.v1.UserService.GetUserByEmail
    */
@@ -525,8 +525,8 @@ export const UserService: GenService<{
     output: typeof GetUserByEmailResponseSchema;
   },
   /**
-   * Returns users in the order of the ids. Fails with NOT_FOUND if any of them does not exist: the ResourceInfo names the
-   * first, the metadata key "missing" the first twenty.
+   * Returns users in the order of the ids. Fails with NOT_FOUND if any of them does not exist: the
+   * ResourceInfo names the first, the metadata key "missing" the first twenty.
    *
    * @generated from rpc commerce.user.v1.UserService.BatchGetUsers
    */
@@ -536,8 +536,8 @@ export const UserService: GenService<{
     output: typeof BatchGetUsersResponseSchema;
   },
   /**
-   * Changes the fields that the mask names. Fails with NOT_FOUND if there is no such user, with ABORTED if user.etag
-   * is given and is not the user's etag, with ALREADY_EXISTS if another user has the new email.
+   * Changes the fields that the mask names. Fails with NOT_FOUND if there is no such user, with ABORTED if
+   * user.etag is given and is not the user's etag, with ALREADY_EXISTS if another user has the new email.
    *
    * @generated from rpc commerce.user.v1.UserService.UpdateUser
    */
@@ -547,9 +547,10 @@ export const UserService: GenService<{
     output: typeof UpdateUserResponseSchema;
   },
   /**
-   * Deletes a user. A user with orders is deleted, together with them, only if force is set, else the call fails with
-   * FAILED_PRECONDITION; the stock that pending and confirmed orders had reserved becomes available again. Fails with
-   * NOT_FOUND if there is no such user, with ABORTED if the etag is given and is not the user's etag.
+   * Deletes a user. A user with orders is deleted, together with them, only if force is set, else the call
+   * fails with FAILED_PRECONDITION; the stock that pending and confirmed orders had reserved becomes
+   * available again. Fails with NOT_FOUND if there is no such user, with ABORTED if the etag is given and is
+   * not the user's etag.
    *
    * @generated from rpc commerce.user.v1.UserService.DeleteUser
    */
@@ -569,8 +570,8 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Returns the user whose email and password these are. Fails with UNAUTHENTICATED otherwise, with the same answer
-   * after the same work for an unknown email and for a wrong password.
+   * Returns the user whose email and password these are. Fails with UNAUTHENTICATED otherwise, with the same
+   * answer after the same work for an unknown email and for a wrong password.
    *
    * @generated from rpc commerce.user.v1.UserService.AuthenticateUser
    */

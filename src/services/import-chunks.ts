@@ -1,0 +1,145 @@
+import type { Call } from "../call.ts";
+import { DomainError, toServerError } from "../db/errors.ts";
+import type { RowOutcome } from "../db/outcome.ts";
+import type { Budget } from "../db/retry.ts";
+import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
+
+/** How the rows of an import are read and written. */
+export type RowKind<Draft, Row> = {
+  /** Throws a DomainError for a row that is wrong. The index is the row's within the import. */
+  readonly parse: (draft: Draft, index: number) => Row;
+  /** Lines that the row writes. */
+  readonly weigh: (row: Row) => number;
+  /** Writes rows in a transaction, with an outcome for each in their order. */
+  readonly write: (budget: Budget, rows: readonly Row[]) => Promise<RowOutcome[]>;
+};
+
+/** What is imported. */
+export type Import<Draft> = {
+  readonly firstIndex: bigint;
+  readonly stopOnError: boolean;
+  readonly batches: AsyncIterable<readonly Draft[]>;
+};
+
+/** What became of the rows of a chunk that has been committed. */
+export type Chunk = {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly insertedCount: number;
+  readonly existingCount: number;
+  readonly refused: readonly { readonly index: number; readonly error: DomainError }[];
+};
+
+/**
+ * A chunk of 1000 orders of three items takes a tenth of a second, in which others wait for the rows that it
+ * locks; with half of that, commits and round trips cost a fifth of the speed. Lines bound the bytes, some 250
+ * each.
+ */
+const chunkMax: Bounds = { rowsMax: 1_000, weightMax: 4_000 };
+/** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
+const rowsGrowth = 32;
+/** A chunk that meets others on its rows is halved after so many attempts, an eighth of a second. */
+const chunkAttemptsMax = 8;
+
+/**
+ * Writes an import chunk by chunk and yields what became of each when it has been committed. Between chunks
+ * no transaction is open: the next one begins when the last answer was taken, and meanwhile rows are read ahead,
+ * within bounds. The chunk is what is there by then.
+ *
+ * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows do
+ * not depend on how they are cut.
+ */
+export async function* importChunks<Draft, Row>(
+  kind: RowKind<Draft, Row>,
+  { firstIndex, stopOnError, batches }: Import<Draft>,
+  call: Call,
+): AsyncGenerator<Chunk, void> {
+  const wake = AbortSignal.any([call.signal, call.draining]);
+  const first = Number(firstIndex);
+  using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
+  let { rowsMax } = chunkMax;
+  let lastIndex = first - 1;
+  for (;;) {
+    const entries = await buffer.take({ ...chunkMax, rowsMax });
+    call.signal.throwIfAborted();
+    if (call.draining.aborted) throw shuttingDown(lastIndex);
+    if (entries.length === 0) return;
+    let chunk: Chunk;
+    try {
+      chunk = await writeChunk(kind, entries, call);
+    } catch (error) {
+      if (entries.length === 1 || !isTooMuch(error, call)) throw error;
+      rowsMax = Math.ceil(entries.length / 2);
+      buffer.putBack(entries);
+      continue;
+    }
+    rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
+    ({ lastIndex } = chunk);
+    yield chunk;
+    const [refused] = chunk.refused;
+    if (stopOnError && refused) throw stopped(refused.index);
+  }
+}
+
+function toEntry<Draft, Row>({ parse, weigh }: RowKind<Draft, Row>, draft: Draft, index: number): Entry<Row> {
+  try {
+    const row = parse(draft, index);
+    return { index, row, weight: weigh(row) };
+  } catch (error) {
+    if (!(error instanceof DomainError)) throw error;
+    return { index, row: error, weight: 1 };
+  }
+}
+
+async function writeChunk<Row>(
+  { write }: Pick<RowKind<never, Row>, "write">,
+  entries: readonly Entry<Row>[],
+  { signal, deadlineMs }: Call,
+): Promise<Chunk> {
+  const good = entries.flatMap(({ row }) => (row instanceof DomainError ? [] : [row]));
+  const budget = { signal, deadlineMs, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
+  const written = good.length === 0 ? [] : await write(budget, good);
+  let next = 0;
+  const outcomes = entries.map(({ row, index }) => ({
+    index,
+    outcome: row instanceof DomainError ? row : written[next++]!,
+  }));
+  const count = (wanted: RowOutcome): number => outcomes.filter(({ outcome }) => outcome === wanted).length;
+  return {
+    firstIndex: entries[0]!.index,
+    lastIndex: entries.at(-1)!.index,
+    insertedCount: count("inserted"),
+    existingCount: count("existed"),
+    refused: outcomes.flatMap(({ index, outcome }) =>
+      outcome instanceof DomainError ? [{ index, error: outcome }] : [],
+    ),
+  };
+}
+
+/** Whether a chunk did not happen for a reason that may lie in its size. */
+function isTooMuch(error: unknown, { signal }: Call): boolean {
+  if (!(error instanceof DomainError)) return toServerError(error)?.code.startsWith("54") === true;
+  // A statement that the database has stopped by itself also says that it was late.
+  const reasons = ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"];
+  return reasons.includes(error.reason) && !signal.aborted;
+}
+
+function shuttingDown(lastIndex: number): DomainError {
+  return new DomainError(
+    "unavailable",
+    "SHUTTING_DOWN",
+    `the server is shutting down; resume the import behind index ${lastIndex}`,
+    { retryAfterMs: 0, metadata: { last_index: lastIndex.toString() } },
+  );
+}
+
+function stopped(index: number): DomainError {
+  return new DomainError(
+    "aborted",
+    "STOPPED_ON_ERROR",
+    `the import has ended because row ${index} was refused`,
+    {
+      metadata: { index: index.toString() },
+    },
+  );
+}

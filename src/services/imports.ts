@@ -1,0 +1,130 @@
+import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
+import type { Call, Service } from "../call.ts";
+import type { Database } from "../db/database.ts";
+import type { DomainError } from "../db/errors.ts";
+import { deriveId } from "../db/identity.ts";
+import { importItems, type ItemDraft } from "../db/import-items.ts";
+import { importOrders } from "../db/import-orders.ts";
+import type { OrderDraft } from "../db/place-orders.ts";
+import {
+  OrderDraftSchema,
+  OrderItemDraftSchema,
+  type CommittedChunkSchema,
+  type IngestOrdersRequest,
+  type OrderDraft as OrderDraftMessage,
+  type OrderItemDraft,
+  type OrderService,
+} from "../gen/commerce/order/v1/order_service_pb.ts";
+import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
+import { importChunks, type Chunk, type RowKind } from "./import-chunks.ts";
+import { parseDraft } from "./orders.ts";
+import { parseMoney, toId } from "./parse.ts";
+
+/** The methods of the order service that import. */
+export type ImportMethod = "importOrders" | "importOrderItems" | "ingestOrders";
+
+/** What the contract and the transport know, and a service must not. */
+export type RowTools = {
+  /** Throws a DomainError for a message that breaks a rule of the contract. */
+  readonly check: (schema: DescMessage, message: Message) => void;
+  /** How an error is told beside others. */
+  readonly toStatus: (error: DomainError) => MessageInitShape<typeof StatusSchema>;
+};
+
+/** The importing methods of the order service, on a database. */
+export function importService(
+  database: Database,
+  { check, toStatus }: RowTools,
+): Pick<Service<typeof OrderService>, ImportMethod> {
+  // IngestOrders derives the ids of ImportOrders, so that either can resume an import.
+  const orders = ({ principal }: Call, requestId: string): RowKind<OrderDraftMessage, OrderDraft> => ({
+    parse(draft, index) {
+      check(OrderDraftSchema, draft);
+      return parseDraft(draft, deriveId(principal, "ImportOrders", requestId, index));
+    },
+    weigh: ({ items }) => items.length,
+    write: (budget, rows) => importOrders(database, budget, rows),
+  });
+  const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
+    parse(draft, index) {
+      check(OrderItemDraftSchema, draft);
+      return parseItem(draft, deriveId(principal, "ImportOrderItems", requestId, index));
+    },
+    weigh: () => 1,
+    write: (budget, rows) => importItems(database, budget, rows),
+  });
+
+  return {
+    async *importOrders(request, call) {
+      const source = { ...request, batches: once(request.orders) };
+      for await (const chunk of importChunks(orders(call, request.requestId), source, call))
+        yield { chunk: toMessage(chunk, toStatus) };
+    },
+
+    async *importOrderItems(request, call) {
+      const source = { ...request, batches: once(request.items) };
+      for await (const chunk of importChunks(items(call, request.requestId), source, call))
+        yield { chunk: toMessage(chunk, toStatus) };
+    },
+
+    async *ingestOrders(requests, call) {
+      const sum = { insertedCount: 0n, existingCount: 0n, refusedCount: 0n };
+      const iterator = requests[Symbol.asyncIterator]();
+      const { value: first } = await iterator.next();
+      if (first !== undefined) {
+        const source = { ...first, batches: continueFrom(first, iterator) };
+        for await (const chunk of importChunks(orders(call, first.requestId), source, call)) {
+          sum.insertedCount += BigInt(chunk.insertedCount);
+          sum.existingCount += BigInt(chunk.existingCount);
+          sum.refusedCount += BigInt(chunk.refused.length);
+          yield { answer: { case: "chunk", value: toMessage(chunk, toStatus) } };
+        }
+      }
+      yield { answer: { case: "summary", value: sum } };
+    },
+  };
+}
+
+/** Checks an item that is to be added to an order. */
+function parseItem({ orderId, item }: OrderItemDraft, id: string): ItemDraft {
+  const { productId, quantity, unitPrice } = item!;
+  const price = parseMoney("item.unit_price", unitPrice!);
+  return {
+    id,
+    orderId: toId(orderId),
+    productId: toId(productId),
+    quantity,
+    unitPrice: price.amount,
+    currencyCode: price.currencyCode,
+  };
+}
+
+async function* once<T>(batch: T): AsyncGenerator<T> {
+  yield batch;
+}
+
+/** The orders of a stream whose first message has been read. */
+async function* continueFrom(
+  first: IngestOrdersRequest,
+  iterator: AsyncIterator<IngestOrdersRequest>,
+): AsyncGenerator<OrderDraftMessage[]> {
+  try {
+    yield first.orders;
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value.orders;
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+function toMessage(
+  { firstIndex, lastIndex, insertedCount, existingCount, refused }: Chunk,
+  toStatus: RowTools["toStatus"],
+): MessageInitShape<typeof CommittedChunkSchema> {
+  return {
+    firstIndex: BigInt(firstIndex),
+    lastIndex: BigInt(lastIndex),
+    insertedCount,
+    existingCount,
+    refused: refused.map(({ index, error }) => ({ index: BigInt(index), status: toStatus(error) })),
+  };
+}

@@ -1,0 +1,106 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { DomainError } from "../db/errors.ts";
+
+/** A row of an import: its index, and what it asks for or why that is wrong. */
+export type Entry<Row> = { readonly index: number; readonly row: Row | DomainError; readonly weight: number };
+
+/** How much the buffer holds, and how much is taken from it at once; one row may weigh more by itself. */
+export type Bounds = { readonly rowsMax: number; readonly weightMax: number };
+
+/** Rows that were read and wait to be written. */
+export type RowBuffer<Row> = {
+  /**
+   * The first rows, within bounds, as soon as there are any; none at the end of the import or when `signal`
+   * aborts. Throws what reading has failed with when the rows before are taken.
+   */
+  take(bounds: Bounds): Promise<Entry<Row>[]>;
+  /** Gives back the rows that were taken last. */
+  putBack(entries: readonly Entry<Row>[]): void;
+  /** Stops the reading. */
+  [Symbol.dispose](): void;
+};
+
+/** Rows are parsed in the event loop, some 25 µs each: after so many, others have their turn. */
+const turnRows = 128;
+
+/**
+ * Reads rows ahead, while those before are written, until the bounds are reached; then it stops to read, and
+ * the sender is held back by the transport. It holds one batch beyond the bounds, as it came.
+ */
+export function createRowBuffer<Draft, Row>(
+  batches: AsyncIterable<readonly Draft[]>,
+  parse: (draft: Draft, position: number) => Entry<Row>,
+  bounds: Bounds,
+  signal: AbortSignal,
+): RowBuffer<Row> {
+  let entries: Entry<Row>[] = [];
+  let weight = 0;
+  // Functions, because they change while somebody waits.
+  let state: "reading" | "ended" | "stopped" = "reading";
+  const isReading = (): boolean => state === "reading";
+  let failure: { readonly error: unknown } | undefined;
+  let changed = Promise.withResolvers<void>();
+  const change = (): void => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  signal.addEventListener("abort", change, { once: true });
+  const isFull = (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax;
+  const isStopped = (): boolean => state === "stopped";
+
+  async function read(): Promise<void> {
+    let position = 0;
+    for await (const batch of batches) {
+      for (const draft of batch) {
+        while (isFull() && !isStopped()) await changed.promise;
+        if (isStopped()) return;
+        const entry = parse(draft, position++);
+        entries.push(entry);
+        weight += entry.weight;
+        if (position % turnRows === 0) {
+          change();
+          await nextTurn();
+        }
+      }
+      change();
+    }
+    state = "ended";
+  }
+
+  read()
+    .catch((error: unknown) => {
+      failure = { error };
+      state = "ended";
+    })
+    .finally(change);
+
+  return {
+    async take({ rowsMax, weightMax }) {
+      while (entries.length === 0 && isReading() && !signal.aborted) await changed.promise;
+      if (entries.length === 0 && failure) throw failure.error;
+      let taken = 0;
+      for (let sum = 0; taken < Math.min(rowsMax, entries.length); taken++) {
+        sum += entries[taken]!.weight;
+        if (taken > 0 && sum > weightMax) break;
+      }
+      const first = entries.slice(0, taken);
+      entries = entries.slice(taken);
+      weight -= weigh(first);
+      change();
+      return first;
+    },
+    putBack(first) {
+      entries = [...first, ...entries];
+      weight += weigh(first);
+    },
+    [Symbol.dispose]() {
+      state = "stopped";
+      signal.removeEventListener("abort", change);
+      change();
+    },
+  };
+}
+
+function weigh(entries: readonly Entry<unknown>[]): number {
+  return entries.reduce((sum, each) => sum + each.weight, 0);
+}

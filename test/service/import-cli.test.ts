@@ -1,0 +1,161 @@
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import net, { type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { toJsonString, create } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { OrderDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { countOrders, drafts, readViolations } from "../support/imports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { run, runToEnd } from "../support/processes.ts";
+import { openShop, type Shop } from "../support/shop.ts";
+
+const cli = (shop: Shop, ...args: readonly string[]) =>
+  runToEnd(process.execPath, ["scripts/import.ts", "--url", shop.grpcUrl, ...args]);
+
+const toLines = (orders: ReturnType<typeof drafts>): string[] =>
+  orders.map((order) => toJsonString(OrderDraftSchema, create(OrderDraftSchema, order)));
+
+async function givenFile(shop: Shop, count: number) {
+  const directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-import-"));
+  const [ada, lamp] = [await shop.user(), await shop.product(1_000_000n)];
+  const lines = toLines(drafts(ada.id, lamp, count));
+  const file = path.join(directory.path, "orders.ndjson");
+  await writeFile(file, `${lines.join("\n")}\n`);
+  return { file, lines, ada, lamp, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
+}
+
+test("import reads a file, tells how it went, and imports nothing when it is run again", async () => {
+  await using shop = await openShop();
+  await using given = await givenFile(shop, 3_000);
+
+  const first = await cli(shop, given.file);
+  const second = await cli(shop, given.file);
+
+  expect([first.code, first.stdout]).toEqual([
+    0,
+    expect.stringMatching(/^3000 inserted, 0 there before, 0 refused \(request id [0-9a-f-]{36}\)\n$/),
+  ]);
+  expect(first.stderr).toMatch(/100% · 3000 rows/);
+  expect([second.code, second.stdout]).toEqual([0, expect.stringContaining("already imported")]);
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([3_000, []]);
+});
+
+test("import lists refused and unreadable rows by their lines and ends with 1", async () => {
+  await using shop = await openShop();
+  await using given = await givenFile(shop, 5);
+  given.lines[1] = "{";
+  given.lines[3] = toLines(drafts("6d5f8c6e-8bb4-4a3c-9d2a-54a3b1f8f7e1", given.lamp, 1))[0]!;
+  await writeFile(given.file, ["", ...given.lines].join("\n"));
+
+  const { code, stdout } = await cli(shop, given.file);
+
+  expect([code, stdout]).toEqual([1, expect.stringMatching(/^3 inserted, 0 there before, 2 refused/)]);
+  const refused = (await readFile(`${given.file}.refused`, "utf8")).trim().split("\n");
+  expect(refused.map((each) => JSON.parse(each) as unknown)).toMatchObject([
+    { index: 1, line: 3, code: "InvalidArgument", why: expect.stringContaining("JSON") as string },
+    { index: 3, line: 5, code: "NotFound", reason: "USER_NOT_FOUND" },
+  ]);
+});
+
+test("import that was killed goes on behind the last answer and imports nothing twice", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  await using given = await givenFile(shop, 6_000);
+  await using killed = run(process.execPath, ["scripts/import.ts", "--url", shop.grpcUrl, given.file]);
+  let chunks = 0;
+  shop.proxy.decide = ({ statement }) => {
+    if (statement === "orders.create" && ++chunks === 3) killed.signal("SIGKILL");
+    return undefined;
+  };
+  await killed.ended;
+  const { nextIndex } = JSON.parse(await readFile(`${given.file}.resume`, "utf8")) as { nextIndex: number };
+
+  const { code, stdout } = await cli(shop, given.file);
+
+  expect(nextIndex).toBeGreaterThan(0);
+  expect(nextIndex).toBeLessThan(6_000);
+  const [, inserted, existing] = /^(\d+) inserted, (\d+) there before, 0 refused/.exec(stdout)!.map(Number);
+  expect([code, inserted! + existing!]).toEqual([0, 6_000]);
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([6_000, []]);
+});
+
+test("import goes on by itself, from the standard input too, when its connection breaks", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  await using given = await givenFile(shop, 4_000);
+  const sockets: Socket[] = [];
+  const between = net.createServer((client) => {
+    const server = net.connect(shop.server.grpc.port, "127.0.0.1");
+    sockets.push(
+      client.on("error", () => {}),
+      server.on("error", () => {}),
+    );
+    client.pipe(server).pipe(client);
+  });
+  await new Promise<void>((resolve) => between.listen(0, "127.0.0.1", resolve));
+  let chunks = 0;
+  shop.proxy.decide = ({ statement }) => {
+    if (statement === "orders.create" && ++chunks === 3) for (const each of sockets) each.destroy();
+    return undefined;
+  };
+  const url = `http://127.0.0.1:${(between.address() as AddressInfo).port}`;
+  const command = `cat ${given.file} | ${process.execPath} scripts/import.ts --url ${url} -`;
+
+  const { code, stdout } = await runToEnd("sh", ["-c", command]);
+  between.close();
+
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^\d+ inserted, \d+ there before, 0 ref/)]);
+  expect(sockets.length).toBeGreaterThan(2);
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([4_000, []]);
+});
+
+test("import --items adds the items of a CSV file", async () => {
+  await using shop = await openShop();
+  await using given = await givenFile(shop, 1);
+  const { id } = await shop.order([given.lamp]);
+  const rows = Array.from({ length: 20 }, () => `${id},${given.lamp.id},2,0.05,EUR`);
+  const heading = "order_id,product_id,quantity,unit_price,currency";
+  const file = `${given.file}.csv`;
+  await writeFile(file, [heading, ...rows, `${id},${given.lamp.id},two,0.05,EUR`].join("\n"));
+
+  const { code, stdout } = await cli(shop, "--items", file);
+
+  expect([code, stdout]).toEqual([1, expect.stringMatching(/^20 inserted, 0 there before, 1 refused/)]);
+  expect(await readFile(`${file}.refused`, "utf8")).toContain('"line":22');
+  const { order } = await shop.orders.getOrder({ id });
+  expect([order!.itemCount, order!.total]).toMatchObject([21, { units: 11n, nanos: 990_000_000 }]);
+});
+
+test("demo --write makes a file that import reads", async () => {
+  await using shop = await openShop();
+  await using given = await givenFile(shop, 0);
+  const size = ["--orders", "200", "--users", "3", "--products", "30"];
+  const where = ["--url", shop.grpcUrl, "--write", given.file];
+
+  const demo = await runToEnd(process.execPath, ["scripts/demo.ts", ...where, ...size]);
+  const { stdout } = await cli(shop, given.file);
+
+  expect([demo.code, demo.stderr]).toEqual([0, ""]);
+  const [, inserted, refused] = /^(\d+) inserted, 0 there before, (\d+) refused/.exec(stdout)!.map(Number);
+  expect(inserted! + refused!).toBe(200);
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([inserted, []]);
+});
+
+test.each([
+  [[], "FILE"],
+  [["--nonsense"], "--nonsense"],
+  [["--request-id", "x", "README.md"], "UUID"],
+  [["there-is-no.ndjson"], "there-is-no.ndjson"],
+  [["--resume", "package.json", "README.md"], "package.json"],
+])("import ends with 2 for %j and names what is wrong", async (args, named) => {
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ["scripts/import.ts", ...args]);
+
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toContain(named);
+});
+
+test("import --help says what there is", async () => {
+  const { code, stdout } = await runToEnd(process.execPath, ["scripts/import.ts", "--help"]);
+
+  expect(code).toBe(0);
+  expect(stdout).toContain("--request-id");
+});

@@ -1,0 +1,256 @@
+import { randomUUID } from "node:crypto";
+import { Code, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { expect, test } from "vitest";
+import {
+  OrderService,
+  StockPolicy,
+  type ImportOrdersResponse,
+} from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { failure, toFailure } from "../support/errors.ts";
+import {
+  countOrders,
+  drafts,
+  expectGapless,
+  grpcJsImports,
+  readAll,
+  readViolations,
+  summarize,
+} from "../support/imports.ts";
+import { once, startProxy, type Fault } from "../support/proxy.ts";
+import { line, openShop, price, type Shop } from "../support/shop.ts";
+
+const chunksOf = (read: readonly ImportOrdersResponse[]) => read.map(({ chunk }) => chunk);
+
+async function givenImport(shop: Shop, count: number) {
+  const [ada, lamp] = [await shop.user(), await shop.product(1_000_000n)];
+  return { ada, lamp, requestId: randomUUID(), orders: drafts(ada.id, lamp, count) };
+}
+
+test("ImportOrders answers each chunk, without gaps, and places every order", async () => {
+  await using shop = await openShop();
+  const { orders, requestId } = await givenImport(shop, 2_500);
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId, firstIndex: 7n }));
+
+  expect(error).toBeUndefined();
+  expect(read.length).toBeGreaterThan(1);
+  expect(expectGapless(chunksOf(read), 7n, 2_506n)).toBe(true);
+  expect(summarize(chunksOf(read))).toEqual({ inserted: 2_500, existing: 0, refused: {} });
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([2_500, []]);
+});
+
+test("ImportOrders places the order that CreateOrder would place", async () => {
+  await using shop = await openShop();
+  const [ada, lamp] = [await shop.user(), await shop.product()];
+  const request = { userId: ada.id, items: [line(lamp, 2), line(lamp, 3)], stockPolicy: StockPolicy.NONE };
+  const { order } = await shop.orders.createOrder(request);
+
+  await readAll(shop.orders.importOrders({ orders: [request] }));
+
+  const { orders } = await shop.orders.listOrders({ userId: ada.id, view: 2 });
+  const own = { id: "", createTime: undefined, updateTime: undefined };
+  const [imported, created] = orders.map((each) => ({
+    ...each,
+    ...own,
+    items: each.items.map((item) => ({ ...item, id: "" })),
+  }));
+  expect(order!.total).toMatchObject({ units: 49n, nanos: 950_000_000 });
+  expect(imported).toEqual(created);
+});
+
+test("ImportOrders refuses rows by themselves, each with its index and what CreateOrder would say", async () => {
+  await using shop = await openShop();
+  const { ada, lamp, orders } = await givenImport(shop, 10);
+  const scarce = await shop.product(1n);
+  const dollars = line(lamp, 1, { ...price, currencyCode: "USD" });
+  orders[1] = { userId: randomUUID(), items: [line(lamp)] };
+  orders[2] = { userId: ada.id, items: [line({ id: randomUUID() })] };
+  orders[3] = { userId: ada.id, items: [line(scarce, 2)] };
+  orders[4] = { userId: ada.id, items: [] };
+  orders[5] = { userId: "nobody", items: [line(lamp, 0)] };
+  orders[6] = { userId: ada.id, items: [line(lamp), dollars] };
+  orders[7] = { userId: ada.id, items: [line(scarce)] };
+  orders[8] = { userId: ada.id, items: [line(scarce)] };
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders }));
+
+  expect(error).toBeUndefined();
+  expect(summarize(chunksOf(read))).toEqual({
+    inserted: 3,
+    existing: 0,
+    refused: {
+      1: "USER_NOT_FOUND",
+      2: "PRODUCT_NOT_FOUND",
+      3: "INSUFFICIENT_STOCK",
+      4: "INVALID_FIELD",
+      5: "INVALID_FIELD",
+      6: "INVALID_FIELD",
+      8: "INSUFFICIENT_STOCK",
+    },
+  });
+  const [, , , , fourth] = read[0]!.chunk!.refused;
+  expect(fourth!.status).toMatchObject({ code: 3, message: expect.stringContaining("user_id") as string });
+  expect(await readViolations(shop)).toEqual([]);
+});
+
+test("ImportOrders with stop_on_error acknowledges the chunk of the refused row and ends with ABORTED", async () => {
+  await using shop = await openShop();
+  const { orders } = await givenImport(shop, 5_000);
+  orders[3] = { userId: randomUUID(), items: orders[3]!.items! };
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders, stopOnError: true }));
+
+  expect(toFailure(error)).toMatchObject({
+    code: "Aborted",
+    reason: "STOPPED_ON_ERROR",
+    metadata: { index: "3" },
+  });
+  expect(read).toHaveLength(1);
+  expect(await countOrders(shop)).toBe(Number(read[0]!.chunk!.lastIndex));
+});
+
+test("ImportOrders repeated with its request_id inserts nothing and says so", async () => {
+  await using shop = await openShop();
+  const { orders, requestId } = await givenImport(shop, 1_500);
+  await readAll(shop.orders.importOrders({ orders, requestId }));
+
+  const { read } = await readAll(shop.orders.importOrders({ orders, requestId }));
+
+  expect(summarize(chunksOf(read))).toEqual({ inserted: 0, existing: 1_500, refused: {} });
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([1_500, []]);
+});
+
+test("ImportOrders repeated with another order at an index refuses that row alone", async () => {
+  await using shop = await openShop();
+  const { orders, requestId, ada, lamp } = await givenImport(shop, 3);
+  await readAll(shop.orders.importOrders({ orders, requestId }));
+  orders[1] = { userId: ada.id, items: [line(lamp, 2)] };
+
+  const { read } = await readAll(shop.orders.importOrders({ orders, requestId }));
+
+  expect(summarize(chunksOf(read))).toEqual({
+    inserted: 0,
+    existing: 2,
+    refused: { 1: "REQUEST_ID_REUSED" },
+  });
+});
+
+test.each([1, 2, 3])(
+  "ImportOrders left after answer %i and resumed behind it has no order twice and none too few",
+  async (answers) => {
+    await using shop = await openShop();
+    const { orders, requestId } = await givenImport(shop, 3_500);
+    const leaving = new AbortController();
+    const left = await readAll(
+      shop.orders.importOrders({ orders, requestId }, { signal: leaving.signal }),
+      ({ length }) => length === answers,
+    );
+    leaving.abort();
+    const firstIndex = left.read.at(-1)!.chunk!.lastIndex + 1n;
+
+    const rest = orders.slice(Number(firstIndex));
+    const { read, error } = await readAll(shop.orders.importOrders({ orders: rest, requestId, firstIndex }));
+
+    expect(error).toBeUndefined();
+    expect(expectGapless(chunksOf([...left.read, ...read]), 0n, 3_499n)).toBe(true);
+    expect([await countOrders(shop), await readViolations(shop)]).toEqual([3_500, []]);
+  },
+);
+
+test.each<Fault>([
+  { kind: "cut_before" },
+  { kind: "cut_after" },
+  { kind: "drop_answer" },
+  { kind: "late", ms: 5 },
+  { kind: "error", code: "40001" },
+  { kind: "error_after", code: "40003" },
+])("ImportOrders whose second chunk meets %o goes on and has every order once", async (fault) => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { orders, requestId } = await givenImport(shop, 2_500);
+  let chunks = 0;
+  shop.proxy.decide = ({ statement }) =>
+    statement === "orders.create" && ++chunks === 2 ? fault : undefined;
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId }));
+
+  expect(error).toBeUndefined();
+  const { inserted, existing, refused } = summarize(chunksOf(read));
+  expect([inserted + existing, refused]).toEqual([2_500, {}]);
+  expect([...shop.proxy.injected]).toEqual([[fault.kind, 1]]);
+  expect([await countOrders(shop), await readViolations(shop)]).toEqual([2_500, []]);
+});
+
+test("ImportOrders halves a chunk that the database finds too large", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { orders, requestId } = await givenImport(shop, 500);
+  shop.proxy.decide = once("orders.create", { kind: "error", code: "54000" });
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId }));
+
+  expect(error).toBeUndefined();
+  expect(summarize(chunksOf(read))).toEqual({ inserted: 500, existing: 0, refused: {} });
+  expect(shop.proxy.injected.get("error")).toBe(1);
+  expect(await readViolations(shop)).toEqual([]);
+});
+
+test("ImportOrders takes 16 MiB where other methods take 4, and RESOURCE_EXHAUSTED answers more", async () => {
+  await using shop = await openShop();
+  using grpcJs = grpcJsImports(shop);
+  const [ada, lamp] = [await shop.user(), await shop.product()];
+  const padded = (mebibytes: number) => ({
+    orders: [{ userId: ada.id, items: [{ ...line(lamp), id: "x".repeat(mebibytes * 2 ** 20) }] }],
+  });
+  const overHttp = createClient(
+    OrderService,
+    createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "1.1" }),
+  );
+
+  for (const client of [grpcJs, overHttp]) {
+    const large = await readAll<ImportOrdersResponse>(client.importOrders(padded(15)));
+    const over = await readAll<ImportOrdersResponse>(client.importOrders(padded(16)));
+
+    expect(summarize(chunksOf(large.read)).inserted).toBe(1);
+    expect((over.error as { code: number }).code).toBe(Code.ResourceExhausted);
+  }
+  for (const client of [shop.orders, overHttp])
+    expect(await failure(client.createOrder(padded(4).orders[0]!))).toMatchObject({
+      code: "ResourceExhausted",
+    });
+});
+
+test("ImportOrders answers the client of @grpc/grpc-js and Connect over HTTP/1.1 alike", async () => {
+  await using shop = await openShop();
+  using grpcJs = grpcJsImports(shop);
+  const { orders } = await givenImport(shop, 1_200);
+  const overHttp = createClient(
+    OrderService,
+    createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "1.1", useBinaryFormat: false }),
+  );
+
+  const first = await readAll<ImportOrdersResponse>(grpcJs.importOrders({ orders }));
+  const second = await readAll(overHttp.importOrders({ orders }));
+
+  for (const { read } of [first, second])
+    expect(summarize(chunksOf(read))).toEqual({ inserted: 1_200, existing: 0, refused: {} });
+});
+
+test("stop() ends ImportOrders between chunks with UNAVAILABLE and the last index that was answered", async () => {
+  await using shop = await openShop();
+  const { orders, requestId } = await givenImport(shop, 20_000);
+  let stopping: Promise<boolean> | undefined;
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId }), () => {
+    stopping ??= shop.server.stop();
+    return false;
+  });
+
+  const last = read.at(-1)!.chunk!.lastIndex;
+  expect(toFailure(error)).toMatchObject({
+    code: "Unavailable",
+    reason: "SHUTTING_DOWN",
+    metadata: { last_index: String(last) },
+  });
+  expect(await stopping).toBe(true);
+  expect(await countOrders(shop)).toBe(Number(last) + 1);
+});

@@ -1,9 +1,9 @@
 import type { Row, Rows } from "./rows.ts";
 
 /**
- * The rows of an import between the input and their answers. It keeps those that were read and not answered, so
- * that they can be sent again also where the input cannot be read twice; how many these are is bounded by the
- * service, which does not read further ahead than it can write.
+ * The rows of an import between the input and their answers. It keeps those that were read and not answered,
+ * so that they can be sent again also where the input cannot be read twice; how many these are is bounded by
+ * the service, which does not read further ahead than it can write.
  */
 export type Queue<Message> = {
   /** The index of the first row that was not answered. */

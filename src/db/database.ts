@@ -28,6 +28,8 @@ export type Database = {
    * derived from the call.
    */
   transaction<T>(budget: Budget, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** See `Lender.leftBehind`. */
+  leftBehind(): Promise<unknown> | undefined;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -43,7 +45,7 @@ export function createDatabase(
   observer: DatabaseObserver = { retried: () => {} },
 ): Database {
   const pool = createPool(connection, engine, limits);
-  const { lend, fence } = createLender(pool, engine);
+  const { lend, fence, leftBehind } = createLender(pool, engine);
 
   return {
     engine,
@@ -53,6 +55,7 @@ export function createDatabase(
       ),
     transaction: (budget, work) =>
       attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal)),
+    leftBehind,
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };

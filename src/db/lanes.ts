@@ -1,6 +1,7 @@
 import { adjustStock, type StockAdjustment } from "./adjust-stock.ts";
 import { changeStatuses, type StatusChange } from "./change-statuses.ts";
 import { createLane, type LaneOptions } from "./coalesce.ts";
+import { conclusively } from "./conclusive.ts";
 import type { Database } from "./database.ts";
 import { getProducts, type Product } from "./inventory.ts";
 import { getOrders, type Order } from "./orders.ts";
@@ -55,7 +56,11 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
   const writes = <Q, A>(
     write: (db: Database, budget: Budget, requests: readonly Q[]) => Promise<readonly A[]>,
     bounds: Partial<LaneOptions<Q>> = {},
-  ): Lane<Q, A> => createLane((requests, budget) => write(db, budget, requests), { ...options, ...bounds });
+  ): Lane<Q, A> =>
+    createLane((requests, budget) => conclusively(db, budget, () => write(db, budget, requests)), {
+      ...options,
+      ...bounds,
+    });
 
   return {
     getUser: reads(

@@ -19,6 +19,8 @@ export type Lender = {
   ): Promise<T>;
   /** Ends a session on the server, see `endSession`. */
   fence(budget: Budget, session: Session): Promise<void>;
+  /** Resolves when what the callers left behind who are gone by now can happen no more; undefined if nothing is left. */
+  leftBehind(): Promise<unknown> | undefined;
 };
 
 /**
@@ -26,13 +28,18 @@ export type Lender = {
  */
 const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
-const stopMsMax = 1_000;
+const stopMsMax = 250;
 /** How long it is tried to end the session of a call that nobody waits for any more. */
 const endMsMax = 10_000;
 
 /** Lends the connections of a pool. */
 export function createLender(pool: Pool, engine: Engine): Lender {
-  return { lend, fence };
+  const stopping = new Set<Promise<void>>();
+  return {
+    lend,
+    fence,
+    leftBehind: () => (stopping.size === 0 ? undefined : Promise.all(stopping)),
+  };
 
   async function lend<T>(
     budget: Budget,
@@ -61,7 +68,8 @@ export function createLender(pool: Pool, engine: Engine): Lender {
       const abandon = (): void => {
         if (!end()) return;
         reject(signal.reason as Error);
-        void stop(lease, used);
+        const stopped = stop(lease, used).finally(() => stopping.delete(stopped));
+        stopping.add(stopped);
       };
       const giveUp = (): void => {
         if (!end()) return;

@@ -16,6 +16,7 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import type { Address } from "../config.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import { type Door, listen } from "./listen.ts";
@@ -198,14 +199,22 @@ function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
   };
 }
 
+/** The flag of the last message of a Connect stream. */
+const END_OF_STREAM = 0b10;
+
 /** UNIMPLEMENTED as the caller's protocol spells it. */
 function refuse(request: Request, response: Response, status: number, message: string): void {
-  if (request.headers["content-type"]?.startsWith("application/grpc")) {
+  const contentType = request.headers["content-type"] ?? "";
+  const error = { code: "unimplemented", message };
+  if (contentType.startsWith("application/grpc")) {
     const trailers = { "grpc-status": "12", "grpc-message": encodeURIComponent(message) };
-    response.writeHead(200, { "content-type": request.headers["content-type"], ...trailers }).end();
+    response.writeHead(200, { "content-type": contentType, ...trailers }).end();
+  } else if (contentType.startsWith("application/connect+")) {
+    // Of a stream, Connect's clients read the error at its end and no body of another status.
+    const end = encodeEnvelope(END_OF_STREAM, Buffer.from(JSON.stringify({ error })));
+    response.writeHead(200, { "content-type": contentType }).end(end);
   } else {
-    const body = JSON.stringify({ code: "unimplemented", message });
-    response.writeHead(status, { "content-type": "application/json" }).end(body);
+    response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(error));
   }
 }
 

@@ -99,7 +99,7 @@ export function createLifetimes(onUnknown: (error: unknown, id: string) => void)
         release = () => endless.delete(controller);
         if (draining) controller.abort(goingAway());
       } else {
-        const timer = setTimeout(() => controller.abort(late()), deadlineMs - nowMs);
+        const timer = setTimeout(() => controller.abort(late()), Math.max(0, deadlineMs - nowMs));
         release = () => clearTimeout(timer);
         if (deadlineMs <= nowMs) controller.abort(late());
       }

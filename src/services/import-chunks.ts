@@ -32,8 +32,8 @@ export type Chunk = {
 
 /**
  * A chunk of 1000 orders of three items takes a tenth of a second, in which others wait for the rows that it
- * locks; with half of that, commits and round trips cost a fifth of the speed. Lines bound the bytes, some 250
- * each.
+ * locks; with half of that, commits and round trips cost a fifth of the speed. Lines bound the bytes, some
+ * 250 each.
  */
 const chunkMax: Bounds = { rowsMax: 1_000, weightMax: 4_000 };
 /** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
@@ -43,11 +43,11 @@ const chunkAttemptsMax = 8;
 
 /**
  * Writes an import chunk by chunk and yields what became of each when it has been committed. Between chunks
- * no transaction is open: the next one begins when the last answer was taken, and meanwhile rows are read ahead,
- * within bounds. The chunk is what is there by then.
+ * no transaction is open: the next one begins when the last answer was taken, and meanwhile rows are read
+ * ahead, within bounds. The chunk is what is there by then.
  *
- * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows do
- * not depend on how they are cut.
+ * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows
+ * do not depend on how they are cut.
  */
 export async function* importChunks<Draft, Row>(
   kind: RowKind<Draft, Row>,

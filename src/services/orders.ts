@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
 import { changeStatuses, type StatusChange } from "../db/change-statuses.ts";
+import { conclusively } from "../db/conclusive.ts";
 import type { Database } from "../db/database.ts";
 import { DomainError, invalid } from "../db/errors.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
@@ -73,7 +74,9 @@ export function orderService(
         fingerprint: all,
       }));
       expectDistinct(changes);
-      const outcomes = await changeStatuses(database, call, changes, { atomic: true });
+      const outcomes = await conclusively(database, call, () =>
+        changeStatuses(database, call, changes, { atomic: true }),
+      );
       return { orders: expectAll(outcomes).map(toMessage) };
     },
 

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
 import { deleteUser, updateUser } from "../db/change-users.ts";
+import { conclusively } from "../db/conclusive.ts";
 import type { Database } from "../db/database.ts";
 import { DomainError, invalid } from "../db/errors.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
@@ -55,26 +56,28 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
       const { id, etag } = request.user!;
       const { email, name } = parseChange(request);
       const userId = toId(id);
-      const user = await updateUser(database, call, {
+      const change = {
         changeId: deriveId(call.principal, "UpdateUser", request.requestId),
         fingerprint: fingerprint(userId, etag, email ?? null, name ?? null),
         userId,
         version: toVersion(etag),
         email,
         name,
-      });
+      };
+      const user = await conclusively(database, call, () => updateUser(database, call, change));
       return { user: toMessage(user) };
     },
 
     async deleteUser(request, call) {
       const userId = toId(request.id);
-      await deleteUser(database, call, {
+      const change = {
         changeId: deriveId(call.principal, "DeleteUser", request.requestId),
         fingerprint: fingerprint(userId, request.etag, request.force),
         userId,
         version: toVersion(request.etag),
         force: request.force,
-      });
+      };
+      await conclusively(database, call, () => deleteUser(database, call, change));
       return {};
     },
 

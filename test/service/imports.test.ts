@@ -1,18 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { Code, createClient } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
-import {
-  OrderService,
-  StockPolicy,
-  type ImportOrdersResponse,
-} from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import { failure, toFailure } from "../support/errors.ts";
+import { StockPolicy, type ImportOrdersResponse } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { toFailure } from "../support/errors.ts";
 import {
   countOrders,
   drafts,
   expectGapless,
-  grpcJsImports,
   readAll,
   readViolations,
   summarize,
@@ -192,65 +185,4 @@ test("ImportOrders halves a chunk that the database finds too large", async () =
   expect(summarize(chunksOf(read))).toEqual({ inserted: 500, existing: 0, refused: {} });
   expect(shop.proxy.injected.get("error")).toBe(1);
   expect(await readViolations(shop)).toEqual([]);
-});
-
-test("ImportOrders takes 16 MiB where other methods take 4, and RESOURCE_EXHAUSTED answers more", async () => {
-  await using shop = await openShop();
-  using grpcJs = grpcJsImports(shop);
-  const [ada, lamp] = [await shop.user(), await shop.product()];
-  const padded = (mebibytes: number) => ({
-    orders: [{ userId: ada.id, items: [{ ...line(lamp), id: "x".repeat(mebibytes * 2 ** 20) }] }],
-  });
-  const overHttp = createClient(
-    OrderService,
-    createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "1.1" }),
-  );
-
-  for (const client of [grpcJs, overHttp]) {
-    const large = await readAll<ImportOrdersResponse>(client.importOrders(padded(15)));
-    const over = await readAll<ImportOrdersResponse>(client.importOrders(padded(16)));
-
-    expect(summarize(chunksOf(large.read)).inserted).toBe(1);
-    expect((over.error as { code: number }).code).toBe(Code.ResourceExhausted);
-  }
-  for (const client of [shop.orders, overHttp])
-    expect(await failure(client.createOrder(padded(4).orders[0]!))).toMatchObject({
-      code: "ResourceExhausted",
-    });
-});
-
-test("ImportOrders answers the client of @grpc/grpc-js and Connect over HTTP/1.1 alike", async () => {
-  await using shop = await openShop();
-  using grpcJs = grpcJsImports(shop);
-  const { orders } = await givenImport(shop, 1_200);
-  const overHttp = createClient(
-    OrderService,
-    createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "1.1", useBinaryFormat: false }),
-  );
-
-  const first = await readAll<ImportOrdersResponse>(grpcJs.importOrders({ orders }));
-  const second = await readAll(overHttp.importOrders({ orders }));
-
-  for (const { read } of [first, second])
-    expect(summarize(chunksOf(read))).toEqual({ inserted: 1_200, existing: 0, refused: {} });
-});
-
-test("stop() ends ImportOrders between chunks with UNAVAILABLE and the last index that was answered", async () => {
-  await using shop = await openShop();
-  const { orders, requestId } = await givenImport(shop, 20_000);
-  let stopping: Promise<boolean> | undefined;
-
-  const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId }), () => {
-    stopping ??= shop.server.stop();
-    return false;
-  });
-
-  const last = read.at(-1)!.chunk!.lastIndex;
-  expect(toFailure(error)).toMatchObject({
-    code: "Unavailable",
-    reason: "SHUTTING_DOWN",
-    metadata: { last_index: String(last) },
-  });
-  expect(await stopping).toBe(true);
-  expect(await countOrders(shop)).toBe(Number(last) + 1);
 });

@@ -110,7 +110,7 @@ async function relayAnswers(link: Link): Promise<void> {
     }
     if (!link.severed) link.client.end();
   } catch {
-    if (!link.severed) link.client.resetAndDestroy();
+    if (!link.severed) reset(link.client);
   }
   link.ready.resolve();
 }
@@ -157,7 +157,7 @@ async function carry(link: Link, messages: readonly Message[]): Promise<void> {
       await write(link, link.server, bytes);
       return cut(link);
     case "late":
-      link.client.resetAndDestroy();
+      reset(link.client);
       await wait(fault.ms);
       await converse(link, bytes);
       return void link.server.end();
@@ -208,12 +208,18 @@ async function answer(link: Link, code: string, status: Status): Promise<void> {
 }
 
 function cut({ client, server }: Link): void {
-  client.resetAndDestroy();
-  server.resetAndDestroy();
+  reset(client);
+  reset(server);
 }
 
 /** Nothing passes any more, not even an end. */
 function sever(link: Link): void {
   link.passes = nothing;
   link.severed = true;
+}
+
+/** Ends a connection with RST. One that has said its end can no longer be reset, and would never close. */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

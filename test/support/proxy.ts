@@ -1,7 +1,7 @@
 import { once as event } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { Connection } from "../../src/config.ts";
-import { cancel, createLink, end, isIdle, relay, type Fault, type Link } from "./link.ts";
+import { cancel, createLink, end, isIdle, relay, reset, type Fault, type Link } from "./link.ts";
 import { errorResponse, isCancelRequest, readMessages } from "./wire.ts";
 
 export type { Fault } from "./link.ts";
@@ -68,7 +68,7 @@ export async function startProxy(
     return fault;
   };
   const accept = async (client: Socket): Promise<void> => {
-    if (refusal === "refuse") return void client.resetAndDestroy();
+    if (refusal === "refuse") return void reset(client);
     const requests = readMessages(own(client), "client");
     const { value: greeting } = await requests.next();
     if (!greeting) return void client.destroy();

@@ -1,0 +1,30 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { OrderStatus } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { failure } from "../support/errors.ts";
+import { once, startProxy } from "../support/proxy.ts";
+import { openShop, price } from "../support/shop.ts";
+
+test("a refused repetition of a call whose caller had left stays refused", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const [ada, lamp] = [await shop.user(), await shop.product(5n)];
+  const place = (quantity: number, requestId: string, timeoutMs = 10_000) =>
+    shop.orders.createOrder(
+      { userId: ada.id, items: [{ productId: lamp.id, quantity, unitPrice: price }], requestId },
+      { timeoutMs },
+    );
+  const mine = randomUUID();
+  shop.proxy.decide = once("orders.create", { kind: "delay", ms: 250 });
+
+  const left = await failure(place(5, mine, 80));
+  const other = await place(1, randomUUID());
+  const refused = await failure(place(5, mine));
+  await shop.orders.updateOrderStatus({ id: other.order!.id, status: OrderStatus.CANCELLED });
+  // Past the delay: what was held back has reached the server, if it could.
+  await delay(400);
+
+  expect([left.code, refused.reason]).toEqual(["DeadlineExceeded", "INSUFFICIENT_STOCK"]);
+  expect((await shop.inventory.getProduct({ id: lamp.id })).product!.onHand).toBe(5n);
+  expect((await shop.orders.listOrders({ userId: ada.id })).orders).toHaveLength(1);
+});

@@ -71,6 +71,25 @@ test("a set is bounded in requests and in weight, and one request may weigh more
   expect(departed.map(({ requests }) => requests)).toEqual([[1], [2, 3, 4], [5], [6], [50], [1]]);
 });
 
+test("a request waits while one of its key is under way, also if that one's caller has left", async () => {
+  const { departed, ask } = createTestLane({ sets: 2, keyOf: (request) => request });
+  const leaver = new AbortController();
+  const first = ask(1, patient(leaver.signal)).catch((reason: unknown) => reason);
+  leaver.abort("gone");
+
+  const again = ask(1);
+  const other = ask(2);
+  departed[1]!.answer();
+  await settle();
+  const before = departed.map(({ requests }) => requests);
+  departed[0]!.answer();
+  await settle();
+  departed[2]!.answer();
+
+  expect([await first, await again, await other]).toEqual(["gone", "answer 1", "answer 2"]);
+  expect(before).toEqual([[1], [2]]);
+});
+
 test("requests of one key never share a set", async () => {
   const { departed, ask } = createTestLane({ keyOf: (request) => `${request % 2}` });
   const answers = [1, 2, 3, 4, 5].map((request) => ask(request));

@@ -15,13 +15,17 @@ export type LaneOptions<Q> = {
    */
   readonly weigh?: (request: Q) => number;
   readonly weightMax?: number;
-  /** Requests of one key never share a set: the later one waits for the next. */
-  readonly keyOf?: (request: Q) => string;
+  /**
+   * Requests of one key are never under way together: the later one waits until the set of the earlier one is
+   * back, also if its caller has left. So the repetition of a call meets what the call has done.
+   */
+  readonly keyOf?: (request: Q) => unknown;
 };
 
 type Waiter<Q, A> = {
   readonly request: Q;
   readonly budget: Budget;
+  readonly key: unknown;
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
   left: boolean;
@@ -42,6 +46,7 @@ export function createLane<Q, A>(
   { sets, requestsMax, weigh = () => 1, weightMax = Infinity, keyOf }: LaneOptions<Q>,
 ): (request: Q, budget: Budget) => Promise<A> {
   const queue = new Set<Waiter<Q, A>>();
+  const keysUnderWay = new Set<unknown>();
   let underWay = 0;
 
   return (request, budget) =>
@@ -57,6 +62,7 @@ export function createLane<Q, A>(
       const waiter: Waiter<Q, A> = {
         request,
         budget,
+        key: keyOf?.(request),
         left: false,
         resolve(answer) {
           settled();
@@ -71,24 +77,25 @@ export function createLane<Q, A>(
       if (underWay < sets) void depart();
     });
 
-  /** Runs sets, one after the other, until nobody waits. */
+  /** Runs sets, one after the other, until nobody waits but for keys that are under way in another one. */
   async function depart(): Promise<void> {
     underWay++;
-    while (queue.size > 0) await runSet(operation, takeSet());
+    for (let set = takeSet(); set.length > 0; set = takeSet()) {
+      await runSet(operation, set);
+      for (const { key } of set) keysUnderWay.delete(key);
+    }
     underWay--;
   }
 
   function takeSet(): Waiter<Q, A>[] {
     const set: Waiter<Q, A>[] = [];
-    const keys = new Set<string>();
     let weight = 0;
     for (const waiter of queue) {
       if (set.length >= requestsMax) break;
-      const key = keyOf?.(waiter.request);
-      if (key !== undefined && keys.has(key)) continue;
+      if (keysUnderWay.has(waiter.key)) continue;
       weight += weigh(waiter.request);
       if (set.length > 0 && weight > weightMax) break;
-      if (key !== undefined) keys.add(key);
+      if (waiter.key !== undefined) keysUnderWay.add(waiter.key);
       queue.delete(waiter);
       set.push(waiter);
     }

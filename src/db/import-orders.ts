@@ -1,3 +1,4 @@
+import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import type { RowOutcome } from "./outcome.ts";
@@ -25,7 +26,7 @@ export async function importOrders(
     drafts,
     () => ({ isNew: true }),
     async (ids) => {
-      const stored = await db.query(selectFingerprints, [ids], budget);
+      const stored = await afterWrite(db).query(selectFingerprints, [ids], budget);
       return stored.map((order) => ({ ...order, isNew: false }));
     },
   );

@@ -116,12 +116,13 @@ async function writeChunk<Row>(
   };
 }
 
-/** Whether a chunk did not happen for a reason that may lie in its size. */
+/** Whether a chunk did not happen, or not to its end, for a reason that may lie in its size. */
 function isTooMuch(error: unknown, { signal }: Call): boolean {
   if (!(error instanceof DomainError)) return toServerError(error)?.code.startsWith("54") === true;
-  // A statement that the database has stopped by itself also says that it was late.
-  const reasons = ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"];
-  return reasons.includes(error.reason) && !signal.aborted;
+  // A statement that the database has stopped by itself also says that it was late. In a later round of the
+  // chunk it did not happen either; what the rounds before have written, the smaller chunk finds.
+  const { reason } = error.cause instanceof DomainError ? error.cause : error;
+  return ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"].includes(reason) && !signal.aborted;
 }
 
 function shuttingDown(lastIndex: number): DomainError {

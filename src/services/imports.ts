@@ -1,11 +1,14 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
+import { conclusively } from "../db/conclusive.ts";
 import type { Database } from "../db/database.ts";
 import type { DomainError } from "../db/errors.ts";
 import { deriveId } from "../db/identity.ts";
 import { importItems, type ItemDraft } from "../db/import-items.ts";
 import { importOrders } from "../db/import-orders.ts";
+import type { RowOutcome } from "../db/outcome.ts";
 import type { OrderDraft } from "../db/place-orders.ts";
+import type { Budget } from "../db/retry.ts";
 import {
   OrderDraftSchema,
   OrderItemDraftSchema,
@@ -43,7 +46,7 @@ export function importService(
       return parseDraft(draft, deriveId(principal, "ImportOrders", requestId, index));
     },
     weigh: ({ items }) => items.length,
-    write: (budget, rows) => importOrders(database, budget, rows),
+    write: (budget, rows) => writeRows(database, budget, () => importOrders(database, budget, rows)),
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
     parse(draft, index) {
@@ -51,7 +54,7 @@ export function importService(
       return parseItem(draft, deriveId(principal, "ImportOrderItems", requestId, index));
     },
     weigh: () => 1,
-    write: (budget, rows) => importItems(database, budget, rows),
+    write: (budget, rows) => writeRows(database, budget, () => importItems(database, budget, rows)),
   });
 
   return {
@@ -83,6 +86,23 @@ export function importService(
       yield { answer: { case: "summary", value: sum } };
     },
   };
+}
+
+/** Makes refusals final; what a first run has inserted stays "inserted" when the second one finds it. */
+function writeRows(
+  database: Database,
+  budget: Budget,
+  write: () => Promise<RowOutcome[]>,
+): Promise<RowOutcome[]> {
+  let before: readonly RowOutcome[] = [];
+  return conclusively(database, budget, async () => {
+    const outcomes = await write();
+    const merged = outcomes.map((outcome, n) =>
+      outcome === "existed" && before[n] === "inserted" ? "inserted" : outcome,
+    );
+    before = outcomes;
+    return merged;
+  });
 }
 
 /** Checks an item that is to be added to an order. */

@@ -218,3 +218,19 @@ test("ImportOrderItems beside CreateOrder and AdjustStock on the same products k
   expect(summarize(chunksOf(read))).toEqual({ inserted: 2_000, existing: 0, refused: {} });
   expect(await readViolations(shop)).toEqual([]);
 });
+
+test("ImportOrderItems halves a chunk that meets others on its rows again and again", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { lamp, ids } = await givenOrders(shop, 10);
+  const items = Array.from({ length: 100 }, (_, n) => ({ orderId: ids[n % 10]!, item: line(lamp) }));
+  let conflicts = 0;
+  shop.proxy.decide = ({ statement }) =>
+    statement === "orders.add_items" && conflicts++ < 10 ? { kind: "error", code: "40001" } : undefined;
+
+  const { read, error } = await readAll(shop.orders.importOrderItems({ items }));
+
+  expect(error).toBeUndefined();
+  expect(read.length).toBeGreaterThan(1);
+  expect(summarize(chunksOf(read))).toEqual({ inserted: 100, existing: 0, refused: {} });
+  expect(await readViolations(shop)).toEqual([]);
+});

@@ -169,7 +169,7 @@ test.each<[string, string, Story]>([
   ["two winners of one step", "I7: 2 calls made it confirmed", answered(15, ok({ orders: [confirmed] }))],
   [
     "a step from another version than its etag names",
-    "I7: became confirmed with version 2, but its etag allowed 3",
+    "I7: became confirmed with version 2, its etag allowed 3",
     told(13, (each) => [{ ...each, request: confirm("confirm", '"2"', "order") }]),
   ],
   [

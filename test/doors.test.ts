@@ -31,7 +31,11 @@ test.each(PROTOCOLS)(
   },
 );
 
-test.each(["grpc", "http"] as const)("answers malformed bytes with a gRPC status (%s door)", async (door) => {
+// Connect has its own code for bytes that are no message.
+test.each([
+  ["grpc", Code.InvalidArgument],
+  ["http", Code.Internal],
+] as const)("answers malformed bytes with a gRPC status (%s door)", async (door, code) => {
   await using doors = await startDoors({ getUser });
 
   const { "grpc-status": status } = await post(
@@ -40,7 +44,7 @@ test.each(["grpc", "http"] as const)("answers malformed bytes with a gRPC status
     frame(Uint8Array.of(0xff)),
   );
 
-  expect(status).toBe(String(Code.Internal));
+  expect(status).toBe(String(code));
 });
 
 test.each(["grpc", "http"] as const)(

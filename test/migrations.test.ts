@@ -108,7 +108,9 @@ test.each([
 test("refuses a database of another engine than the configuration says", async () => {
   const read = readVersion(await scratch.createDatabase(), "cockroachdb");
 
-  await expect(read).rejects.toThrow(/^the database is PostgreSQL \S+, and the configuration says cockroachdb$/);
+  await expect(read).rejects.toThrow(
+    /^the database is PostgreSQL \S+, and the configuration says cockroachdb$/,
+  );
 });
 
 test("npm run migrate says what it applied, and then that nothing is left", async () => {

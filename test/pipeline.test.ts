@@ -222,7 +222,7 @@ test("counts calls by method, door and code, and leaves no request in the log", 
   expect(metrics).toContain("nodejs_eventloop_lag_seconds");
   expect(doors.lines).toMatchObject([
     {
-      level: "info",
+      level: "debug",
       rpc: "commerce.user.v1.UserService/CreateUser",
       code: "ALREADY_EXISTS",
       reason: "EMAIL_TAKEN",

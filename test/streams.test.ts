@@ -176,14 +176,14 @@ test("says that a two-way stream needs HTTP/2", async () => {
   await using doors = await start({});
   const url = `http://127.0.0.1:${doors.http.address.port}/test.v1.Streams/Talk`;
 
-  const answer = await fetch(url, {
+  const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/connect+json" },
   });
   const plain = await fetch(url, { method: "POST", headers: { "content-type": "application/json" } });
 
   const said = { code: "unimplemented", message: expect.stringContaining("HTTP/2") as string };
-  expect(JSON.parse((await answer.text()).slice(5))).toEqual({ error: said });
+  expect(JSON.parse((await response.text()).slice(5))).toEqual({ error: said });
   expect([plain.status, await plain.json()]).toEqual([505, said]);
 });
 

@@ -2,7 +2,7 @@ import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getProducts, productColumns, type Product } from "./inventory.ts";
-import { firstOfEach, notFound, productType, requestIdReused, type Outcome } from "./outcome.ts";
+import { expectDistinct, notFound, productType, requestIdReused, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 
@@ -86,10 +86,10 @@ export async function adjustStock(
   adjustments: readonly StockAdjustment[],
 ): Promise<Outcome<Product>[]> {
   const outcomes = new Array<Outcome<Product> | undefined>(adjustments.length);
-  const first = firstOfEach(adjustments);
-  const replayed = adjustments.map((_, n) => n).filter((n) => first.get(adjustments[n]!.id) !== n);
+  expectDistinct(adjustments.map(({ id }) => id));
+  const replayed: number[] = [];
   let writer = db;
-  for (let round = [...first.values()]; round.length > 0;) {
+  for (let round = adjustments.map((_, n) => n); round.length > 0;) {
     const set = round.map((n) => adjustments[n]!);
     const values = [
       round,
@@ -133,13 +133,11 @@ async function answerReplays(
   for (const n of replayed) {
     const { id, productId, fingerprint } = adjustments[n]!;
     const found = products.find((product) => product.id === productId);
-    if (movements.get(id) === fingerprint && found) {
+    if (movements.get(id) !== fingerprint || found === undefined) outcomes[n] = requestIdReused();
+    else {
       const { fingerprint: _, ...product } = found;
       outcomes[n] = product;
-    } else if (movements.has(id)) outcomes[n] = requestIdReused();
-    // The twin in the same set was refused, and so is this one.
-    else
-      outcomes[n] = outcomes[adjustments.findIndex((a) => a.id === id)] ?? notFound(productType, productId);
+    }
   }
 }
 

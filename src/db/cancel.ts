@@ -3,6 +3,13 @@ import tls from "node:tls";
 import type pg from "pg";
 import type { Connection } from "../config.ts";
 
+/** What node-postgres knows of a connection and does not declare. */
+type Internals = {
+  readonly processID: number;
+  readonly secretKey: number;
+  readonly connection: { readonly stream: { readonly remoteAddress?: string } };
+};
+
 /** How long a cancellation may take; past it the connection that it was for is destroyed. */
 const cancelMsMax = 1_000;
 
@@ -12,18 +19,19 @@ const cancelMsMax = 1_000;
  * cancellation promises nothing.
  */
 export async function cancel(connection: Connection, client: pg.PoolClient): Promise<void> {
-  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+  const { processID, secretKey, connection: own } = client as unknown as Internals;
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);
   request.writeInt32BE(80877102, 4);
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
   await new Promise<void>((resolve) => {
-    const socket = net.connect(connection.port, connection.host);
+    // The address that the connection has: behind one name there may be many servers.
+    const socket = net.connect(connection.port, own.stream.remoteAddress ?? connection.host);
     const timer = setTimeout(() => socket.destroy(), cancelMsMax);
     socket.once("connect", () => {
       if (connection.ssl === false) socket.end(request);
-      else startTls(socket, connection.ssl, request);
+      else startTls(socket, { servername: toServerName(connection.host), ...connection.ssl }, request);
     });
     // Errors are followed by "close".
     socket.on("error", () => {});
@@ -33,6 +41,11 @@ export async function cancel(connection: Connection, client: pg.PoolClient): Pro
     });
     socket.resume();
   });
+}
+
+/** An address is no name to ask a server for (RFC 6066). */
+function toServerName(host: string): string {
+  return net.isIP(host) ? "" : host;
 }
 
 /** SSLRequest, then the request inside TLS: a server behind a TLS-only balancer takes nothing else. */

@@ -2,7 +2,7 @@ import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, orderColumns, statusMachine, type Order, type OrderStatus } from "./orders.ts";
-import { notFound, orderType, requestIdReused, staleEtag, type Outcome } from "./outcome.ts";
+import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 
@@ -102,38 +102,26 @@ export async function changeStatuses(
 ): Promise<(Outcome<Order> | undefined)[]> {
   const outcomes = new Array<Outcome<Order> | undefined>(changes.length);
   const replayed: number[] = [];
-  // A set holds one change of an order; further ones of the same order come in the rounds after it.
-  let writer = db;
-  for (let left = changes.map((_, n) => n); left.length > 0;) {
-    const orders = new Set<string>();
-    const round = left.filter((n) => orders.size < orders.add(changes[n]!.orderId).size);
-    left = left.filter((n) => !round.includes(n));
-    const rows = await writer.query(updateStatuses, updateValues(changes, round, atomic), budget);
-    writer = afterWrite(db);
-    for (const { n, was, ...row } of rows) {
-      if (row.verdict === "replayed") replayed.push(n);
-      else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
-      else if (row.id !== null) outcomes[n] = withoutVerdict(row);
-    }
+  expectDistinct(changes.map(({ orderId }) => orderId));
+  expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
+  for (const { n, was, ...row } of await db.query(updateStatuses, updateValues(changes, atomic), budget)) {
+    if (row.verdict === "replayed") replayed.push(n);
+    else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
+    else if (row.id !== null) outcomes[n] = withoutVerdict(row);
   }
-  if (replayed.length > 0) await answerReplays(writer, budget, changes, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(afterWrite(db), budget, changes, replayed, outcomes);
   return outcomes;
 }
 
-function updateValues(
-  changes: readonly StatusChange[],
-  round: readonly number[],
-  atomic: boolean,
-): unknown[] {
-  const set = round.map((n) => changes[n]!);
+function updateValues(changes: readonly StatusChange[], atomic: boolean): unknown[] {
   return [
-    round,
-    set.map((c) => c.orderId),
-    set.map((c) => c.status),
-    set.map((c) => sourcesOf(c.status).join(",")),
-    set.map((c) => c.version ?? null),
-    set.map((c) => c.idempotencyKey),
-    set.map((c) => c.fingerprint),
+    changes.map((_, n) => n),
+    changes.map((c) => c.orderId),
+    changes.map((c) => c.status),
+    changes.map((c) => sourcesOf(c.status).join(",")),
+    changes.map((c) => c.version ?? null),
+    changes.map((c) => c.idempotencyKey),
+    changes.map((c) => c.fingerprint),
     atomic,
   ];
 }

@@ -16,16 +16,19 @@ export type LaneOptions<Q> = {
   readonly weigh?: (request: Q) => number;
   readonly weightMax?: number;
   /**
-   * Requests of one key are never under way together: the later one waits until the set of the earlier one is
-   * back, also if its caller has left. So the repetition of a call meets what the call has done.
+   * Requests that share a key are never under way together: the later one waits until the set of the earlier
+   * one is back, also if its caller has left. So the repetition of a call meets what the call has done.
    */
-  readonly keyOf?: (request: Q) => unknown;
+  readonly keysOf?: (request: Q) => readonly string[];
 };
+
+/** Far above what a set takes that nothing holds up, and far below what a caller would call an outage. */
+const slowMs = 100;
 
 type Waiter<Q, A> = {
   readonly request: Q;
   readonly budget: Budget;
-  readonly key: unknown;
+  readonly keys: readonly string[];
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
   left: boolean;
@@ -43,48 +46,42 @@ type Waiter<Q, A> = {
  */
 export function createLane<Q, A>(
   operation: SetOperation<Q, A>,
-  { sets, requestsMax, weigh = () => 1, weightMax = Infinity, keyOf }: LaneOptions<Q>,
+  { sets, requestsMax, weigh = () => 1, weightMax = Infinity, keysOf = () => [] }: LaneOptions<Q>,
 ): (request: Q, budget: Budget) => Promise<A> {
   const queue = new Set<Waiter<Q, A>>();
-  const keysUnderWay = new Set<unknown>();
+  const keysUnderWay = new Set<string>();
   let underWay = 0;
 
   return (request, budget) =>
     new Promise<A>((resolve, reject) => {
-      if (budget.signal.aborted) return reject(budget.signal.reason as Error);
-      const leave = (): void => {
-        waiter.left = true;
-        queue.delete(waiter);
-        reject(budget.signal.reason as Error);
-      };
-      budget.signal.addEventListener("abort", leave, { once: true });
-      const settled = (): void => budget.signal.removeEventListener("abort", leave);
-      const waiter: Waiter<Q, A> = {
-        request,
-        budget,
-        key: keyOf?.(request),
-        left: false,
-        resolve(answer) {
-          settled();
-          resolve(answer);
-        },
-        reject(error) {
-          settled();
-          reject(error);
-        },
-      };
+      const promised = { request, budget, keys: keysOf(request), resolve, reject };
+      const waiter = createWaiter(promised, () => queue.delete(waiter));
+      if (waiter.left) return;
       queue.add(waiter);
       if (underWay < sets) void depart();
     });
 
-  /** Runs sets, one after the other, until nobody waits but for keys that are under way in another one. */
+  /**
+   * Runs sets, one after the other, until nobody waits but for keys that are under way in another one. A set
+   * that is not back in time, because a row is locked or a connection dead, stops counting, so that it holds
+   * up no one else.
+   */
   async function depart(): Promise<void> {
-    underWay++;
     for (let set = takeSet(); set.length > 0; set = takeSet()) {
+      let counted = true;
+      const discount = (): void => {
+        counted = false;
+        underWay--;
+        if (queue.size > 0) void depart();
+      };
+      underWay++;
+      const timer = setTimeout(discount, slowMs);
       await runSet(operation, set);
-      for (const { key } of set) keysUnderWay.delete(key);
+      clearTimeout(timer);
+      for (const { keys } of set) for (const key of keys) keysUnderWay.delete(key);
+      if (counted) underWay--;
+      if (underWay >= sets) return;
     }
-    underWay--;
   }
 
   function takeSet(): Waiter<Q, A>[] {
@@ -92,15 +89,40 @@ export function createLane<Q, A>(
     let weight = 0;
     for (const waiter of queue) {
       if (set.length >= requestsMax) break;
-      if (keysUnderWay.has(waiter.key)) continue;
+      if (waiter.keys.some((key) => keysUnderWay.has(key))) continue;
       weight += weigh(waiter.request);
       if (set.length > 0 && weight > weightMax) break;
-      if (waiter.key !== undefined) keysUnderWay.add(waiter.key);
+      for (const key of waiter.keys) keysUnderWay.add(key);
       queue.delete(waiter);
       set.push(waiter);
     }
     return set;
   }
+}
+
+/** A waiter who leaves, and is told so at once, when the signal aborts. */
+function createWaiter<Q, A>(promised: Omit<Waiter<Q, A>, "left">, onLeave: () => void): Waiter<Q, A> {
+  const { signal } = promised.budget;
+  const leave = (): void => {
+    waiter.left = true;
+    onLeave();
+    promised.reject(signal.reason);
+  };
+  const stay =
+    <T>(settle: (value: T) => void) =>
+    (value: T): void => {
+      signal.removeEventListener("abort", leave);
+      settle(value);
+    };
+  const waiter = {
+    ...promised,
+    left: false,
+    resolve: stay(promised.resolve),
+    reject: stay(promised.reject),
+  };
+  if (signal.aborted) leave();
+  else signal.addEventListener("abort", leave, { once: true });
+  return waiter;
 }
 
 async function runSet<Q, A>(operation: SetOperation<Q, A>, set: readonly Waiter<Q, A>[]): Promise<void> {

@@ -6,7 +6,7 @@ import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./re
 import type { Statement } from "./statement.ts";
 
 /** An open transaction. */
-export type Tx = {
+type Tx = {
   query<Row>(statement: Statement<Row>, values: readonly unknown[]): Promise<Row[]>;
 };
 

@@ -1,7 +1,7 @@
 import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import type { Cursor } from "./orders.ts";
-import { firstOfEach, requestIdReused, type Outcome } from "./outcome.ts";
+import { expectDistinct, requestIdReused, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 import { toTimestamptz, type Micros } from "./values.ts";
@@ -87,15 +87,13 @@ export async function createProducts(
   budget: Budget,
   drafts: readonly ProductDraft[],
 ): Promise<Outcome<Product>[]> {
-  const first = firstOfEach(drafts);
-  const round = [...first.values()];
-  const set = round.map((n) => drafts[n]!);
+  expectDistinct(drafts.map(({ id }) => id));
   const values = [
-    round,
-    set.map((p) => p.id),
-    set.map((p) => p.name),
-    set.map((p) => p.onHand),
-    set.map((p) => p.fingerprint),
+    drafts.map((_, n) => n),
+    drafts.map((p) => p.id),
+    drafts.map((p) => p.name),
+    drafts.map((p) => p.onHand),
+    drafts.map((p) => p.fingerprint),
   ];
   const rows = await db.query(insertProducts, values, budget);
   const createTimes = new Map(rows.map((row) => [row.n, row.createTime]));

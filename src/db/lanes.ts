@@ -79,17 +79,17 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
       (budget, ids) => getProducts(db, budget, ids),
       (product) => product.id,
     ),
-    createUser: writes(createUsers, { keyOf: (user) => user.id }),
+    createUser: writes(createUsers, { keysOf: (user) => [user.id] }),
     createOrder: writes(createOrders, {
-      keyOf: (order) => order.id,
+      keysOf: (order) => [order.id],
       weigh: (order) => order.items.length,
       weightMax: linesMax,
     }),
     changeStatus: writes(
       async (_, budget, changes: readonly StatusChange[]) =>
         (await changeStatuses(db, budget, changes, { atomic: false })) as Outcome<Order>[],
-      { keyOf: (change) => change.orderId },
+      { keysOf: (change) => [change.orderId, change.idempotencyKey] },
     ),
-    adjustStock: writes(adjustStock, { keyOf: (adjustment) => adjustment.id }),
+    adjustStock: writes(adjustStock, { keysOf: (adjustment) => [adjustment.id] }),
   };
 }

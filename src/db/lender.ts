@@ -19,7 +19,10 @@ export type Lender = {
   ): Promise<T>;
   /** Ends a session on the server, see `endSession`. */
   fence(budget: Budget, session: Session): Promise<void>;
-  /** Resolves when what the callers left behind who are gone by now can happen no more; undefined if nothing is left. */
+  /**
+   * Resolves when what the callers left behind who are gone by now can happen no more; undefined if nothing
+   * is left.
+   */
   leftBehind(): Promise<unknown> | undefined;
 };
 
@@ -51,44 +54,11 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     const lease = await pool.acquire(budget).catch((error: unknown) => {
       throw signal.aborted ? error : new AttemptError("connecting", error);
     });
-    return new Promise<T>((resolve, reject) => {
-      let over = false;
-      const end = (): boolean => {
-        if (over) return false;
-        over = true;
-        clearTimeout(timer);
-        signal.removeEventListener("abort", abandon);
-        return true;
-      };
-      const fail = (error: unknown): void => {
-        if (isDoubtful(error)) onDoubt(lease.session);
-        lease.release(isSound(error));
-        reject(error as Error);
-      };
-      const abandon = (): void => {
-        if (!end()) return;
-        reject(signal.reason as Error);
-        const stopped = stop(lease, used).finally(() => stopping.delete(stopped));
-        stopping.add(stopped);
-      };
-      const giveUp = (): void => {
-        if (!end()) return;
-        void lease.cancel();
-        fail(new AttemptError(phase, new Error("the database does not answer")));
-      };
-      const timer = setTimeout(giveUp, toAttemptMs(budget));
-      const used = use(lease);
-      used.then(
-        (result) => {
-          if (!end()) return;
-          lease.release(true);
-          resolve(result);
-        },
-        (error: unknown) => end() && fail(error),
-      );
-      if (signal.aborted) abandon();
-      else signal.addEventListener("abort", abandon, { once: true });
-    });
+    const abandoned = (used: Promise<unknown>): void => {
+      const stopped = stop(lease, phase, used).finally(() => stopping.delete(stopped));
+      stopping.add(stopped);
+    };
+    return useOnce(lease, budget, phase, use, { abandoned, doubted: onDoubt });
   }
 
   /**
@@ -96,15 +66,17 @@ export function createLender(pool: Pool, engine: Engine): Lender {
    * long the session is ended: the caller may repeat the call, and what it left behind must not come true
    * later.
    */
-  async function stop(lease: Lease, used: Promise<unknown>): Promise<void> {
+  async function stop(lease: Lease, phase: Phase, used: Promise<unknown>): Promise<void> {
     const ended = used.then(() => true, isSound);
     const late = new Promise<false>((resolve) => setTimeout(resolve, stopMsMax, false).unref());
     // The request must have arrived before the connection is used again, else it would hit the next
     // statement.
     await lease.cancel();
-    const sound = await Promise.race([ended, late]);
+    // CockroachDB cancels some time after it has taken the request: the connection must not be used again.
+    const sound = (await Promise.race([ended, late])) && engine === "postgresql";
     lease.release(sound);
-    if (sound) return;
+    // What reads leaves nothing behind.
+    if (sound || phase !== "committing") return;
     const budget = { signal: AbortSignal.timeout(endMsMax), deadlineMs: Date.now() + endMsMax };
     await retrying(budget, () => fence(budget, lease.session)).catch(() => {});
   }
@@ -119,6 +91,63 @@ export function createLender(pool: Pool, engine: Engine): Lender {
       }
     });
   }
+}
+
+/** What becomes of a connection that cannot simply be given back. */
+type Ends = {
+  /** The caller has left: whoever is told gives the connection back when what runs on it has ended. */
+  readonly abandoned: (used: Promise<unknown>) => void;
+  readonly doubted: (session: Session) => void;
+};
+
+/** Runs `use` on a connection and gives it back, or leaves that to `abandoned`: exactly one of the two. */
+function useOnce<T>(
+  lease: Lease,
+  budget: Budget,
+  phase: Phase,
+  use: (lease: Lease) => Promise<T>,
+  { abandoned, doubted }: Ends,
+): Promise<T> {
+  const { signal } = budget;
+  return new Promise<T>((resolve, reject) => {
+    let over = false;
+    const end = (): boolean => {
+      if (over) return false;
+      over = true;
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abandon);
+      return true;
+    };
+    const fail = (error: unknown): void => {
+      const doubtful = isDoubtful(error);
+      if (doubtful) doubted(lease.session);
+      // A doubtful session is ended before the next attempt: nobody else may have it then.
+      lease.release(!doubtful && isSound(error));
+      reject(error);
+    };
+    const succeed = (result: T): void => {
+      lease.release(true);
+      resolve(result);
+    };
+    const abandon = (): void => {
+      if (!end()) return;
+      reject(signal.reason as Error);
+      abandoned(used);
+    };
+    const giveUp = (): void => {
+      if (!end()) return;
+      void lease.cancel();
+      fail(new AttemptError(phase, new Error("the database does not answer")));
+    };
+    const timer = setTimeout(giveUp, toAttemptMs(budget));
+    const used = use(lease);
+    used.then(
+      (result) => end() && succeed(result),
+      (error: unknown) => end() && fail(error),
+    );
+    if (signal.aborted) abandon();
+    else signal.addEventListener("abort", abandon, { once: true });
+  });
 }
 
 /**

@@ -53,14 +53,20 @@ export function notFound(type: string, id: string): DomainError {
 /** A resource has changed since the caller read the version that its etag names. */
 export function staleEtag(type: string, id: string): DomainError {
   const name = type.slice(type.lastIndexOf(".") + 1).toLowerCase();
-  return new DomainError("aborted", "ETAG_MISMATCH", `${name} ${id} has changed since; read it again`, {
-    metadata: { id },
-  });
+  return new DomainError(
+    "aborted",
+    "ETAG_MISMATCH",
+    `${name} ${id} has another etag now; read it again and send the etag as it stands, quotes included`,
+    {
+      metadata: { id },
+    },
+  );
 }
 
-/** Where each id of a set comes first: further requests with the same id are repetitions of that one. */
-export function firstOfEach(requests: readonly { readonly id: string }[]): Map<string, number> {
-  const first = new Map<string, number>();
-  for (const [n, { id }] of requests.entries()) if (!first.has(id)) first.set(id, n);
-  return first;
+/**
+ * Asserts that no two requests of a set share a key: as rows of one statement they would not see each other.
+ * Lanes and imports never send such a set.
+ */
+export function expectDistinct(keys: readonly string[]): void {
+  if (new Set(keys).size < keys.length) throw new Error("two requests of a set share a key");
 }

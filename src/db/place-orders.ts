@@ -2,7 +2,7 @@ import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, type Order, type OrderItem } from "./orders.ts";
-import { firstOfEach, notFound, productType, requestIdReused, userType, type Outcome } from "./outcome.ts";
+import { expectDistinct, notFound, productType, requestIdReused, userType, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 import { toDecimal, type E4, type Micros } from "./values.ts";
@@ -135,11 +135,10 @@ export async function placeOrders<T>(
   find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
 ): Promise<Outcome<T>[]> {
   const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
-  // Drafts of one id are one order: the first is placed, the others find it as any repeated call does.
-  const first = firstOfEach(drafts);
+  expectDistinct(drafts.map(({ id }) => id));
   const refusals = new Map<number, DomainError>();
   let writer = db;
-  for (let round = [...first.values()]; round.length > 0;) {
+  for (let round = drafts.map((_, n) => n); round.length > 0;) {
     const rows = await writer.query(insertOrders, insertValues(drafts, round), budget);
     writer = afterWrite(db);
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
@@ -152,14 +151,14 @@ export async function placeOrders<T>(
   // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
   // attempt may itself have taken the last stock. Only who is not found is refused.
   const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
-  const stored = open.length === 0 ? [] : await find([...new Set(open)]);
+  const stored = open.length === 0 ? [] : await find(open);
   const byId = new Map(stored.map((order) => [order.id, order]));
   return drafts.map((draft, n) => {
     if (outcomes[n] !== undefined) return outcomes[n];
     const order = byId.get(draft.id);
     if (order) return order.fingerprint === draft.fingerprint ? order : requestIdReused();
     // Deleted between the two statements, with its user.
-    return refusals.get(n) ?? refusals.get(first.get(draft.id)!) ?? notFound(userType, draft.userId);
+    return refusals.get(n) ?? notFound(userType, draft.userId);
   });
 }
 

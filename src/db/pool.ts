@@ -53,9 +53,12 @@ export type Pool = {
  */
 const unverifiedMsMax = 10_000;
 /** A sound server answers within this; else the connection is destroyed and another one taken. */
-const verifyMsMax = 1_000;
-/** Connecting, TLS and authentication included. */
-const connectMsMax = 5_000;
+const verifyMsMax = 500;
+/**
+ * Connecting, TLS and authentication included; less than half of the default deadline, so that there is a
+ * second try.
+ */
+const connectMsMax = 2_000;
 /** Longer than any call may take: what ends a statement whose service died. */
 const statementMsMax = 120_000;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */

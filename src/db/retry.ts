@@ -70,6 +70,8 @@ export function fateOf(phase: Phase, cause: unknown): Fate {
   if (contention.has(code)) return "aborted";
   if (code.startsWith("23")) return racingConstraints.has(constraint ?? "") ? "aborted" : "final";
   if (overload.has(code)) return "overloaded";
+  // A password or a database that is being changed: the next connection may be let in.
+  if (phase === "connecting" && /^(28|3D)/.test(code)) return "disconnected";
   if (staleConnection.has(code)) return "disconnected";
   // 40003, 08007 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that
   // the connection ends: before the commit was sent the transaction died with it.
@@ -119,9 +121,12 @@ export async function retrying<T>(
       if (!(error instanceof AttemptError)) throw error;
       const fate = fateOf(error.phase, error.cause);
       if (fate === "final") {
-        // Who gets no connection has not asked, and an attempt before may have happened.
-        if (ambiguous && error.phase === "connecting") throw outcomeUnknown(error.cause);
-        throw toDomainError(error.cause) ?? error.cause;
+        const meaning = toDomainError(error.cause);
+        // Who gets no connection has not asked, and what means nothing to the caller tells nothing of an
+        // attempt before.
+        if (ambiguous && (error.phase === "connecting" || meaning === undefined))
+          throw outcomeUnknown(error.cause);
+        throw meaning ?? error.cause;
       }
       ambiguous ||= fate === "ambiguous";
       const ceiling =

@@ -2,7 +2,7 @@ import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import type { Cursor } from "./orders.ts";
-import { firstOfEach, notFound, requestIdReused, userType, type Outcome } from "./outcome.ts";
+import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 import { toTimestamptz, type Micros } from "./values.ts";
@@ -110,20 +110,13 @@ export async function createUsers(
   budget: Budget,
   drafts: readonly UserDraft[],
 ): Promise<Outcome<User>[]> {
-  const first = firstOfEach(drafts);
+  expectDistinct(drafts.map(({ id }) => id));
   const outcomes = new Array<Outcome<User> | undefined>(drafts.length);
-  for (;;) {
-    const open = drafts.map((_, n) => n).filter((n) => outcomes[n] === undefined);
-    if (open.length === 0) return outcomes as Outcome<User>[];
-    await insertRound(
-      db,
-      budget,
-      drafts,
-      open.filter((n) => first.get(drafts[n]!.id) === n),
-      outcomes,
-    );
-    const conflicting = open.filter((n) => outcomes[n] === undefined).map((n) => [n, drafts[n]!] as const);
-    if (conflicting.length === 0) continue;
+  const isOpen = (n: number): boolean => outcomes[n] === undefined;
+  for (let open = drafts.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
+    await insertRound(db, budget, drafts, open, outcomes);
+    const conflicting = open.filter(isOpen).map((n) => [n, drafts[n]!] as const);
+    if (conflicting.length === 0) break;
     const ids = conflicting.map(([, draft]) => draft.id);
     const emails = conflicting.map(([, draft]) => draft.email);
     const rivals = await afterWrite(db).query(selectRivals, [ids, emails], budget);
@@ -135,6 +128,7 @@ export async function createUsers(
       // Neither: the rival was deleted in between, and the next round meets nobody.
     }
   }
+  return outcomes as Outcome<User>[];
 }
 
 async function insertRound(

@@ -96,8 +96,19 @@ function toPath({ desc }: Pick<Method, "desc">): string {
   return `/${desc.parent.typeName}/${desc.name}`;
 }
 
-/** Stands for a request that is too large: what grpc-js is told by an exception it answers with INTERNAL. */
+// Stand for requests that are refused when they are read: an exception there grpc-js answers with INTERNAL.
 const TOO_LARGE: Message = { $typeName: "" };
+const MALFORMED: Message = { $typeName: "" };
+
+const malformed = new ConnectError("the request is not a message of this method", Code.InvalidArgument);
+
+function deserialize(schema: DescMessage, bytes: Uint8Array): Message {
+  try {
+    return fromBinary(schema, bytes);
+  } catch {
+    return MALFORMED;
+  }
+}
 
 function toDefinition({ desc, requestBytesMax }: Method): MethodDefinition<Message, Message> {
   return {
@@ -106,7 +117,7 @@ function toDefinition({ desc, requestBytesMax }: Method): MethodDefinition<Messa
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestSerialize: (message) => serialize(desc.input, message),
     requestDeserialize: (bytes) =>
-      bytes.length > requestBytesMax ? TOO_LARGE : fromBinary(desc.input, bytes),
+      bytes.length > requestBytesMax ? TOO_LARGE : deserialize(desc.input, bytes),
     responseSerialize: (message) => serialize(desc.output, message),
     responseDeserialize: (bytes) => fromBinary(desc.output, bytes),
   };
@@ -120,18 +131,24 @@ function serialize(schema: DescMessage, message: Message): Buffer {
 function toHandler({ desc, requestBytesMax, handler }: Method) {
   const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
   const tooLarge = new ConnectError(`the message has over ${requestBytesMax} bytes`, Code.ResourceExhausted);
+  const refusals: Refusals = new Map([
+    [TOO_LARGE, tooLarge],
+    [MALFORMED, malformed],
+  ]);
   const toRequests = (call: StreamCall): Requests =>
-    streamsRequests ? readRequests(call, tooLarge) : call.request;
+    streamsRequests ? readRequests(call, refusals) : call.request;
 
   if (handler.answers === "stream") {
     return (call: StreamCall): void => {
-      if (call.request === TOO_LARGE) return void call.emit("error", toStatus(tooLarge));
+      const refusal = refusals.get(call.request);
+      if (refusal) return void call.emit("error", toStatus(refusal));
       const incoming = toIncoming(call);
       void writeAll(call, handler.call(toRequests(call), incoming), incoming);
     };
   }
   return (call: UnaryCall, respond: sendUnaryData<Message>): void => {
-    if (call.request === TOO_LARGE) return respond(toStatus(tooLarge));
+    const refusal = refusals.get(call.request);
+    if (refusal) return respond(toStatus(refusal));
     const incoming = toIncoming(call);
     const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
     // grpc-js says "cancelled" also after each answer that it has sent; by then nobody must listen.
@@ -146,11 +163,15 @@ function toHandler({ desc, requestBytesMax, handler }: Method) {
   };
 }
 
-async function* readRequests(call: StreamCall, tooLarge: ConnectError): AsyncGenerator<Message> {
+/** What the stand-ins for requests mean. */
+type Refusals = ReadonlyMap<Message, ConnectError>;
+
+async function* readRequests(call: StreamCall, refusals: Refusals): AsyncGenerator<Message> {
   // Not the stream itself: its own iterator would destroy the stream, and with it the answer, when a handler
   // stops reading early.
   for await (const request of call.iterator({ destroyOnReturn: false }) as AsyncIterable<Message>) {
-    if (request === TOO_LARGE) throw tooLarge;
+    const refusal = refusals.get(request);
+    if (refusal) throw refusal;
     yield request;
   }
 }

@@ -155,7 +155,7 @@ function createObserver(
         const line = { rpc, door, code, durationMs: Math.round(durationMs * 100) / 100 };
         if (!error) logger.debug(line, "answered");
         else
-          logger[LEVELS.get(error.code) ?? "info"](
+          logger[LEVELS.get(error.code) ?? "debug"](
             { ...line, reason: toReason(error), detail: error.rawMessage },
             "failed",
           );
@@ -170,18 +170,16 @@ function toCodeName(code: Code): string {
 }
 
 /**
- * How loud a failed call is: "info" where the caller is told what it did wrong. Our faults are errors and
- * the surroundings' are warnings. What a crowd causes, calls shed or abandoned, is counted only: a line for
- * each would make the overload worse.
+ * How loud a failed call is. Our faults are errors and the surroundings' are warnings. What the caller did
+ * wrong it is told, and what a crowd causes, calls shed or abandoned, is counted: a line for each is only for
+ * those who look for something.
  */
-const LEVELS: ReadonlyMap<Code, "error" | "warn" | "debug"> = new Map([
+const LEVELS: ReadonlyMap<Code, "error" | "warn"> = new Map([
   [Code.Internal, "error"],
   [Code.Unknown, "error"],
   [Code.DataLoss, "error"],
   [Code.Unavailable, "warn"],
   [Code.DeadlineExceeded, "warn"],
-  [Code.Canceled, "debug"],
-  [Code.ResourceExhausted, "debug"],
 ]);
 
 /**

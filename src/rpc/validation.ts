@@ -11,6 +11,14 @@ export type RequestValidator = {
   readonly check: (schema: DescMessage, request: Message) => void;
 };
 
+/** Rules whose own messages speak of the rule and not of the value. */
+const plainly: Readonly<Record<string, string>> = {
+  "int64.not_in": "must not be zero",
+  "enum.not_in": "must be given",
+  "enum.defined_only": "must be one of the values that the contract has",
+  "string.not_contains": "must not contain a NUL character",
+};
+
 /** One validator for all methods; it keeps the compiled rules. */
 export function createRequestValidator(): RequestValidator {
   const validator = createValidator();
@@ -25,9 +33,9 @@ export function createRequestValidator(): RequestValidator {
       const result = validator.validate(schema, request);
       if (result.kind === "valid") return;
       if (result.kind === "error") throw result.error;
-      const fields = result.violations.map(({ field, message }) => ({
+      const fields = result.violations.map(({ field, message, ruleId }) => ({
         field: pathToString(field),
-        description: message,
+        description: plainly[ruleId] ?? message,
       }));
       const { field, description } = fields[0]!;
       const more = fields.length > 1 ? ` (and ${fields.length - 1} more)` : "";

@@ -26,7 +26,7 @@ export function parseEmail(field: string, text: string): string {
 
 /** Returns a name that is not empty and that the database can hold; its length is a rule of the contract. */
 export function parseName(field: string, text: string): string {
-  if (text.trim() === "") throw invalid(field, "must not be empty");
+  if (!/[^\p{C}\p{Z}]/u.test(text)) throw invalid(field, "must hold something that can be seen");
   // JSON can spell half a surrogate pair, which UTF-8 cannot.
   if (!text.isWellFormed()) throw invalid(field, "must be valid Unicode");
   return text;

@@ -45,7 +45,8 @@ export function checkCount(calls: readonly Call[], stored: number, what: string,
   }
   if (stored <= acknowledged + unknown) return [];
   const revived = refused > 0 && stored <= calls.length;
-  const sentence = `${what}: ${stored} stored for ${acknowledged} acknowledged, ${unknown} unknown and ${refused} refused`;
+  const answers = `${acknowledged} acknowledged, ${unknown} unknown, ${refused} refused`;
+  const sentence = `${what}: ${stored} stored for ${answers}`;
   return [{ invariant: revived ? "I5" : "I3", ids, sentence }];
 }
 

@@ -62,5 +62,6 @@ const selectOrders = `
   from orders`;
 
 const selectLines = `
-  select order_id as "orderId", product_id as "productId", quantity, (unit_price * 10000)::float8 as "unitPrice"
+  select order_id as "orderId", product_id as "productId", quantity,
+      (unit_price * 10000)::float8 as "unitPrice"
   from order_items order by order_id, position`;

@@ -101,7 +101,8 @@ async function findRestless(db: Database, { connection, engine }: RigDatabase): 
     const active = engine === "postgresql" ? await countActive(connection) : 0;
     if (used === 0 && waiting === 0 && idle === total && active === 0) return [];
     if (performance.now() > end) {
-      const sentence = `after all calls ${used} of ${total} connections are in use, ${waiting} calls wait, ${active} sessions are active`;
+      const calls = `${waiting} calls wait, ${active} sessions active`;
+      const sentence = `at the end ${used} of ${total} connections used, ${calls}`;
       return [{ invariant: "rest", ids: [], sentence }];
     }
     await delay(5);

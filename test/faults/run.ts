@@ -7,7 +7,8 @@ import { killDatabase } from "./kills.ts";
 import type { Finding } from "./rig.ts";
 import { playRound, type RoundOptions } from "./rounds.ts";
 
-const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b] [--probability P] [--leaving P]
+const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b]
+                       [--probability P] [--leaving P]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
@@ -82,7 +83,8 @@ async function playKills(seed: number, kills: number): Promise<number> {
 
 function toText(history: readonly Entry[]): string {
   const count = (kind: string): number => history.filter(({ outcome }) => outcome.kind === kind).length;
-  return `${history.length} attempts, ${count("ok")} ok, ${count("failed")} failed, ${count("unknown")} unknown`;
+  const counts = `${count("ok")} ok, ${count("failed")} failed, ${count("unknown")} unknown`;
+  return `${history.length} attempts, ${counts}`;
 }
 
 /** Prints findings with the calls that they are about. */

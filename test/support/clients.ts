@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { ConnectError, type Transport } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import * as grpc from "@grpc/grpc-js";
 
@@ -50,5 +50,5 @@ function toConnectError(error: grpc.ServiceError): ConnectError {
   });
   const [details] = error.metadata.get("grpc-status-details-bin");
   if (Buffer.isBuffer(details)) trailer.set("grpc-status-details-bin", details.toString("base64"));
-  return findTrailerError(trailer) ?? new ConnectError(error.details, error.code as number as Code);
+  return findTrailerError(trailer) ?? new ConnectError(error.details, error.code as number);
 }

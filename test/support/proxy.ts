@@ -68,7 +68,7 @@ export async function startProxy(
     return fault;
   };
   const accept = async (client: Socket): Promise<void> => {
-    if (refusal === "refuse") return void reset(client);
+    if (refusal === "refuse") return reset(client);
     const requests = readMessages(own(client), "client");
     const { value: greeting } = await requests.next();
     if (!greeting) return void client.destroy();

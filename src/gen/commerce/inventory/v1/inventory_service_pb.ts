@@ -287,7 +287,7 @@ export const AdjustStockResponseSchema: GenMessage<AdjustStockResponse> = /*@__P
 /**
  * Keeps products and their stock. Stock never goes below zero.
  *
- * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
+ * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
  * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
  * REQUEST_ID_REUSED.
  *

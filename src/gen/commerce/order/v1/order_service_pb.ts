@@ -1117,7 +1117,7 @@ export const OrderViewSchema: GenEnum<OrderView> = /*@__PURE__*/
 /**
  * Takes orders and moves them along the status machine.
  *
- * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
+ * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
  * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
  * REQUEST_ID_REUSED.
  *

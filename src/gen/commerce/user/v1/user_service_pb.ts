@@ -486,7 +486,7 @@ export const AuthenticateUserResponseSchema: GenMessage<AuthenticateUserResponse
 /**
  * Keeps users and checks their passwords.
  *
- * Every error carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
+ * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
  * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
  * REQUEST_ID_REUSED.
  *

@@ -1,0 +1,41 @@
+import process from "node:process";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type Config, parseConfig } from "../src/config.ts";
+import { DomainError } from "../src/db/errors.ts";
+import { createAuthenticator } from "../src/rpc/auth.ts";
+import { startGrpcDoor } from "../src/rpc/grpc.ts";
+import { type Binding, createPipeline } from "../src/rpc/pipeline.ts";
+import { createTelemetry } from "../src/rpc/telemetry.ts";
+
+/** A service with some of its methods; the others answer UNIMPLEMENTED's kin. */
+export function bindPart(service: DescService, implementation: object): Binding {
+  const missing = ({ localName, name }: DescMethod) => [
+    localName,
+    () => {
+      throw new DomainError("not_found", "NOT_IN_THE_BENCH", `${name} is not served here`);
+    },
+  ];
+  const others = Object.fromEntries(service.methods.map(missing)) as object;
+  return { service, implementation: { ...others, ...implementation } };
+}
+
+/** What this process is told by the environment, which is what the service would be told. */
+export function readConfig(): Config & { readonly database: { readonly kind: "remote" } } {
+  const config = parseConfig(process.env);
+  if (config.database.kind === "embedded") throw new Error("DATABASE_URL is missing");
+  return config as ReturnType<typeof readConfig>;
+}
+
+/**
+ * Serves methods through the service's own door and pipeline until SIGTERM, and says where in the words of
+ * the service.
+ */
+export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {
+  const telemetry = await createTelemetry(config);
+  const authenticate = createAuthenticator(config.auth);
+  const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry });
+  const { messageBytesMax } = config.calls;
+  const door = await startGrpcDoor(methods, { address: config.grpcAddr, messageBytesMax });
+  process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
+  process.once("SIGTERM", () => process.exit(0));
+}

@@ -1,0 +1,23 @@
+// GetUser by the service's own function, answered from memory: what a call costs without a database.
+import { createDatabase } from "../src/db/database.ts";
+import type { Lanes } from "../src/db/lanes.ts";
+import { listUsers, type User } from "../src/db/users.ts";
+import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { createPages } from "../src/services/pages.ts";
+import { userService } from "../src/services/users.ts";
+import { bindPart, readConfig, serve } from "./contestant.ts";
+
+const config = readConfig();
+const db = createDatabase(config.database.connection, "postgresql", config.pool);
+const budget = { signal: AbortSignal.timeout(60_000), deadlineMs: Date.now() + 60_000 };
+const users = new Map<string, User>();
+for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff-ffffffffffff" }; ;) {
+  const page = await listUsers(db, budget, after, 1_000);
+  for (const user of page) users.set(user.id, user);
+  const last = page.at(-1);
+  if (last === undefined) break;
+  after = { createTime: last.createTime, id: last.id };
+}
+const lanes = { getUser: async (id: string) => users.get(id) } as unknown as Lanes;
+const { getUser } = userService(db, lanes, createPages(Buffer.alloc(32)));
+await serve(config, [bindPart(UserService, { getUser })]);

@@ -1,0 +1,122 @@
+// Compares the service with the tutorial, with connect-node and with the bare database: `npm run bench`.
+import { writeFile } from "node:fs/promises";
+import { availableParallelism, loadavg, totalmem } from "node:os";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { runFlashSale } from "./flash-sale.ts";
+import { runIngest } from "./ingest.ts";
+import { runRow } from "./measure.ts";
+import { type Plan, quick, whole } from "./plan.ts";
+import { runIdle, runStarts } from "./process-rows.ts";
+import type { Result } from "./results.ts";
+import { listRows } from "./rows.ts";
+import { openStage, type Stage } from "./stage.ts";
+import { toTable } from "./table.ts";
+import { toVerdicts } from "./targets.ts";
+
+const options = {
+  quick: { type: "boolean", default: false },
+  row: { type: "string", multiple: true },
+  switches: { type: "boolean", default: false },
+  json: { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
+const asked = readOptions();
+const help = `npm run bench -- [options]
+
+  --quick       short slices and small tables: whether all runs, in a minute; its figures say little
+  --row NAME    only this row; may be given more than once
+  --switches    also measures the service with CALL_COALESCE=false, in rows of its own
+  --json FILE   writes the figures as an array of objects
+
+Rows:
+${listMeasurements(asked)
+  .map(({ name, title }) => `  ${name.padEnd(21)}${title}`)
+  .join("\n")}
+
+Exit code 1 if the service failed a call or sold what it had not, 2 if an option cannot be read.`;
+
+type Measurement = {
+  readonly name: string;
+  readonly title: string;
+  readonly run: (stage: () => Promise<Stage>, plan: Plan) => Promise<Result[]>;
+};
+
+if (asked.help) console.log(help);
+else process.exitCode = await main(asked);
+
+async function main(values: ReturnType<typeof readOptions>): Promise<number> {
+  const plan = values.quick ? quick : whole;
+  const chosen = listMeasurements(values).filter(
+    ({ name }) => values.row === undefined || values.row.includes(name),
+  );
+  console.log(describeMachine());
+  await using resources = new AsyncDisposableStack();
+  let opened: Promise<Stage> | undefined;
+  const stage = (): Promise<Stage> => (opened ??= openStage(plan.orders).then((each) => resources.use(each)));
+  const results: Result[] = [];
+  for (const { name, title, run } of chosen) {
+    console.log(`${name}: ${title}`);
+    results.push(...(await run(stage, plan)));
+  }
+  console.log(`\n${toTable(results)}\n\n${toVerdicts(results).join("\n")}\n\n${describeMachine()}`);
+  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, undefined, 1)}\n`);
+  const ours = results.filter(({ contestant, inFlight }) => contestant === "ours" && inFlight > 0);
+  const unsound = ours.filter(({ acknowledged, failed }) => failed > 0 || acknowledged === 0);
+  for (const { row, acknowledged, failed } of unsound)
+    console.error(`${row}: the service acknowledged ${acknowledged} calls and failed ${failed}`);
+  return unsound.length === 0 ? 0 : 1;
+}
+
+function listMeasurements({ switches }: { readonly switches: boolean }): Measurement[] {
+  const rows = listRows().map((row): Measurement => {
+    const { name, title } = row;
+    return { name, title, run: async (stage, plan) => runRow(await stage(), row, plan, switches) };
+  });
+  return [
+    // First: nothing else runs yet.
+    {
+      name: "start",
+      title: "from the start of the process to its ready line, in a directory that was used before",
+      run: (_, plan) => runStarts(plan),
+    },
+    {
+      name: "idle-memory",
+      title: "resident memory of the service's process after its start",
+      run: () => runIdle(),
+    },
+    ...rows,
+    {
+      name: "flash-sale",
+      title: "crowds buy the little stock of 10 products",
+      run: async (stage, plan) => runFlashSale(await stage(), plan),
+    },
+    {
+      name: "ingest",
+      title: "resident memory while a million rows stream in",
+      run: async (stage, plan) => runIngest(await stage(), plan),
+    },
+  ];
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({ options });
+    const names = listMeasurements(values).map(({ name }) => name);
+    const unknown = (values.row ?? []).filter((name) => !names.includes(name));
+    if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);
+    return values;
+  } catch (error) {
+    console.error(`${(error as Error).message}; --help lists the options`);
+    return process.exit(2);
+  }
+}
+
+function describeMachine(): string {
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const [load] = loadavg();
+  const now = `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`;
+  const cores = `${availableParallelism()} cores`;
+  return [now, cores, memory, `Node ${process.version}`, `load ${load!.toFixed(2)}`].join(", ");
+}

@@ -1,0 +1,89 @@
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import pg from "pg";
+import type { Connection } from "../src/config.ts";
+import { toClientConfig } from "../src/db/connection.ts";
+import { startEmbedded } from "../src/db/embedded.ts";
+import { loadTables } from "../scripts/load-tables.ts";
+import type { Distance } from "./delay-proxy.ts";
+import { type Running, startHelper, startServer, startService, toUrl } from "./processes.ts";
+import type { Measured, Slice } from "./slice.ts";
+
+/** All that a row needs: a loaded database, the process that makes load, and the ids to call with. */
+export type Stage = AsyncDisposable & {
+  readonly connection: Connection;
+  readonly admin: pg.Client;
+  readonly userIds: readonly string[];
+  /**
+   * A server of this kind, started when it is first asked for. A far one reaches the database through a proxy
+   * that adds a delay to each round trip.
+   */
+  readonly server: (kind: ServerKind, delayMs?: number) => Promise<Running>;
+  readonly run: (slice: Slice) => Promise<Measured>;
+};
+
+export type ServerKind = "service" | "service without lanes" | "tutorial" | "memory";
+
+/** Each server has up to 25 connections, and the load 25 for itself and 25 for the service's code. */
+const settings = ["max_connections=250"];
+
+/**
+ * Starts a PostgreSQL that is as durable as the one of `npm start`, migrates it by starting the service, and
+ * fills it with so many orders.
+ */
+export async function openStage(orders: number): Promise<Stage> {
+  await using opening = new AsyncDisposableStack();
+  const directory = opening.use(await mkdtempDisposable(path.join(tmpdir(), "commerce-bench-")));
+  const { connection } = opening.use(await startEmbedded(path.join(directory.path, "data"), { settings }));
+  const service = opening.use(await startKind("service", connection));
+  const admin = new pg.Client(toClientConfig(connection));
+  await admin.connect();
+  opening.defer(() => admin.end());
+  await loadTables(admin, orders);
+  const { rows } = await admin.query<{ id: string }>("select id from users order by id limit 10000");
+  const load = opening.use(startHelper("load.ts"));
+
+  const proxy = opening.use(startHelper("delay-proxy.ts"));
+  const servers = new Map([["service", Promise.resolve(service)]]);
+  const resources = opening.move();
+  const start = async (kind: ServerKind, port: number): Promise<Running> =>
+    resources.use(await startKind(kind, { ...connection, port }));
+  return {
+    connection,
+    admin,
+    userIds: rows.map(({ id }) => id),
+    async server(kind, delayMs) {
+      const far = delayMs !== undefined;
+      const distance: Distance = { port: connection.port, delayMs: delayMs ?? 0 };
+      const port = far ? await proxy.ask<number>(distance) : connection.port;
+      const key = far ? `${kind}, far` : kind;
+      const server = servers.get(key) ?? start(kind, port);
+      servers.set(key, server);
+      return server;
+    },
+    async run(slice) {
+      const answer = await load.ask<{ measured?: Measured; error?: string }>(slice);
+      if (!answer.measured) throw new Error(`the load has failed: ${answer.error}`);
+      return answer.measured;
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Starts a server on a database. */
+export function startKind(kind: ServerKind, connection: Connection): Promise<Running> {
+  const env = { DATABASE_URL: toUrl(connection) };
+  switch (kind) {
+    case "service":
+      return startService(env);
+    case "service without lanes":
+      return startService({ ...env, CALL_COALESCE: "false" });
+    case "tutorial":
+      return startServer(["bench/tutorial-server.ts"], env);
+    case "memory":
+      return startServer(["bench/memory-server.ts"], env);
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,32 @@
+import { mkdtempDisposable, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { runToEnd } from "./support/processes.ts";
+
+// Five processes start one after the other.
+const timeout = 60_000;
+
+test(
+  "a quick bench of a row ends well, with a line of figures for each contestant",
+  { timeout },
+  async () => {
+    await using directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-bench-test-"));
+    const file = path.join(directory.path, "figures.json");
+
+    const args = ["bench/run.ts", "--quick", "--row", "get-user", "--json", file];
+    const { code, stderr } = await runToEnd(process.execPath, args);
+
+    expect([code, stderr]).toEqual([0, ""]);
+    const number = expect.any(Number) as number;
+    const speed = { perSecond: number, p50Ms: number, p99Ms: number, cpuMsPerCall: number };
+    const figures = { inFlight: 64, acknowledged: number, refused: 0, failed: 0, ...speed };
+    expect(JSON.parse(await readFile(file, "utf8"))).toEqual([
+      { row: "get-user", contestant: "ours", ...figures },
+      { row: "get-user", contestant: "tutorial", ...figures },
+      { row: "get-user", contestant: "connect", ...figures },
+      { row: "get-user", contestant: "engine", ...figures },
+      { row: "get-user-from-memory", contestant: "ours", ...figures },
+    ]);
+  },
+);

@@ -1,6 +1,5 @@
-// The entry. Compiled code is kept between starts, which saves a third of the start and 25 MiB of memory,
-// that of the program that strips the types; so nothing else may be imported before. Where it cannot be kept,
-// all works the same.
+// The entry. Compiled code is kept between starts, which saves part of the start, and the memory of the program
+// that strips the types; so nothing else may be imported before. Where it cannot be kept, all works the same.
 import { enableCompileCache } from "node:module";
 import path from "node:path";
 

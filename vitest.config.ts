@@ -25,8 +25,8 @@ const common = {
   // nothing.
   pool: "forks",
   // Far above what any test takes on two busy cores, so that only a call that hangs meets it.
-  testTimeout: 20_000,
-  hookTimeout: 20_000,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
 } satisfies InlineConfig;
 
 const engines = await findEngines(process.env);

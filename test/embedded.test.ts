@@ -128,7 +128,7 @@ test("waits for the server of a predecessor that was killed with SIGKILL", async
   await holder.ended;
 
   const starting = startEmbedded(directory, { settings });
-  await expect.poll(() => readdir(directory), { interval: 5 }).toContain("holder.3");
+  await expect.poll(() => readdir(directory), { interval: 5, timeout: 20_000 }).toContain("holder.3");
   process.kill(holder.postgres, "SIGCONT");
   await using next = await starting;
 

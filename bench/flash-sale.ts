@@ -7,7 +7,7 @@ import type { Stage } from "./stage.ts";
 const contestants = ["ours", "tutorial"] as const;
 
 /** The tutorial needs minutes to sell the stock; it is measured for as long as it takes to see its pace. */
-const tutorialMs = 3_000;
+const tutorialMs = 2_000;
 /** Ours sells all of it, however slow the machine. */
 const oursMs = 60_000;
 
@@ -21,7 +21,7 @@ export async function runFlashSale(stage: Stage, plan: Plan): Promise<Result[]> 
     const slices = { ours: [] as Measured[], tutorial: [] as Measured[] };
     for (let n = 0; n < plan.alternations; n++) {
       for (const contestant of contestants)
-        slices[contestant].push(await sell(stage, contestant, inFlight, Math.ceil(3_000 * plan.scale)));
+        slices[contestant].push(await sell(stage, contestant, inFlight, Math.ceil(2_000 * plan.scale)));
     }
     for (const contestant of contestants)
       results.push(

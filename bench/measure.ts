@@ -43,7 +43,7 @@ async function runSlice(
   const slice = { work, target, inFlight: row.inFlight, pid: server.pid };
   return row.bulk
     ? stage.run({ ...slice, warmMs: 0, measureMs: bulkMsMax, callsMax: row.bulk.calls })
-    : stage.run({ ...slice, warmMs, measureMs });
+    : stage.run({ ...slice, warmMs, measureMs: measureMs * (row.stretch ?? 1) });
 }
 
 function kindOf(contestant: Contestant): ServerKind {

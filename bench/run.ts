@@ -53,6 +53,8 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   );
   console.log(describeMachine());
   await using resources = new AsyncDisposableStack();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void resources.disposeAsync().then(() => process.exit(1)));
   let opened: Promise<Stage> | undefined;
   const stage = (): Promise<Stage> => (opened ??= openStage(plan.orders).then((each) => resources.use(each)));
   const results: Result[] = [];

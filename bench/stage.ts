@@ -1,6 +1,7 @@
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Connection } from "../src/config.ts";
 import { toClientConfig } from "../src/db/connection.ts";
@@ -63,6 +64,7 @@ export async function openStage(orders: number): Promise<Stage> {
       return server;
     },
     async run(slice) {
+      await settle(admin);
       const answer = await load.ask<{ measured?: Measured; error?: string }>(slice);
       if (!answer.measured) throw new Error(`the load has failed: ${answer.error}`);
       return answer.measured;
@@ -70,6 +72,25 @@ export async function openStage(orders: number): Promise<Stage> {
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
+
+/** What the slowest contestant leaves behind takes some ten seconds. */
+const settleMsMax = 60_000;
+
+/**
+ * Waits until nothing runs in the database: whose calls were answered that they took too long may still have
+ * transactions there, and locks.
+ */
+async function settle(admin: pg.Client): Promise<void> {
+  for (const end = Date.now() + settleMsMax; Date.now() < end; await sleep(50)) {
+    const { rows } = await admin.query(selectBusy);
+    if (rows.length === 0) return;
+  }
+  throw new Error(`the database is still busy ${settleMsMax / 1_000} s after a slice`);
+}
+
+const selectBusy = `
+  select 1 from pg_stat_activity
+  where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`;
 
 /** Starts a server on a database. */
 export function startKind(kind: ServerKind, connection: Connection): Promise<Running> {

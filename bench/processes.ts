@@ -42,13 +42,16 @@ export async function startServer(args: readonly string[], env: NodeJS.ProcessEn
   };
 }
 
-/** Starts the service as `npm start` does. */
-export async function startService(env: NodeJS.ProcessEnv): Promise<Running> {
+/** Starts the service as `npm start` does, with more options of Node.js if given. */
+export async function startService(
+  env: NodeJS.ProcessEnv,
+  nodeOptions: readonly string[] = [],
+): Promise<Running> {
   const { scripts } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as {
     readonly scripts: { readonly start: string };
   };
   const [, ...args] = scripts.start.split(" ");
-  return startServer(args, env);
+  return startServer([...nodeOptions, ...args], env);
 }
 
 /** Starts a script of the bench that takes messages and answers them. */

@@ -19,6 +19,7 @@ const options = {
   row: { type: "string", multiple: true },
   switches: { type: "boolean", default: false },
   json: { type: "string" },
+  profile: { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -29,6 +30,7 @@ const help = `npm run bench -- [options]
   --row NAME    only this row; may be given more than once
   --switches    also measures the service with CALL_COALESCE=false, in rows of its own
   --json FILE   writes the figures as an array of objects
+  --profile DIR writes a CPU profile of the service, for Chrome's developer tools or speedscope
 
 Rows:
 ${listMeasurements(asked)
@@ -56,7 +58,8 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => void resources.disposeAsync().then(() => process.exit(1)));
   let opened: Promise<Stage> | undefined;
-  const stage = (): Promise<Stage> => (opened ??= openStage(plan.orders).then((each) => resources.use(each)));
+  const stage = (): Promise<Stage> =>
+    (opened ??= openStage(plan.orders, values.profile).then((each) => resources.use(each)));
   const results: Result[] = [];
   for (const { name, title, run } of chosen) {
     console.log(`${name}: ${title}`);

@@ -31,13 +31,14 @@ const settings = ["max_connections=250"];
 
 /**
  * Starts a PostgreSQL that is as durable as the one of `npm start`, migrates it by starting the service, and
- * fills it with so many orders.
+ * fills it with so many orders. With `profile` the service writes a CPU profile into that directory when it
+ * ends.
  */
-export async function openStage(orders: number): Promise<Stage> {
+export async function openStage(orders: number, profile?: string): Promise<Stage> {
   await using opening = new AsyncDisposableStack();
   const directory = opening.use(await mkdtempDisposable(path.join(tmpdir(), "commerce-bench-")));
   const { connection } = opening.use(await startEmbedded(path.join(directory.path, "data"), { settings }));
-  const service = opening.use(await startKind("service", connection));
+  const service = opening.use(await startKind("service", connection, profile));
   const admin = new pg.Client(toClientConfig(connection));
   await admin.connect();
   opening.defer(() => admin.end());
@@ -93,11 +94,11 @@ const selectBusy = `
   where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`;
 
 /** Starts a server on a database. */
-export function startKind(kind: ServerKind, connection: Connection): Promise<Running> {
+export function startKind(kind: ServerKind, connection: Connection, profile?: string): Promise<Running> {
   const env = { DATABASE_URL: toUrl(connection) };
   switch (kind) {
     case "service":
-      return startService(env);
+      return startService(env, profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]);
     case "service without lanes":
       return startService({ ...env, CALL_COALESCE: "false" });
     case "tutorial":

@@ -20,6 +20,11 @@ export type LaneOptions<Q> = {
    * one is back, also if its caller has left. So the repetition of a call meets what the call has done.
    */
   readonly keysOf?: (request: Q) => readonly string[];
+  /**
+   * What the database locks for a request. Requests that share a lock leave in one set or one after the
+   * other, never in two sets at once: the second set would wait for the first one only to be aborted.
+   */
+  readonly locksOf?: (request: Q) => readonly string[];
 };
 
 /** Far above what a set takes that nothing holds up, and far below what a caller would call an outage. */
@@ -29,15 +34,20 @@ type Waiter<Q, A> = {
   readonly request: Q;
   readonly budget: Budget;
   readonly keys: readonly string[];
+  readonly locks: readonly string[];
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
+  /** What is done when the caller leaves: he is out of the queue, and later out of his set. */
+  onLeave: () => void;
   left: boolean;
 };
 
 /**
- * Turns an operation on sets into one for single requests. While few are under way a request is a set of one
- * and leaves at once. Those that arrive when all `sets` are under way wait and leave together, first come,
- * first served, when one comes back: the more there are, the more share a round trip.
+ * Turns an operation on sets into one for single requests. While nothing is under way a request leaves at
+ * the end of the event loop's turn, together with all that arrived in the same turn. Those that arrive when
+ * a set is under way leave in a second one when they are at least half as many, since a set costs about as
+ * much as some ten requests; the others wait until one comes back, first come, first served: the more there
+ * are, the more share a round trip.
  *
  * A caller keeps its own signal: when it leaves before its set does, its request is not sent; when all
  * callers of a set have left, the set is stopped. A set that fails for a reason which may lie in one request
@@ -46,66 +56,95 @@ type Waiter<Q, A> = {
  */
 export function createLane<Q, A>(
   operation: SetOperation<Q, A>,
-  { sets, requestsMax, weigh = () => 1, weightMax = Infinity, keysOf = () => [] }: LaneOptions<Q>,
+  options: LaneOptions<Q>,
 ): (request: Q, budget: Budget) => Promise<A> {
+  const { sets, requestsMax, weigh = () => 1, weightMax = Infinity } = options;
+  const { keysOf = () => [], locksOf = () => [] } = options;
   const queue = new Set<Waiter<Q, A>>();
   const keysUnderWay = new Set<string>();
-  let underWay = 0;
+  const locksUnderWay = new Set<string>();
+  let [setsUnderWay, requestsUnderWay, scheduled] = [0, 0, false];
 
   return (request, budget) =>
     new Promise<A>((resolve, reject) => {
-      const promised = { request, budget, keys: keysOf(request), resolve, reject };
-      const waiter = createWaiter(promised, () => queue.delete(waiter));
+      const about = { request, budget, keys: keysOf(request), locks: locksOf(request) };
+      const waiter = createWaiter<Q, A>({ ...about, resolve, reject, onLeave: () => queue.delete(waiter) });
       if (waiter.left) return;
       queue.add(waiter);
-      if (underWay < sets) void depart();
+      schedule();
     });
 
-  /**
-   * Runs sets, one after the other, until nobody waits but for keys that are under way in another one. A set
-   * that is not back in time, because a row is locked or a connection dead, stops counting, so that it holds
-   * up no one else.
-   */
-  async function depart(): Promise<void> {
-    for (let set = takeSet(); set.length > 0; set = takeSet()) {
-      let counted = true;
-      const discount = (): void => {
-        counted = false;
-        underWay--;
-        if (queue.size > 0) void depart();
-      };
-      underWay++;
-      const timer = setTimeout(discount, slowMs);
-      await runSet(operation, set);
-      clearTimeout(timer);
-      for (const { keys } of set) for (const key of keys) keysUnderWay.delete(key);
-      if (counted) underWay--;
-      if (underWay >= sets) return;
+  function schedule(): void {
+    if (scheduled || queue.size === 0 || setsUnderWay >= sets) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      depart();
+    });
+  }
+
+  function depart(): void {
+    while (setsUnderWay < sets && 2 * queue.size * setsUnderWay >= requestsUnderWay) {
+      const set = takeSet();
+      if (set.length === 0) return;
+      void send(set);
     }
+  }
+
+  /**
+   * Runs a set. One that is not back in time, because a row is locked or a connection dead, stops counting
+   * and gives up its locks, so that it holds up no one else.
+   */
+  async function send(set: readonly Waiter<Q, A>[]): Promise<void> {
+    let counted = true;
+    const discount = (): void => {
+      if (counted) {
+        setsUnderWay--;
+        requestsUnderWay -= set.length;
+        for (const { locks } of set) for (const lock of locks) locksUnderWay.delete(lock);
+      }
+      counted = false;
+      schedule();
+    };
+    setsUnderWay++;
+    requestsUnderWay += set.length;
+    const timer = setTimeout(discount, slowMs);
+    await runSet(operation, set);
+    clearTimeout(timer);
+    for (const { keys } of set) for (const key of keys) keysUnderWay.delete(key);
+    discount();
   }
 
   function takeSet(): Waiter<Q, A>[] {
     const set: Waiter<Q, A>[] = [];
+    // The locks of those who wait for one: who came later does not get them before.
+    const awaited = new Set<string>();
+    const isTaken = (lock: string): boolean => locksUnderWay.has(lock) || awaited.has(lock);
     let weight = 0;
     for (const waiter of queue) {
       if (set.length >= requestsMax) break;
       if (waiter.keys.some((key) => keysUnderWay.has(key))) continue;
+      if (waiter.locks.some(isTaken)) {
+        for (const lock of waiter.locks) awaited.add(lock);
+        continue;
+      }
       weight += weigh(waiter.request);
       if (set.length > 0 && weight > weightMax) break;
       for (const key of waiter.keys) keysUnderWay.add(key);
       queue.delete(waiter);
       set.push(waiter);
     }
+    for (const { locks } of set) for (const lock of locks) locksUnderWay.add(lock);
     return set;
   }
 }
 
 /** A waiter who leaves, and is told so at once, when the signal aborts. */
-function createWaiter<Q, A>(promised: Omit<Waiter<Q, A>, "left">, onLeave: () => void): Waiter<Q, A> {
+function createWaiter<Q, A>(promised: Omit<Waiter<Q, A>, "left">): Waiter<Q, A> {
   const { signal } = promised.budget;
   const leave = (): void => {
     waiter.left = true;
-    onLeave();
+    waiter.onLeave();
     promised.reject(signal.reason);
   };
   const stay =
@@ -142,12 +181,12 @@ async function runSet<Q, A>(operation: SetOperation<Q, A>, set: readonly Waiter<
 }
 
 /** The budget of a set: it ends when the last of its callers has left, or would stop waiting. */
-function shareBudget(set: readonly { readonly budget: Budget }[]): Budget {
+function shareBudget<Q, A>(set: readonly Waiter<Q, A>[]): Budget {
   const all = new AbortController();
   let staying = set.length;
-  const leave = (event: Event): void => {
-    if (--staying === 0) all.abort((event.target as AbortSignal).reason);
-  };
-  for (const { budget } of set) budget.signal.addEventListener("abort", leave, { once: true });
+  for (const waiter of set)
+    waiter.onLeave = () => {
+      if (--staying === 0) all.abort(waiter.budget.signal.reason);
+    };
   return { signal: all.signal, deadlineMs: Math.max(...set.map(({ budget }) => budget.deadlineMs)) };
 }

@@ -82,6 +82,7 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
     createUser: writes(createUsers, { keysOf: (user) => [user.id] }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],
+      locksOf: ({ reservesStock, items }) => (reservesStock ? items.map((item) => item.productId) : []),
       weigh: (order) => order.items.length,
       weightMax: linesMax,
     }),
@@ -90,6 +91,9 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
         (await changeStatuses(db, budget, changes, { atomic: false })) as Outcome<Order>[],
       { keysOf: (change) => [change.orderId, change.idempotencyKey] },
     ),
-    adjustStock: writes(adjustStock, { keysOf: (adjustment) => [adjustment.id] }),
+    adjustStock: writes(adjustStock, {
+      keysOf: (adjustment) => [adjustment.id],
+      locksOf: (adjustment) => [adjustment.productId],
+    }),
   };
 }

@@ -4,6 +4,7 @@ import { createLender } from "./lender.ts";
 import { createPool, type Lease, type PoolStats, type Session } from "./pool.ts";
 import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
 import type { Statement } from "./statement.ts";
+import { toParameter } from "./values.ts";
 
 /** An open transaction. */
 type Tx = {
@@ -100,7 +101,8 @@ async function run<Row>(
 ): Promise<Row[]> {
   signal.throwIfAborted();
   try {
-    const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: values as unknown[] });
+    const parameters = values.map(toParameter);
+    const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: parameters });
     return rows;
   } catch (error) {
     throw new AttemptError(phase, error);

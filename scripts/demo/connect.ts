@@ -1,0 +1,44 @@
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { parseConfig } from "../../src/config.ts";
+import { InventoryService } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
+import { startServer } from "../../src/server.ts";
+import type { Shop } from "./shop.ts";
+
+/** The server at a URL; without one, a server of our own on free ports, which leaves nothing behind. */
+export async function openServer(
+  url: string | undefined,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  if (url !== undefined) return { url, [Symbol.asyncDispose]: async () => {} };
+  await using opening = new AsyncDisposableStack();
+  const directory = opening.use(await mkdtempDisposable(path.join(tmpdir(), "commerce-demo-")));
+  const anyPort = "127.0.0.1:0";
+  const config = parseConfig({
+    DATA_DIR: directory.path,
+    GRPC_ADDR: anyPort,
+    HTTP_ADDR: anyPort,
+    ADMIN_ADDR: anyPort,
+    LOG_LEVEL: "warn",
+  });
+  const { grpc } = opening.use(await startServer(config));
+  const open = opening.move();
+  return { url: `http://${grpc.host}:${grpc.port}`, [Symbol.asyncDispose]: () => open.disposeAsync() };
+}
+
+/** Connects clients with the server at a URL, all by one connection. */
+export function openShop(url: string, interceptors: Interceptor[] = []): Shop & Disposable {
+  const sessionManager = new Http2SessionManager(url);
+  const transport = createGrpcTransport({ baseUrl: url, sessionManager, interceptors });
+  return {
+    users: createClient(UserService, transport),
+    orders: createClient(OrderService, transport),
+    inventory: createClient(InventoryService, transport),
+    // An idle connection would keep this process alive.
+    [Symbol.dispose]: () => sessionManager.abort(),
+  };
+}

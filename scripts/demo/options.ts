@@ -1,0 +1,63 @@
+import { parseArgs } from "node:util";
+import type { Size } from "./plan.ts";
+
+const options = {
+  url: { type: "string" },
+  orders: { type: "string", default: "2000" },
+  concurrency: { type: "string", default: "32" },
+  users: { type: "string", default: "40" },
+  products: { type: "string", default: "200" },
+  seed: { type: "string", default: "1" },
+  write: { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** What --help prints. */
+export const help = `npm run demo -- [options]
+
+  --url URL          a running server, such as http://127.0.0.1:50051; also DEMO_URL.
+                     Without it the demo starts its own, on free ports and in a directory that it removes.
+  --orders N         orders to place (2000)
+  --concurrency N    calls at a time (32)
+  --users N          users who buy (40)
+  --products N       products to sell, a few of them popular and a few scarce (200)
+  --seed N           decides who buys what (1)
+  --write FILE       place no orders: create users and products on the server of --url, and write the orders
+                     to a file for npm run import
+
+Exit code 1 if a check fails, 2 if an option cannot be read.`;
+
+/** What the command line asks for. */
+export type Options = {
+  readonly size: Size;
+  readonly concurrency: number;
+  readonly url: string | undefined;
+  readonly write: string | undefined;
+};
+
+/** Reads the command line; throws what cannot be read, in a line. */
+export function readOptions(): Options | "help" {
+  const { values } = parseArgs({ options });
+  if (values.help) return "help";
+  const url = values.url ?? process.env["DEMO_URL"];
+  if (url !== undefined && !URL.canParse(url)) throw new Error("--url (or DEMO_URL) takes a URL");
+  if (values.write !== undefined && url === undefined) throw new Error("--write needs --url");
+  const size: Size = {
+    orders: toCount("orders", values.orders),
+    users: toCount("users", values.users),
+    products: toCount("products", values.products),
+    seed: toCount("seed", values.seed),
+  };
+  return {
+    size,
+    concurrency: toCount("concurrency", values.concurrency),
+    url,
+    write: values.write,
+  };
+}
+
+function toCount(name: string, text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error(`--${name} takes a whole number above zero`);
+  return count;
+}

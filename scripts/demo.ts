@@ -2,6 +2,7 @@
 import pLimit from "p-limit";
 import type { Check } from "./demo/audit.ts";
 import { openServer, openShop } from "./demo/connect.ts";
+import { runFlashSale } from "./demo/flash-sale.ts";
 import { help, type Options, readOptions } from "./demo/options.ts";
 import { createEach } from "./demo/shop.ts";
 import { runTrade } from "./demo/trade.ts";
@@ -15,8 +16,9 @@ try {
   process.exitCode = 1;
 }
 
-async function main({ size, concurrency, url, write }: Options): Promise<number> {
+async function main({ size, concurrency, url, isFlashSale, write }: Options): Promise<number> {
   await using server = await openServer(url);
+  if (isFlashSale) return report(await runFlashSale(server.url, size, concurrency, process.stdout));
   const each = createEach(pLimit(concurrency), process.stdout);
   if (write === undefined) return report(await runTrade(server.url, size, each));
   using shop = openShop(server.url);

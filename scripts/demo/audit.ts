@@ -94,6 +94,27 @@ export function checkStock(
   return { promise: `all ${initial.length} products: initial = on hand + in live orders`, violations };
 }
 
+/** Whether orders have taken exactly the pieces that there were at first. */
+export function checkSold(initial: readonly Product[], orders: readonly Order[]): Check {
+  const sold = new Map(initial.map(({ id }) => [id, 0n]));
+  for (const { productId, quantity } of orders.flatMap(({ items }) => items))
+    sold.set(productId, (sold.get(productId) ?? 0n) + BigInt(quantity));
+  const violations = initial
+    .filter(({ id, onHand }) => sold.get(id) !== onHand)
+    .map(({ id, onHand }) => `product ${id} had ${onHand} pieces, and ${sold.get(id)} are sold`);
+  const pieces = initial.reduce((sum, { onHand }) => sum + onHand, 0n);
+  return { promise: `exactly the ${pieces} pieces that there were are sold`, violations };
+}
+
+/** Whether nothing is left of any product. */
+export function checkNothingLeft(initial: readonly Product[], now: ReadonlyMap<string, Product>): Check {
+  const violations = initial
+    .map(({ id }) => ({ id, onHand: now.get(id)?.onHand }))
+    .filter(({ onHand }) => onHand !== 0n)
+    .map(({ id, onHand }) => `product ${id} has ${onHand ?? "no"} on hand`);
+  return { promise: `all ${initial.length} products have 0 on hand`, violations };
+}
+
 /** The word for a status. */
 export function nameOf(status: OrderStatus): string {
   return Object.entries(OrderStatus).find(([, number]) => number === status)?.[0] ?? String(status);

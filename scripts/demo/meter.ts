@@ -46,6 +46,7 @@ function toLine(name: string, { start, end, durations }: Timing): string {
   ].join(" ");
 }
 
-function quantile(sorted: readonly number[], share: number): number {
+/** The least of the sorted numbers that a share of them does not exceed; 0 if there is none. */
+export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
 }

@@ -3,10 +3,11 @@ import type { Size } from "./plan.ts";
 
 const options = {
   url: { type: "string" },
+  "flash-sale": { type: "boolean", default: false },
   orders: { type: "string", default: "2000" },
-  concurrency: { type: "string", default: "32" },
+  concurrency: { type: "string" },
   users: { type: "string", default: "40" },
-  products: { type: "string", default: "200" },
+  products: { type: "string" },
   seed: { type: "string", default: "1" },
   write: { type: "string" },
   help: { type: "boolean", default: false },
@@ -17,10 +18,14 @@ export const help = `npm run demo -- [options]
 
   --url URL          a running server, such as http://127.0.0.1:50051; also DEMO_URL.
                      Without it the demo starts its own, on free ports and in a directory that it removes.
-  --orders N         orders to place (2000)
-  --concurrency N    calls at a time (32)
+  --flash-sale       sell a few scarce products out: crowds of 64, 128, 256 and 512 callers, one after the
+                     other, each with products of its own, ask piece by piece for twice what there is
+  --orders N         orders to place (2000); in a flash sale, the pieces that a crowd finds
+  --concurrency N    calls at a time (32); in a flash sale, those of the last crowd (512): the three before it
+                     have an eighth, a quarter and half as many
   --users N          users who buy (40)
-  --products N       products to sell, a few of them popular and a few scarce (200)
+  --products N       products to sell, a few of them popular and a few scarce (200); in a flash sale, those of
+                     a crowd (10)
   --seed N           decides who buys what (1)
   --write FILE       place no orders: create users and products on the server of --url, and write the orders
                      to a file for npm run import
@@ -32,6 +37,7 @@ export type Options = {
   readonly size: Size;
   readonly concurrency: number;
   readonly url: string | undefined;
+  readonly isFlashSale: boolean;
   readonly write: string | undefined;
 };
 
@@ -41,17 +47,22 @@ export function readOptions(): Options | "help" {
   if (values.help) return "help";
   const url = values.url ?? process.env["DEMO_URL"];
   if (url !== undefined && !URL.canParse(url)) throw new Error("--url (or DEMO_URL) takes a URL");
+  const isFlashSale = values["flash-sale"];
   if (values.write !== undefined && url === undefined) throw new Error("--write needs --url");
+  if (values.write !== undefined && isFlashSale)
+    throw new Error("--write places no orders, --flash-sale does");
+  const [products, concurrency] = isFlashSale ? ["10", "512"] : ["200", "32"];
   const size: Size = {
     orders: toCount("orders", values.orders),
     users: toCount("users", values.users),
-    products: toCount("products", values.products),
+    products: toCount("products", values.products ?? products),
     seed: toCount("seed", values.seed),
   };
   return {
     size,
-    concurrency: toCount("concurrency", values.concurrency),
+    concurrency: toCount("concurrency", values.concurrency ?? concurrency),
     url,
+    isFlashSale,
     write: values.write,
   };
 }

@@ -41,8 +41,11 @@ const quantityMax = 3;
 // none is.
 const scarceEvery = 25;
 
+/** What is sold, and the orders for it. */
+export type Plan = { readonly products: PlannedProduct[]; readonly orders: PlannedOrder[] };
+
 /** Plans products and orders. The same size gives the same plan. */
-export function planDemo(size: Size): { products: PlannedProduct[]; orders: PlannedOrder[] } {
+export function planDemo(size: Size): Plan {
   const random = createRandom(size.seed);
   const below = (end: number) => Math.floor(random() * end);
   const plenty = BigInt(size.orders * linesMax * quantityMax);
@@ -63,6 +66,29 @@ export function planDemo(size: Size): { products: PlannedProduct[]; orders: Plan
     steps: lives[below(lives.length)] ?? [],
   }));
   return { products, orders };
+}
+
+const bargainNanos = 9_990_000_000n;
+
+/**
+ * Plans a flash sale: there are `size.orders` pieces, and for each of them two orders, in any order. The same
+ * size gives the same plan.
+ */
+export function planFlashSale(size: Size): Plan {
+  const random = createRandom(size.seed);
+  const products = Array.from({ length: size.products }, (_, n) => ({
+    name: `Bargain ${n + 1}`,
+    // Of the pieces 0, 1, 2 … those that are dealt to it when all products take turns.
+    onHand: BigInt(Math.ceil((size.orders - n) / size.products)),
+    priceNanos: bargainNanos,
+  }));
+  const orders = Array.from({ length: 2 * size.orders }, (_, n) => ({
+    user: Math.floor(random() * size.users),
+    lines: [{ product: (n % size.orders) % size.products, quantity: 1 }],
+    steps: [],
+    turn: random(),
+  }));
+  return { products, orders: orders.toSorted((a, b) => a.turn - b.turn) };
 }
 
 /**

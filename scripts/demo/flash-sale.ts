@@ -1,0 +1,100 @@
+import pLimit from "p-limit";
+import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { type Check, checkNothingLeft, checkOrders, checkSold, readOrders, readProducts } from "./audit.ts";
+import { openShop } from "./connect.ts";
+import { type Plan, type PlannedOrder, planFlashSale, type Size } from "./plan.ts";
+import { createEach, createProducts, createUsers, placeOrder, type Shop } from "./shop.ts";
+import { heading, showRow, startTally, type Tally } from "./tally.ts";
+
+/** Half of the calls that the server takes at a time on a connection: those above would wait on our side. */
+const callersPerConnection = 128;
+/** Calls at a time before and after the sale. */
+const calmConcurrency = 32;
+
+/** What is for sale and who buys it. */
+type Sale = Plan & {
+  /** By connection. */
+  readonly shops: readonly Shop[];
+  readonly userIds: readonly string[];
+};
+
+/**
+ * Sells out a few products to ever larger crowds, each of which finds products of its own and wants twice as
+ * many pieces as there are. Shows it as it happens, and checks it by reading it back.
+ */
+export async function runFlashSale(
+  url: string,
+  size: Size,
+  callersMax: number,
+  output: NodeJS.WriteStream,
+): Promise<Check[]> {
+  using connections = new DisposableStack();
+  const count = Math.ceil(callersMax / callersPerConnection);
+  const shops = Array.from({ length: count }, () => connections.use(openShop(url)));
+  const shop = shops[0]!;
+  const each = createEach(pLimit(calmConcurrency), output);
+  const crowds = toCrowds(callersMax);
+  const plan = planFlashSale(size);
+  const { orders: pieces, products } = size;
+  output.write(`${url}: ${crowds.length} crowds, each of which wants ${plan.orders.length} pieces `);
+  output.write(`and finds ${pieces} of ${products} products\n\n`);
+
+  const userIds = await createUsers(shop, each, size.users);
+  const offered = crowds.flatMap(() => plan.products);
+  const initial = await createProducts(shop, each, offered);
+  output.write(`\n${heading}\n`);
+  const tallies: Tally[] = [];
+  for (const [n, callers] of crowds.entries()) {
+    const own = initial.slice(n * products, (n + 1) * products);
+    tallies.push(await sell({ ...plan, shops, userIds }, own, callers, output));
+  }
+  output.write("\n");
+
+  const orders = await readOrders(shop, each, userIds);
+  const ids = initial.map(({ id }) => id);
+  const now = await readProducts(shop, ids);
+  output.write("\n");
+  const accepted = tallies.flatMap((tally) => tally.accepted);
+  const failures = tallies.flatMap((tally) => tally.failures);
+  return [
+    checkSold(initial, orders),
+    checkNothingLeft(initial, now),
+    checkOrders(accepted, orders),
+    { promise: "no call has failed", violations: failures },
+  ];
+}
+
+/** The callers of each crowd: the largest, and up to three before it, each half as large as the next. */
+function toCrowds(callersMax: number): number[] {
+  return [...new Set([8, 4, 2, 1].map((part) => Math.ceil(callersMax / part)))];
+}
+
+/** Has callers place the orders of a sale, each of them one after the other. */
+async function sell(
+  { shops, userIds, products: planned, orders }: Sale,
+  products: readonly Product[],
+  callers: number,
+  output: NodeJS.WriteStream,
+): Promise<Tally> {
+  const pieces = products.reduce((sum, { onHand }) => sum + Number(onHand), 0);
+  const tally = startTally(callers, pieces, orders.length);
+  const buy = async (shop: Shop, wanted: PlannedOrder): Promise<void> => {
+    const startMs = performance.now();
+    try {
+      const order = await placeOrder(shop, wanted, userIds, products, planned);
+      if (order === undefined) tally.refused += 1;
+      else tally.accepted.push(order);
+    } catch (error) {
+      tally.failures.push(String(error));
+    }
+    tally.durations.push(performance.now() - startMs);
+  };
+  // All draw from the same orders.
+  const open = orders.values();
+  const call = async (shop: Shop): Promise<void> => {
+    for (const wanted of open) await buy(shop, wanted);
+  };
+  using _ = showRow(tally, output);
+  await Promise.all(Array.from({ length: callers }, (_caller, n) => call(shops[n % shops.length]!)));
+  return tally;
+}

@@ -1,9 +1,12 @@
+import { mkdtempDisposable, readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { checkNothingLeft, checkSold } from "../scripts/demo/audit.ts";
 import { ProductSchema } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { runToEnd } from "./support/processes.ts";
+import { run, runToEnd } from "./support/processes.ts";
 
 const verdicts = (stdout: string) => stdout.split("\n").filter((line) => /^(ok|FAILED) /.test(line));
 
@@ -42,6 +45,17 @@ test("the flash sale of the demo sells every crowd exactly what there is and fai
     "ok      all 164 orders are there, each once, as they were left",
     "ok      no call has failed",
   ]);
+});
+
+test("the demo that is interrupted stops its server and leaves nothing behind", async () => {
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), "demo-test-"));
+  await using demo = run(process.execPath, ["scripts/demo.ts"], { TMPDIR: directory.path });
+  await demo.printed("creating users: 40 of 40\n");
+
+  demo.signal("SIGINT");
+
+  expect((await demo.ended).code).toBe(130);
+  expect(await readdir(directory.path)).toEqual([]);
 });
 
 test("the checks of a flash sale find what was sold twice and what was left", () => {

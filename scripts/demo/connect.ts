@@ -24,10 +24,23 @@ export async function openServer(
     HTTP_ADDR: anyPort,
     ADMIN_ADDR: anyPort,
     LOG_LEVEL: "warn",
+    SHUTDOWN_GRACE: "0s",
   });
   const { grpc } = opening.use(await startServer(config));
   const open = opening.move();
-  return { url: `http://${grpc.host}:${grpc.port}`, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  // Else Ctrl-C would leave the directory behind.
+  const interrupt = (): void => {
+    console.error("\ninterrupted: the server of the demo stops, and calls fail from here on");
+    void open.disposeAsync().finally(() => process.exit(130));
+  };
+  process.once("SIGINT", interrupt);
+  return {
+    url: `http://${grpc.host}:${grpc.port}`,
+    async [Symbol.asyncDispose]() {
+      process.off("SIGINT", interrupt);
+      await open.disposeAsync();
+    },
+  };
 }
 
 /** Connects clients with the server at a URL, all by one connection. */

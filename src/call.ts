@@ -1,4 +1,4 @@
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescService, Message } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 
 /** What the service knows of the call that it answers. */
@@ -11,6 +11,11 @@ export type Call = {
   readonly deadlineMs: number;
   /** Who calls: the token's subject, or "anonymous". Part of every derived id. */
   readonly principal: string;
+  /**
+   * The rows of an import where the door has not decoded them with the request: each is decoded when it is
+   * taken.
+   */
+  readonly rows: Iterable<Message> | undefined;
 };
 
 /**

@@ -1,42 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { createLane, type LaneOptions } from "../src/db/coalesce.ts";
-import { DomainError } from "../src/db/errors.ts";
-import type { Budget } from "../src/db/retry.ts";
-
-/** A set that has left and waits to be answered. */
-type Departed = {
-  readonly requests: readonly number[];
-  readonly budget: Budget;
-  answer(): void;
-  fail(error: unknown): void;
-};
-
-/** A lane whose sets a test answers, in the order in which they left. */
-function createTestLane(options: Partial<LaneOptions<number>> = {}): {
-  readonly departed: Departed[];
-  readonly ask: (request: number, budget?: Budget) => Promise<string>;
-} {
-  const departed: Departed[] = [];
-  const ask = createLane<number, string>(
-    (requests, budget) =>
-      new Promise((resolve, reject) => {
-        const answer = (): void => resolve(requests.map((request) => `answer ${request}`));
-        departed.push({ requests, budget, answer, fail: reject });
-      }),
-    { sets: 1, requestsMax: 100, ...options },
-  );
-  return { departed, ask: (request, budget = patient()) => ask(request, budget) };
-}
-
-function patient(signal = new AbortController().signal): Budget {
-  return { signal, deadlineMs: Date.now() + 60_000 };
-}
-
-/** Lets everything happen that needs no timer: answers in one turn of the event loop, sets leave in the next. */
-const settle = async (): Promise<void> => {
-  for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
-};
+import { createLane } from "../src/db/coalesce.ts";
+import { createTestLane, patient, settle } from "./support/lanes.ts";
 
 test("requests leave when nothing is under way, all of one turn of the event loop together", async () => {
   const { departed, ask } = createTestLane();
@@ -166,83 +131,6 @@ test("requests of one key never share a set", async () => {
   await Promise.all(answers);
 
   expect(departed.map(({ requests }) => requests)).toEqual([[1, 2], [3, 4], [5]]);
-});
-
-test("a caller who has left before its set is not sent", async () => {
-  const { departed, ask } = createTestLane();
-  const leaver = new AbortController();
-  const first = ask(1);
-  await settle();
-  const answers = Promise.allSettled([first, ask(2, patient(leaver.signal)), ask(3)]);
-
-  leaver.abort("gone");
-  departed[0]!.answer();
-  await settle();
-  departed[1]!.answer();
-
-  expect(await answers).toEqual([
-    { status: "fulfilled", value: "answer 1" },
-    { status: "rejected", reason: "gone" },
-    { status: "fulfilled", value: "answer 3" },
-  ]);
-  expect(departed.map(({ requests }) => requests)).toEqual([[1], [3]]);
-});
-
-test("a set is stopped when all its callers have left, and not before", async () => {
-  const { departed, ask } = createTestLane();
-  const [first, second] = [new AbortController(), new AbortController()];
-  const answers = [ask(2, patient(first.signal)), ask(3, patient(second.signal))];
-  await settle();
-  const { signal } = departed[0]!.budget;
-
-  first.abort(new Error("gone"));
-  const before = signal.aborted;
-  second.abort(new Error("gone too"));
-
-  expect([before, signal.aborted]).toEqual([false, true]);
-  await expect(answers[0]).rejects.toThrow("gone");
-  await expect(answers[1]).rejects.toThrow("gone too");
-});
-
-test("the deadline of a set is the latest of its callers'", async () => {
-  const { departed, ask } = createTestLane();
-  const { signal } = new AbortController();
-  void ask(2, { signal, deadlineMs: 1_000 });
-  void ask(3, { signal, deadlineMs: 3_000 });
-  void ask(4, { signal, deadlineMs: 2_000 });
-  await settle();
-
-  expect(departed[0]!.budget.deadlineMs).toBe(3_000);
-});
-
-test("a set that fails for an unknown reason is run again request by request", async () => {
-  const { departed, ask } = createTestLane();
-  const answers = Promise.allSettled([2, 3].map((request) => ask(request)));
-  await settle();
-
-  departed[0]!.fail("one of them is bad");
-  await settle();
-  departed[1]!.fail("this one");
-  await settle();
-  departed[2]!.answer();
-
-  expect(await answers).toEqual([
-    { status: "rejected", reason: "this one" },
-    { status: "fulfilled", value: "answer 3" },
-  ]);
-  expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [2], [3]]);
-});
-
-test("what the database says of a whole set is said to all of its callers", async () => {
-  const { departed, ask } = createTestLane();
-  const answers = [2, 3].map((request) => ask(request));
-  await settle();
-
-  departed[0]!.fail(new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away"));
-
-  await expect(answers[0]).rejects.toThrow("away");
-  await expect(answers[1]).rejects.toThrow("away");
-  expect(departed).toHaveLength(1);
 });
 
 test("a read that starts after an acknowledged write sees it, in any order of calls", async () => {

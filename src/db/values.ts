@@ -37,7 +37,7 @@ export function toTimestamptz(instant: Micros): string {
   return `${seconds}.${micros.toString().padStart(6, "0")}Z`;
 }
 
-/** What needs no quotes in an array's text: numbers, UUIDs, decimals, words; but for the word that is none. */
+/** What needs no quotes in an array's text: UUIDs, decimals, words; but `null` there is no word. */
 const plain = /^(?!null$)[\w.-]+$/i;
 const plainTypes: ReadonlySet<string> = new Set(["number", "bigint", "boolean"]);
 

@@ -19,6 +19,7 @@ import type { Address } from "../config.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import { cannotListen, type Door, toHostPort } from "./listen.ts";
 import type { Method, Requests } from "./pipeline.ts";
+import { splitRows, type Unread } from "./rows.ts";
 import type { Tls } from "./tls.ts";
 
 type UnaryCall = ServerUnaryCall<Message, Message>;
@@ -104,22 +105,28 @@ const MALFORMED: Message = { $typeName: "" };
 
 const malformed = new ConnectError("the request is not a message of this method", Code.InvalidArgument);
 
-function deserialize(schema: DescMessage, bytes: Uint8Array): Message {
+/** The rows of requests that have been read but for these. */
+const unreadRows = new WeakMap<Message, Unread["rows"]>();
+
+function deserialize({ desc, rowsField }: Method, bytes: Uint8Array): Message {
   try {
-    return fromBinary(schema, bytes);
+    if (rowsField === undefined) return fromBinary(desc.input, bytes);
+    const { message, rows } = splitRows(desc.input, rowsField, bytes);
+    unreadRows.set(message, rows);
+    return message;
   } catch {
     return MALFORMED;
   }
 }
 
-function toDefinition({ desc, requestBytesMax }: Method): MethodDefinition<Message, Message> {
+function toDefinition(method: Method): MethodDefinition<Message, Message> {
+  const { desc, requestBytesMax } = method;
   return {
     path: toPath({ desc }),
     requestStream: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
     responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     requestSerialize: (message) => serialize(desc.input, message),
-    requestDeserialize: (bytes) =>
-      bytes.length > requestBytesMax ? TOO_LARGE : deserialize(desc.input, bytes),
+    requestDeserialize: (bytes) => (bytes.length > requestBytesMax ? TOO_LARGE : deserialize(method, bytes)),
     responseSerialize: (message) => serialize(desc.output, message),
     responseDeserialize: (bytes) => fromBinary(desc.output, bytes),
   };
@@ -180,11 +187,13 @@ async function* readRequests(call: StreamCall, refusals: Refusals): AsyncGenerat
 
 function toIncoming(call: UnaryCall | StreamCall): Incoming {
   const deadline = call.getDeadline();
+  const rows = unreadRows.get(call.request);
   return {
     door: "grpc",
     header: (name) => call.metadata.get(name)[0]?.toString() ?? null,
     deadlineMs: typeof deadline === "number" ? deadline : deadline.getTime(),
     controller: new AbortController(),
+    ...(rows && { rows }),
   };
 }
 

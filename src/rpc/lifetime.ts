@@ -1,3 +1,4 @@
+import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Config } from "../config.ts";
 import { DomainError } from "../db/errors.ts";
@@ -12,6 +13,8 @@ export type Incoming = {
   readonly deadlineMs: number;
   /** The call's end: the door aborts it with callerLeft(), the pipeline when the deadline has passed. */
   readonly controller: AbortController;
+  /** Of an import whose door decodes rows one by one. */
+  readonly rows?: Iterable<Message>;
 };
 
 /** What bounds calls. */

@@ -1,5 +1,6 @@
 import {
   create,
+  type DescField,
   type DescMessage,
   type DescMethod,
   type DescService,
@@ -7,7 +8,6 @@ import {
   type MessageInitShape,
 } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -22,6 +22,7 @@ import {
   type Lifetimes,
 } from "./lifetime.ts";
 import { createRequestIds, type RequestIds } from "./request-id.ts";
+import { IMPORT_BYTES_MAX, rowsFieldOf } from "./rows.ts";
 import { createSlots, type Slots } from "./slots.ts";
 import type { Observer, Telemetry } from "./telemetry.ts";
 import { createRequestValidator, type RequestValidator } from "./validation.ts";
@@ -34,6 +35,8 @@ export type Method = {
   readonly desc: DescMethod;
   /** The largest request that a door reads. */
   readonly requestBytesMax: number;
+  /** The field with the rows of an import, which a door may decode one by one. */
+  readonly rowsField: DescField | undefined;
   readonly handler:
     | {
         readonly answers: "once";
@@ -122,19 +125,22 @@ export function createPipeline(
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     validator.warm(desc);
     const infrastructure = INFRASTRUCTURE.has(desc.parent.typeName);
-    const method = (implementation as Record<string, Rpc["implementation"]>)[desc.localName]!;
+    const implemented = (implementation as Record<string, Rpc["implementation"]>)[desc.localName]!;
     const rpc: Rpc = {
       desc,
       infrastructure,
       deadlines: toDeadlines(desc, calls),
       observer: telemetry.observe(desc, infrastructure),
       requestIds: createRequestIds(desc),
-      implementation: method.bind(implementation),
+      implementation: implemented.bind(implementation),
     };
-    const requestBytesMax = toRequestBytesMax(desc, calls);
+    const rowsField = rowsFieldOf(desc);
+    const { messageBytesMax } = calls;
+    const requestBytesMax = rowsField ? Math.max(IMPORT_BYTES_MAX, messageBytesMax) : messageBytesMax;
+    const method = { desc, requestBytesMax, rowsField };
     return desc.methodKind === "unary" || desc.methodKind === "client_streaming"
-      ? { desc, requestBytesMax, handler: { answers: "once", call: answerOnce(rpc, shared) } }
-      : { desc, requestBytesMax, handler: { answers: "stream", call: answerStream(rpc, shared) } };
+      ? { ...method, handler: { answers: "once", call: answerOnce(rpc, shared) } }
+      : { ...method, handler: { answers: "stream", call: answerStream(rpc, shared) } };
   };
   const methods = bindings.flatMap(({ service, implementation }) =>
     service.methods.map((desc) => toMethod(desc, implementation)),
@@ -213,7 +219,7 @@ async function toCall(rpc: Rpc, shared: Shared, incoming: Incoming, deadlineMs: 
   const { signal } = incoming.controller;
   const principal = rpc.infrastructure ? "anonymous" : await shared.authenticate(incoming.header, rpc.desc);
   signal.throwIfAborted();
-  return { signal, draining: shared.draining, deadlineMs, principal };
+  return { signal, draining: shared.draining, deadlineMs, principal, rows: incoming.rows };
 }
 
 /** The requests after validation: streamed ones each when the handler takes it. */
@@ -229,18 +235,6 @@ function check(rpc: Rpc, { validator }: Shared, requests: Requests, signal: Abor
       yield request;
     }
   })();
-}
-
-/**
- * An import in one request may be this large, 70,000 orders of three items: a file of a usual size. A stream
- * of requests has no use for large ones, and many of them may wait.
- */
-const IMPORT_BYTES_MAX = 16 * 2 ** 20;
-const { importOrders, importOrderItems } = OrderService.method;
-
-function toRequestBytesMax(desc: DescMethod, { messageBytesMax }: CallLimits): number {
-  const isImport = desc === importOrders || desc === importOrderItems;
-  return isImport ? Math.max(IMPORT_BYTES_MAX, messageBytesMax) : messageBytesMax;
 }
 
 function toDeadlines(desc: DescMethod, calls: CallLimits): Deadlines {

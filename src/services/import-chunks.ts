@@ -10,6 +10,8 @@ export type RowKind<Draft, Row> = {
   readonly parse: (draft: Draft, index: number) => Row;
   /** Lines that the row writes. */
   readonly weigh: (row: Row) => number;
+  /** What the database locks for the row. Chunks that share a lock are written one after the other. */
+  readonly locksOf: (row: Row) => readonly string[];
   /** Writes rows in a transaction, with an outcome for each in their order. */
   readonly write: (budget: Budget, rows: readonly Row[]) => Promise<RowOutcome[]>;
 };
@@ -18,7 +20,7 @@ export type RowKind<Draft, Row> = {
 export type Import<Draft> = {
   readonly firstIndex: bigint;
   readonly stopOnError: boolean;
-  readonly batches: AsyncIterable<readonly Draft[]>;
+  readonly batches: AsyncIterable<Iterable<Draft>>;
 };
 
 /** What became of the rows of a chunk that has been committed. */
@@ -42,9 +44,23 @@ const rowsGrowth = 32;
 const chunkAttemptsMax = 8;
 
 /**
- * Writes an import chunk by chunk and yields what became of each when it has been committed. Between chunks
- * no transaction is open: the next one begins when the last answer was taken, and meanwhile rows are read
- * ahead, within bounds. The chunk is what is there by then.
+ * Chunks under way at once: while the database writes one, the service prepares the next one and sends it,
+ * which makes up for round trips and for the service's own work.
+ */
+const flightsMax = 2;
+
+/** A chunk that is being written. */
+type Flight<Row> = {
+  readonly entries: readonly Entry<Row>[];
+  readonly locks: ReadonlySet<string>;
+  readonly written: Promise<Chunk>;
+};
+
+/**
+ * Writes an import chunk by chunk and yields what became of each, in their order, when it has been committed.
+ * A chunk is what is there when the last one was answered; a second one joins it when it is a whole one and
+ * locks nothing of the first, unless an error is to stop the import. No transaction is open while the caller
+ * takes an answer, but that of a chunk which is being written anyway, and rows are read ahead within bounds.
  *
  * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows
  * do not depend on how they are cut.
@@ -57,34 +73,81 @@ export async function* importChunks<Draft, Row>(
   const wake = AbortSignal.any([call.signal, call.draining]);
   const first = Number(firstIndex);
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
+  const flights: Flight<Row>[] = [];
   let { rowsMax } = chunkMax;
   let lastIndex = first - 1;
-  for (;;) {
-    const entries = await buffer.take({ ...chunkMax, rowsMax });
-    call.signal.throwIfAborted();
-    if (call.draining.aborted) throw shuttingDown(lastIndex);
-    if (entries.length === 0) return;
-    let chunk: Chunk;
+
+  const depart = (entries: readonly Entry<Row>[]): Flight<Row> => {
+    const locks = new Set(entries.flatMap((entry) => locksOf(kind, entry)));
+    const written = writeChunk(kind, entries, call);
+    // Whoever waits for it hears of its failure; nobody does if one before it has failed.
+    written.catch(() => {});
+    return { entries, locks, written };
+  };
+  const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
+    flights.every(({ locks }) => !entries.some((entry) => locksOf(kind, entry).some((l) => locks.has(l))));
+
+  /** Lets a second chunk join the first one for as long as that is being written. */
+  async function joinFirst({ written }: Flight<Row>): Promise<void> {
+    const isOver = written.then(
+      () => true,
+      () => true,
+    );
+    while (!stopOnError && flights.length < flightsMax) {
+      const entries = buffer.takeWhole({ ...chunkMax, rowsMax }, meetsNone);
+      if (entries.length > 0) flights.push(depart(entries));
+      else if (await Promise.race([isOver, buffer.changed()])) return;
+    }
+  }
+
+  /** The chunk, or those that it had to be cut into. */
+  async function* conclude({ entries, written }: Flight<Row>): AsyncGenerator<Chunk> {
     try {
-      chunk = await writeChunk(kind, entries, call);
+      const chunk = await written;
+      rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
+      yield chunk;
     } catch (error) {
       if (entries.length === 1 || !isTooMuch(error, call)) throw error;
       rowsMax = Math.ceil(entries.length / 2);
-      buffer.putBack(entries);
-      continue;
+      for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
+        if (call.draining.aborted) throw shuttingDown(lastIndex);
+        yield* conclude(depart(half));
+      }
     }
-    rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
-    ({ lastIndex } = chunk);
-    yield chunk;
-    const [refused] = chunk.refused;
-    if (stopOnError && refused) throw stopped(refused.index);
+  }
+
+  try {
+    for (;;) {
+      if (flights.length === 0) {
+        const entries = await buffer.take({ ...chunkMax, rowsMax });
+        call.signal.throwIfAborted();
+        if (call.draining.aborted) throw shuttingDown(lastIndex);
+        if (entries.length === 0) return;
+        flights.push(depart(entries));
+      }
+      await joinFirst(flights[0]!);
+      for await (const chunk of conclude(flights[0]!)) {
+        ({ lastIndex } = chunk);
+        yield chunk;
+        const [refused] = chunk.refused;
+        if (stopOnError && refused) throw stopped(refused.index);
+      }
+      flights.shift();
+    }
+  } finally {
+    // What is under way ends before the call does: a caller who resumes it must not meet it.
+    await Promise.allSettled(flights.map(({ written }) => written));
   }
 }
 
-function toEntry<Draft, Row>({ parse, weigh }: RowKind<Draft, Row>, draft: Draft, index: number): Entry<Row> {
+function locksOf<Row>(kind: Pick<RowKind<never, Row>, "locksOf">, { row }: Entry<Row>): readonly string[] {
+  return row instanceof DomainError ? [] : kind.locksOf(row);
+}
+
+function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft, index: number): Entry<Row> {
   try {
-    const row = parse(draft, index);
-    return { index, row, weight: weigh(row) };
+    const row = kind.parse(draft, index);
+    return { index, row, weight: kind.weigh(row) };
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
     return { index, row: error, weight: 1 };

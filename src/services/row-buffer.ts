@@ -2,7 +2,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DomainError } from "../db/errors.ts";
 
 /** A row of an import: its index, and what it asks for or why that is wrong. */
-export type Entry<Row> = { readonly index: number; readonly row: Row | DomainError; readonly weight: number };
+export type Entry<Row> = {
+  readonly index: number;
+  readonly row: Row | DomainError;
+  readonly weight: number;
+};
 
 /** How much the buffer holds, and how much is taken from it at once; one row may weigh more by itself. */
 export type Bounds = { readonly rowsMax: number; readonly weightMax: number };
@@ -14,8 +18,10 @@ export type RowBuffer<Row> = {
    * aborts. Throws what reading has failed with when the rows before are taken.
    */
   take(bounds: Bounds): Promise<Entry<Row>[]>;
-  /** Gives back the rows that were taken last. */
-  putBack(entries: readonly Entry<Row>[]): void;
+  /** The first rows, if the buffer is full or holds all that are left, and if `accepts` says so. */
+  takeWhole(bounds: Bounds, accepts: (entries: readonly Entry<Row>[]) => boolean): Entry<Row>[];
+  /** Resolves when takeWhole() may have another answer. */
+  changed(): Promise<void>;
   /** Stops the reading. */
   [Symbol.dispose](): void;
 };
@@ -28,7 +34,7 @@ const turnRows = 128;
  * the sender is held back by the transport. It holds one batch beyond the bounds, as it came.
  */
 export function createRowBuffer<Draft, Row>(
-  batches: AsyncIterable<readonly Draft[]>,
+  batches: AsyncIterable<Iterable<Draft>>,
   parse: (draft: Draft, position: number) => Entry<Row>,
   bounds: Bounds,
   signal: AbortSignal,
@@ -52,6 +58,7 @@ export function createRowBuffer<Draft, Row>(
     let position = 0;
     for await (const batch of batches) {
       for (const draft of batch) {
+        if (isFull()) change();
         while (isFull() && !isStopped()) await changed.promise;
         if (isStopped()) return;
         const entry = parse(draft, position++);
@@ -74,25 +81,26 @@ export function createRowBuffer<Draft, Row>(
     })
     .finally(change);
 
+  function remove(count: number): Entry<Row>[] {
+    const first = entries.slice(0, count);
+    entries = entries.slice(count);
+    weight -= first.reduce((sum, each) => sum + each.weight, 0);
+    change();
+    return first;
+  }
+
   return {
-    async take({ rowsMax, weightMax }) {
+    async take(wanted) {
       while (entries.length === 0 && isReading() && !signal.aborted) await changed.promise;
       if (entries.length === 0 && failure) throw failure.error;
-      let taken = 0;
-      for (let sum = 0; taken < Math.min(rowsMax, entries.length); taken++) {
-        sum += entries[taken]!.weight;
-        if (taken > 0 && sum > weightMax) break;
-      }
-      const first = entries.slice(0, taken);
-      entries = entries.slice(taken);
-      weight -= weigh(first);
-      change();
-      return first;
+      return remove(findCut(entries, wanted));
     },
-    putBack(first) {
-      entries = [...first, ...entries];
-      weight += weigh(first);
+    takeWhole(wanted, accepts) {
+      const isWhole = isFull() || (!isReading() && entries.length > 0);
+      const cut = isWhole && !signal.aborted ? findCut(entries, wanted) : 0;
+      return cut > 0 && accepts(entries.slice(0, cut)) ? remove(cut) : [];
     },
+    changed: () => changed.promise,
     [Symbol.dispose]() {
       state = "stopped";
       signal.removeEventListener("abort", change);
@@ -101,6 +109,12 @@ export function createRowBuffer<Draft, Row>(
   };
 }
 
-function weigh(entries: readonly Entry<unknown>[]): number {
-  return entries.reduce((sum, each) => sum + each.weight, 0);
+/** How many of the first entries are within bounds. */
+function findCut(entries: readonly Entry<unknown>[], { rowsMax, weightMax }: Bounds): number {
+  let cut = 0;
+  for (let sum = 0; cut < Math.min(rowsMax, entries.length); cut++) {
+    sum += entries[cut]!.weight;
+    if (cut > 0 && sum > weightMax) break;
+  }
+  return cut;
 }

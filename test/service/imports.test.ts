@@ -186,3 +186,26 @@ test("ImportOrders halves a chunk that the database finds too large", async () =
   expect(shop.proxy.injected.get("error")).toBe(1);
   expect(await readViolations(shop)).toEqual([]);
 });
+
+test.each([
+  [StockPolicy.NONE, 2],
+  [StockPolicy.RESERVE, 1],
+])("ImportOrders with the stock policy %i has %i chunks under way", async (stockPolicy, most) => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { orders, requestId } = await givenImport(shop, 3_000);
+  const connections = new Set<number>();
+  shop.proxy.decide = ({ connection, statement }) => {
+    if (statement === "orders.create") connections.add(connection);
+    return statement === "orders.create" ? { kind: "delay", ms: 100 } : undefined;
+  };
+
+  const { read, error } = await readAll(
+    shop.orders.importOrders({ orders: orders.map((order) => ({ ...order, stockPolicy })), requestId }),
+  );
+
+  expect(error).toBeUndefined();
+  expect(connections.size).toBe(most);
+  expect(expectGapless(chunksOf(read), 0n, 2_999n)).toBe(true);
+  expect(summarize(chunksOf(read))).toEqual({ inserted: 3_000, existing: 0, refused: {} });
+  expect(await readViolations(shop)).toEqual([]);
+});

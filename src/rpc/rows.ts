@@ -1,0 +1,88 @@
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  fromBinary,
+  type Message,
+} from "@bufbuild/protobuf";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { DomainError } from "../db/errors.ts";
+import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
+
+/**
+ * An import in one request may be this large, 70,000 orders of three items: a file of a usual size. A stream
+ * of requests has no use for large ones, and many of them may wait.
+ */
+export const IMPORT_BYTES_MAX = 16 * 2 ** 20;
+
+const { importOrders, importOrderItems } = OrderService.method;
+
+/** The field with the rows, of a method whose requests are imports. */
+export function rowsFieldOf(method: DescMethod): DescField | undefined {
+  if (method === importOrders) return importOrders.input.field.orders;
+  return method === importOrderItems ? importOrderItems.input.field.items : undefined;
+}
+
+/** A request whose rows are still bytes. */
+export type Unread = {
+  /** The request without its rows. */
+  readonly message: Message;
+  /** Its rows, each decoded when it is taken. Throws a DomainError "invalid" at one that is no message. */
+  readonly rows: Iterable<Message>;
+};
+
+/**
+ * Splits a request into its rows, which are the messages of a repeated field, and the rest. A large request
+ * decoded as a whole would take the time of all other calls for half a second, and one of empty rows a
+ * hundred times its size in memory. Throws where the bytes are not a message.
+ */
+export function splitRows(schema: DescMessage, field: DescField, bytes: Uint8Array): Unread {
+  if (field.message === undefined) throw new Error(`${field.name} has no messages`);
+  const { message: row, name } = field;
+  const rest: Uint8Array[] = [];
+  let after = 0;
+  for (const { start, end } of findRows(bytes, field.number)) {
+    if (start > after) rest.push(bytes.subarray(after, start));
+    after = end;
+  }
+  rest.push(bytes.subarray(after));
+  const rows = {
+    *[Symbol.iterator]() {
+      let position = 0;
+      for (const { content, end } of findRows(bytes, field.number))
+        yield decode(row, bytes.subarray(content, end), `${name}[${position++}]`);
+    },
+  };
+  return { message: fromBinary(schema, Buffer.concat(rest)), rows };
+}
+
+type Place = { readonly start: number; readonly content: number; readonly end: number };
+
+/** Where the messages of a field begin, with their tag and without, and end. */
+function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const [found, wireType] = reader.tag();
+    if (found !== number) {
+      reader.skip(wireType, found);
+      continue;
+    }
+    if (wireType !== WireType.LengthDelimited) throw new RangeError("a row is not a message");
+    const length = reader.uint32();
+    const content = reader.pos;
+    reader.pos += length;
+    if (reader.pos > reader.len) throw new RangeError("a row ends behind the end of its request");
+    yield { start, content, end: reader.pos };
+  }
+}
+
+function decode(schema: DescMessage, bytes: Uint8Array, path: string): Message {
+  try {
+    return fromBinary(schema, bytes);
+  } catch {
+    throw new DomainError("invalid", "MALFORMED_ROW", `${path}: is not a message of this kind`, {
+      fields: [{ field: path, description: "is not a message of this kind" }],
+    });
+  }
+}

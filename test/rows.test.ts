@@ -49,6 +49,17 @@ test("a row that is no message is told by its place, when it is its turn", () =>
   expect(seen).toHaveLength(3);
 });
 
+test("a row that is larger than any order is refused before it is decoded", () => {
+  const bytes = toBinary(
+    ImportOrdersRequestSchema,
+    create(ImportOrdersRequestSchema, { orders: [{ userId: "x".repeat(2 ** 20) }] }),
+  );
+
+  const { rows } = splitRows(ImportOrdersRequestSchema, rowsField, bytes);
+
+  expect(() => [...rows]).toThrow("orders[0]: has over 1048576 bytes");
+});
+
 test.each([
   ["a row that ends behind the request", [0x0a, 5, 1]],
   ["a row that is a number", [0x08, 5]],

@@ -6,7 +6,7 @@ import {
   type Message,
 } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { DomainError } from "../db/errors.ts";
+import { invalid } from "../db/errors.ts";
 import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
 
 /**
@@ -77,12 +77,14 @@ function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
   }
 }
 
+/** An order of 1000 items has some 130 kB. */
+const ROW_BYTES_MAX = 2 ** 20;
+
 function decode(schema: DescMessage, bytes: Uint8Array, path: string): Message {
+  if (bytes.length > ROW_BYTES_MAX) throw invalid(path, `has over ${ROW_BYTES_MAX} bytes`, "MALFORMED_ROW");
   try {
     return fromBinary(schema, bytes);
   } catch {
-    throw new DomainError("invalid", "MALFORMED_ROW", `${path}: is not a message of this kind`, {
-      fields: [{ field: path, description: "is not a message of this kind" }],
-    });
+    throw invalid(path, "is not a message of this kind", "MALFORMED_ROW");
   }
 }

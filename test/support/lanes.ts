@@ -30,7 +30,7 @@ export function patient(signal = new AbortController().signal): Budget {
   return { signal, deadlineMs: Date.now() + 60_000 };
 }
 
-/** Lets all happen that needs no timer: answers come in one turn of the event loop, sets leave in the next. */
+/** Lets all happen that needs no timer: answers come in one turn of the event loop, sets leave in another. */
 export const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
 };

@@ -46,7 +46,7 @@ export function createDatabase(
   observer: DatabaseObserver = { retried: () => {} },
 ): Database {
   const pool = createPool(connection, engine, limits);
-  const { lend, fence, leftBehind } = createLender(pool, engine);
+  const { lend, fence, leave, leftBehind } = createLender(pool, engine);
 
   return {
     engine,
@@ -62,7 +62,7 @@ export function createDatabase(
   };
 
   /** Runs `use` until it succeeds, each time on a connection of its own. */
-  function attempts<T>(
+  async function attempts<T>(
     budget: Budget,
     phase: Phase,
     use: (lease: Lease, phase: Phase) => Promise<T>,
@@ -70,20 +70,23 @@ export function createDatabase(
     // The session of an attempt that may or may not have happened. It is ended before the next one begins: a
     // refusal then is final, because nothing can come true after it, and no lock that it holds is waited for.
     let doubtful: Session | undefined;
-    return retrying(
-      budget,
-      async () => {
-        if (doubtful) await fence(budget, doubtful);
-        doubtful = undefined;
-        return lend(
-          budget,
-          phase,
-          (lease) => use(lease, phase),
-          (session) => (doubtful = session),
-        );
-      },
-      { onRetry: observer.retried },
-    );
+    const attempt = async (): Promise<T> => {
+      if (doubtful) await fence(budget, doubtful);
+      doubtful = undefined;
+      return lend(
+        budget,
+        phase,
+        (lease) => use(lease, phase),
+        (session) => (doubtful = session),
+      );
+    };
+    try {
+      return await retrying(budget, attempt, { onRetry: observer.retried });
+    } catch (error) {
+      // Its caller may be back before it has happened.
+      if (doubtful) leave(doubtful);
+      throw error;
+    }
   }
 }
 

@@ -19,6 +19,8 @@ export type Lender = {
   ): Promise<T>;
   /** Ends a session on the server, see `endSession`. */
   fence(budget: Budget, session: Session): Promise<void>;
+  /** Ends a session that its call leaves behind in doubt, in its own time. */
+  leave(session: Session): void;
   /**
    * Resolves when what the callers left behind who are gone by now can happen no more; undefined if nothing
    * is left.
@@ -41,8 +43,14 @@ export function createLender(pool: Pool, engine: Engine): Lender {
   return {
     lend,
     fence,
+    leave: (session) => remember(endLater(session)),
     leftBehind: () => (stopping.size === 0 ? undefined : Promise.all(stopping)),
   };
+
+  function remember(stop: Promise<void>): void {
+    const stopped = stop.finally(() => stopping.delete(stopped));
+    stopping.add(stopped);
+  }
 
   async function lend<T>(
     budget: Budget,
@@ -54,10 +62,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     const lease = await pool.acquire(budget).catch((error: unknown) => {
       throw signal.aborted ? error : new AttemptError("connecting", error);
     });
-    const abandoned = (used: Promise<unknown>): void => {
-      const stopped = stop(lease, phase, used).finally(() => stopping.delete(stopped));
-      stopping.add(stopped);
-    };
+    const abandoned = (used: Promise<unknown>): void => remember(stop(lease, phase, used));
     return useOnce(lease, budget, phase, use, { abandoned, doubted: onDoubt });
   }
 
@@ -76,9 +81,12 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     const sound = (await Promise.race([ended, late])) && engine === "postgresql";
     lease.release(sound);
     // What reads leaves nothing behind.
-    if (sound || phase !== "committing") return;
+    if (!sound && phase === "committing") await endLater(lease.session);
+  }
+
+  async function endLater(session: Session): Promise<void> {
     const budget = { signal: AbortSignal.timeout(endMsMax), deadlineMs: Date.now() + endMsMax };
-    await retrying(budget, () => fence(budget, lease.session)).catch(() => {});
+    await retrying(budget, () => fence(budget, session)).catch(() => {});
   }
 
   function fence(budget: Budget, session: Session): Promise<void> {

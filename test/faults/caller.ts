@@ -1,37 +1,37 @@
 import { createClient, type CallOptions } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { InventoryService, type Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
-import {
-  OrderService,
-  OrderStatus,
-  OrderView,
-  StockPolicy,
-  type Order,
-  type OrderItem,
-} from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import { UserService, type User } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
-import type { Money } from "../../src/gen/google/type/money_pb.ts";
+import { InventoryService } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { OrderService, OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { toFailure } from "../support/errors.ts";
+import { isImport, toKind, type Acknowledge, type Import, type Outcome, type Request } from "./history.ts";
+import { runImport } from "./import-caller.ts";
 import {
-  toKind,
-  type Line,
-  type Outcome,
-  type Request,
-  type Seen,
-  type SeenOrder,
-  type Status,
-} from "./history.ts";
+  showOrders,
+  showProduct,
+  showUser,
+  statuses,
+  statusNames,
+  toItems,
+  toPolicy,
+  type Part,
+} from "./messages.ts";
 
 /** Makes one attempt of a call; `pageToken` is for lists. Never throws. */
-export type Attempt = (request: Request, options: CallOptions, pageToken?: string) => Promise<Answer>;
+export type Attempt = (
+  request: Request,
+  options: CallOptions,
+  acknowledge: Acknowledge,
+  pageToken?: string,
+) => Promise<Answer>;
 
 /** How an attempt ended and, for a list, the token of the next page. */
 export type Answer = { readonly outcome: Outcome; readonly nextPageToken: string };
 
 /** Pages are small, so that a walk through few orders has several. */
-const pageSize = 7;
-
-type Part = Partial<Seen> & { readonly nextPageToken?: string };
+const pageSize = 20;
+/** The history of an order is read at once. */
+const eventsMax = 1_000;
 
 /** Calls a service over gRPC. */
 export function createAttempt(grpcUrl: string): Attempt {
@@ -40,7 +40,11 @@ export function createAttempt(grpcUrl: string): Attempt {
   const orders = createClient(OrderService, transport);
   const inventory = createClient(InventoryService, transport);
 
-  async function call(request: Request, options: CallOptions, pageToken: string): Promise<Part> {
+  async function call(
+    request: Exclude<Request, Import>,
+    options: CallOptions,
+    pageToken: string,
+  ): Promise<Part> {
     switch (request.method) {
       case "CreateUser":
         return showUser((await users.createUser({ ...request, password: "correct horse" }, options)).user!);
@@ -61,12 +65,9 @@ export function createAttempt(grpcUrl: string): Attempt {
       case "GetProduct":
         return showProduct((await inventory.getProduct(request, options)).product!);
       case "CreateOrder": {
-        const stockPolicy = request.reserves ? StockPolicy.RESERVE : StockPolicy.NONE;
-        const items = request.lines.map((line) => ({ ...line, unitPrice: toMoney(line.unitPrice) }));
-        return showOrders(
-          [(await orders.createOrder({ ...request, items, stockPolicy }, options)).order!],
-          true,
-        );
+        const { userId, lines, reserves, requestId } = request;
+        const message = { userId, items: toItems(lines), stockPolicy: toPolicy(reserves), requestId };
+        return showOrders([(await orders.createOrder(message, options)).order!], true);
       }
       case "UpdateOrderStatus": {
         const [change] = request.changes;
@@ -89,7 +90,10 @@ export function createAttempt(grpcUrl: string): Attempt {
         return { ...showOrders(page, true), more: nextPageToken !== "", nextPageToken };
       }
       case "ListOrderEvents": {
-        const { events } = await orders.listOrderEvents({ orderId: request.id }, options);
+        const { events } = await orders.listOrderEvents(
+          { orderId: request.id, pageSize: eventsMax },
+          options,
+        );
         return {
           events: events.map(({ version, status }) => ({
             orderId: request.id,
@@ -103,9 +107,11 @@ export function createAttempt(grpcUrl: string): Attempt {
     }
   }
 
-  return async (request, options, pageToken = "") => {
+  return async (request, options, acknowledge, pageToken = "") => {
     try {
-      const { nextPageToken = "", ...part } = await call(request, options, pageToken);
+      const { nextPageToken = "", ...part }: Part = isImport(request)
+        ? await runImport(orders, request, options, acknowledge)
+        : await call(request, options, pageToken);
       const nothing = { users: [], products: [], orders: [], events: [], more: false };
       return { outcome: { kind: "ok", ...nothing, ...part }, nextPageToken };
     } catch (error) {
@@ -113,58 +119,4 @@ export function createAttempt(grpcUrl: string): Attempt {
       return { outcome: { kind: toKind(code), code, reason }, nextPageToken: "" };
     }
   };
-}
-
-const statuses: Readonly<Record<Status, OrderStatus>> = {
-  pending: OrderStatus.PENDING,
-  confirmed: OrderStatus.CONFIRMED,
-  shipped: OrderStatus.SHIPPED,
-  delivered: OrderStatus.DELIVERED,
-  cancelled: OrderStatus.CANCELLED,
-};
-
-const statusNames = new Map(Object.entries(statuses).map(([name, status]) => [status, name as Status]));
-
-function showUser({ id, email, name, etag }: User): Part {
-  return { users: [{ id, email, name, version: toVersion(etag) }] };
-}
-
-function showProduct({ id, name, onHand, etag }: Product): Part {
-  return { products: [{ id, name, onHand: Number(onHand), version: toVersion(etag) }] };
-}
-
-function showOrders(orders: readonly Order[], withItems: boolean): Part {
-  return { orders: orders.map((order) => toSeen(order, withItems)) };
-}
-
-function toSeen(order: Order, withItems: boolean): SeenOrder {
-  const { seconds, nanos } = order.createTime!;
-  return {
-    id: order.id,
-    userId: order.userId,
-    status: statusNames.get(order.status)!,
-    version: toVersion(order.etag),
-    total: toE4(order.total!),
-    itemCount: order.itemCount,
-    reserves: order.stockPolicy === StockPolicy.RESERVE,
-    createTime: Number(seconds) * 1_000_000 + nanos / 1_000,
-    ...(withItems && { lines: order.items.map(toLine) }),
-  };
-}
-
-function toLine({ productId, quantity, unitPrice }: OrderItem): Line {
-  return { productId, quantity, unitPrice: toE4(unitPrice!) };
-}
-
-/** An etag is opaque to callers; the checker may know that it is the version, a JSON string of a number. */
-function toVersion(etag: string): number {
-  return Number(JSON.parse(etag));
-}
-
-function toE4({ units, nanos }: Money): number {
-  return Number(units) * 10_000 + nanos / 100_000;
-}
-
-function toMoney(e4: number) {
-  return { currencyCode: "EUR", units: BigInt(Math.floor(e4 / 10_000)), nanos: (e4 % 10_000) * 100_000 };
 }

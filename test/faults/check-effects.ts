@@ -1,19 +1,29 @@
 import type { Evidence, Violation } from "./checker.ts";
-import { callsOf, type Call, type Entry, type Mutation } from "./history.ts";
+import { callsOf, type Call, type Change, type Entry } from "./history.ts";
+import { toItemMarker, toOrderMarker } from "./import-rows.ts";
 
 /** I3, I4, I5 and I13: what each call promised, against what is stored. */
-export function checkEffects({ history, calls, state }: Evidence): Violation[] {
+export function checkEffects(evidence: Evidence): Violation[] {
+  const { history, calls, state, parts } = evidence;
   const users = Map.groupBy(state.users, ({ name }) => toMarker(name));
   const products = Map.groupBy(state.products, ({ name }) => name);
-  const orders = Map.groupBy(state.orders, toOrderMarker);
+  const orders = Map.groupBy(
+    parts.map(({ order, created }) => ({ ...order, lines: created })),
+    toOrderMarker,
+  );
+  const items = Map.groupBy(
+    parts.flatMap(({ order: { id }, added }) => added.map((item) => ({ id, ...item }))),
+    toItemMarker,
+  );
   return [
     ...checkCreations("user", callsOf(calls, "CreateUser"), users, ({ name }) => toMarker(name)),
     ...checkCreations("product", callsOf(calls, "CreateProduct"), products, ({ name }) => name),
     ...checkCreations("order", callsOf(calls, "CreateOrder"), orders, toOrderMarker),
-    ...checkUserChanges({ history, calls, state }),
-    ...checkMovements({ history, calls, state }),
+    ...checkCreations("item", callsOf(calls, "AddItem"), items, toItemMarker),
+    ...checkUserChanges(evidence),
+    ...checkMovements(evidence),
     ...checkReplays(calls),
-    ...checkEmails({ history, calls, state }),
+    ...checkEmails(evidence),
     ...history.flatMap(checkForeseen),
   ];
 }
@@ -21,14 +31,6 @@ export function checkEffects({ history, calls, state }: Evidence): Violation[] {
 /** The part of a user's name that stays: updates append to it. */
 export function toMarker(name: string): string {
   return name.split("/")[0]!;
-}
-
-type Order = Extract<Mutation, { readonly method: "CreateOrder" }>;
-
-/** What an order was asked to be: its unit prices belong to one call only. */
-function toOrderMarker({ userId, reserves, lines }: Pick<Order, "userId" | "reserves" | "lines">): string {
-  const parts = lines.map(({ productId, quantity, unitPrice }) => [productId, quantity, unitPrice]);
-  return JSON.stringify([userId, reserves, parts]);
 }
 
 /**
@@ -50,7 +52,7 @@ export function checkCount(calls: readonly Call[], stored: number, what: string,
   return [{ invariant: revived ? "I5" : "I3", ids, sentence }];
 }
 
-function checkCreations<M extends Mutation>(
+function checkCreations<M extends Change>(
   what: string,
   calls: readonly Call<M>[],
   stored: ReadonlyMap<string, readonly { readonly id: string }[]>,

@@ -1,9 +1,10 @@
 import type { Evidence, Violation } from "./checker.ts";
-import { callsOf, type Entry, type Request, type Seen } from "./history.ts";
+import { callsOf, type Entry, type Seen } from "./history.ts";
+import { toOrderMarker } from "./import-rows.ts";
 
 /** I8, I9 and I10: what answers showed, against each other and against the order of events in time. */
 export function checkReads(evidence: Evidence): Violation[] {
-  const shown = collectShown(evidence.history);
+  const shown = collectShown(evidence);
   return [
     ...checkVersions(evidence),
     ...checkOwnWrites(evidence),
@@ -48,7 +49,8 @@ function observe(seen: Omit<Seen, "more">, invoked: number, returned: number): O
  * versions, the first begins before the second ends), and one version has one content. Of the events of an
  * order the last one says how far it is; the ones before it are compared by content alone.
  */
-function checkVersions({ history, calls, state }: Evidence): Violation[] {
+function checkVersions(evidence: Evidence): Violation[] {
+  const { history, state } = evidence;
   const answers = history.flatMap(({ outcome, invoked, returned }) =>
     outcome.kind === "ok" ? observe({ ...outcome, events: outcome.events.slice(-1) }, invoked, returned) : [],
   );
@@ -58,7 +60,7 @@ function checkVersions({ history, calls, state }: Evidence): Violation[] {
   ];
   const past = observe({ users: [], products: [], orders: [], events }, -Infinity, Infinity);
   const last = observe({ ...state, events: [] }, Infinity, Infinity);
-  const earliest = earliestChanges({ history, calls, state });
+  const earliest = earliestChanges(evidence);
   const byId = Map.groupBy([...answers, ...past, ...last], ({ id }) => id);
   return [...byId].flatMap(([id, observations]) => checkResource(id, observations, earliest));
 }
@@ -100,7 +102,12 @@ function earliestChanges({ calls }: Evidence): Map<string, number> {
 
 /** The answer to a change of an order shows the order after the change. */
 function checkOwnWrites({ calls, state }: Evidence): Violation[] {
-  const versions = new Map(state.events.map((event) => [`${event.orderId} ${event.status}`, event.version]));
+  // The first event of a status is the step; the ones behind it tell of items that were added.
+  const versions = new Map(
+    state.events
+      .toReversed()
+      .map(({ orderId, status, version }) => [`${orderId} ${status}`, version] as const),
+  );
   return callsOf(calls, "UpdateOrderStatus", "BatchUpdateOrderStatuses").flatMap(({ request, entries }) =>
     entries.flatMap(({ outcome }) => {
       if (outcome.kind !== "ok") return [];
@@ -114,9 +121,18 @@ function checkOwnWrites({ calls, state }: Evidence): Violation[] {
   );
 }
 
-/** When each resource was first shown by an answer. An order shows its user as well. */
-function collectShown(history: readonly Entry[]): Map<string, number> {
-  const shown = new Map<string, number>();
+/**
+ * When each resource was first shown by an answer. An order shows its user as well. An import does not show
+ * its orders, but from the chunk on that acknowledges them they must be found.
+ */
+function collectShown({ history, calls, parts }: Evidence): Map<string, number> {
+  const creations = Map.groupBy(callsOf(calls, "CreateOrder"), ({ request }) => toOrderMarker(request));
+  const shown = new Map(
+    parts.map(({ order, created }) => {
+      const group = creations.get(toOrderMarker({ ...order, lines: created })) ?? [];
+      return [order.id, Math.min(...group.map(({ acknowledged }) => acknowledged))] as const;
+    }),
+  );
   for (const { outcome, returned } of history) {
     if (outcome.kind !== "ok") continue;
     const { users, products, orders } = outcome;
@@ -136,10 +152,12 @@ function checkFound({ request, outcome, invoked }: Entry, shown: ReadonlyMap<str
   return [{ invariant: "I8", ids, sentence: `${request.method}: NOT_FOUND, after all of it had been shown` }];
 }
 
-function namedBy(request: Request): string[] {
+function namedBy(request: Entry["request"]): string[] {
   switch (request.method) {
     case "CreateOrder":
       return [request.userId, ...request.lines.map(({ productId }) => productId)];
+    case "AddItem":
+      return [request.orderId, request.line.productId];
     case "AdjustStock":
       return [request.productId];
     case "UpdateOrderStatus":
@@ -147,6 +165,9 @@ function namedBy(request: Request): string[] {
       return request.changes.map(({ id }) => id);
     case "CreateUser":
     case "CreateProduct":
+    case "ImportOrders":
+    case "ImportOrderItems":
+    case "IngestOrders":
     case "ListOrders":
       return [];
     default:

@@ -1,28 +1,34 @@
 import { checkEffects } from "./check-effects.ts";
+import { checkGrowth } from "./check-growth.ts";
+import { checkImports } from "./check-imports.ts";
 import { checkOrders } from "./check-orders.ts";
 import { checkReads } from "./check-reads.ts";
 import { checkStock } from "./check-stock.ts";
 import type { FinalState } from "./final-state.ts";
 import { toCalls, type Call, type Entry } from "./history.ts";
+import { takeApart, toRowEntries, type Parts } from "./import-rows.ts";
 
 /**
  * What must hold, whatever broke:
  * - I1: an order's total is the sum over its items, and every answer shows what was asked for.
  * - I2: what came into stock is in stock or in a live order; stock is never below zero.
- * - I3: a call has at most one effect, and all its answers name the same resource.
+ * - I3: a call, or a row of an import, has at most one effect, and all answers to it name the same resource.
  * - I4: what was acknowledged is there.
  * - I5: what was refused is not there.
- * - I6: the history of an order is a path in the status machine, a version for each step.
+ * - I6: the history of an order is a path in the status machine, a version for each step and for items that
+ *   were added.
  * - I7: of changes that exclude each other one happens.
  * - I8: whoever asks after an answer sees what the answer showed, or newer.
  * - I9: no order without its user.
  * - I10: a walk through the pages meets each order once that was there throughout.
+ * - I11: the chunks of an import follow one another without a gap to its end, count its rows truly, and what
+ *   they say is there is stored, once, however often the import was cut and resumed.
  * - I13: an email has one user, whose rivals are told ALREADY_EXISTS; nobody is told INTERNAL.
  *
- * I11 is about imports, which the service does not have yet. I12 (limits over many rows, such as orders per
+ * I12 (limits over many rows, such as orders per
  * user) and I14 (messages that are sent for each change) are about what the service does not promise.
  */
-export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | "I9" | "I10" | "I13";
+export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | "I9" | "I10" | "I11" | "I13";
 
 /**
  * A broken invariant: the resources and request ids that it is about, and a sentence that says how it broke.
@@ -33,15 +39,21 @@ export type Violation = {
   readonly sentence: string;
 };
 
-/** What the parts of the checker look at. */
+/** What the parts of the checker look at. Rows of imports are in the history, too, as calls of their own. */
 export type Evidence = {
   readonly history: readonly Entry[];
   readonly calls: readonly Call[];
   readonly state: FinalState;
+  /** The stored orders. */
+  readonly parts: readonly Parts[];
 };
 
 /** Finds what is wrong in a history and in the state that it ended in: nothing, if all invariants hold. */
-export function check(history: readonly Entry[], state: FinalState): Violation[] {
-  const evidence = { history, calls: toCalls(history), state };
-  return [checkEffects, checkStock, checkOrders, checkReads].flatMap((part) => part(evidence));
+export function check(attempts: readonly Entry[], state: FinalState): Violation[] {
+  const history = [...attempts, ...attempts.flatMap(toRowEntries)];
+  const calls = toCalls(history);
+  const evidence = { history, calls, state, parts: takeApart(state, calls) };
+  return [checkEffects, checkStock, checkOrders, checkGrowth, checkReads, checkImports].flatMap((part) =>
+    part(evidence),
+  );
 }

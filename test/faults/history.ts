@@ -4,6 +4,12 @@ export type Status = "pending" | "confirmed" | "shipped" | "delivered" | "cancel
 /** A line of an order. Prices and totals are whole ten-thousandths. */
 export type Line = { readonly productId: string; readonly quantity: number; readonly unitPrice: number };
 
+/** An order as somebody asks for it. */
+export type Draft = { readonly userId: string; readonly lines: readonly Line[]; readonly reserves: boolean };
+
+/** An item that is to be added to an order. */
+export type ItemDraft = { readonly orderId: string; readonly line: Line };
+
 /** One step of an order; an empty etag is none. */
 export type StatusChange = { readonly id: string; readonly status: Status; readonly etag: string };
 
@@ -17,17 +23,34 @@ export type Mutation = { readonly requestId: string } & (
   | { readonly method: "UpdateUser"; readonly id: string; readonly name: string; readonly etag: string }
   | { readonly method: "CreateProduct"; readonly name: string; readonly onHand: number }
   | { readonly method: "AdjustStock"; readonly productId: string; readonly delta: number }
-  | {
-      readonly method: "CreateOrder";
-      readonly userId: string;
-      readonly lines: readonly Line[];
-      readonly reserves: boolean;
-    }
+  | ({ readonly method: "CreateOrder" } & Draft)
   | {
       readonly method: "UpdateOrderStatus" | "BatchUpdateOrderStatuses";
       readonly changes: readonly StatusChange[];
     }
 );
+
+/**
+ * A call that changes row by row. The first row has the first index: who resumes an import sends the others
+ * only. What a row makes is told from all else like what a call makes.
+ */
+export type Import = {
+  readonly requestId: string;
+  readonly firstIndex: number;
+  readonly stopOnError: boolean;
+} & (
+  | { readonly method: "ImportOrders" | "IngestOrders"; readonly rows: readonly Draft[] }
+  | { readonly method: "ImportOrderItems"; readonly rows: readonly ItemDraft[] }
+);
+
+/** A row of ImportOrderItems as a call of its own. There is no such method. */
+export type AddItem = { readonly requestId: string; readonly method: "AddItem" } & ItemDraft;
+
+/**
+ * What has one effect: a call, or a row of an import, which is answered "as if the row had been a call of its
+ * own".
+ */
+export type Change = Mutation | AddItem;
 
 /**
  * A call that changes nothing. The pages of one walk through a list have its number; without a user, of all
@@ -37,7 +60,11 @@ export type Read =
   | { readonly method: "GetUser" | "GetProduct" | "GetOrder" | "ListOrderEvents"; readonly id: string }
   | { readonly method: "ListOrders"; readonly walk: number; readonly page: number; readonly userId: string };
 
-export type Request = Mutation | Read;
+export type Request = Mutation | Import | Read;
+
+export function isImport(request: Request | Change): request is Import {
+  return "firstIndex" in request;
+}
 
 /** Resources as an answer showed them. The version is what the etag stands for. */
 export type SeenUser = {
@@ -67,13 +94,25 @@ export type SeenOrder = {
 };
 export type SeenEvent = { readonly orderId: string; readonly version: number; readonly status: Status };
 
-/** What an answer showed. `more`: there is another page. */
+/** How many rows of an import were inserted, were there before and were refused. */
+export type RowCounts = { readonly inserted: number; readonly existing: number; readonly refused: number };
+
+/** An answer in the middle of an import: what became of the rows of a chunk, and when its caller knew. */
+export type Chunk = Omit<RowCounts, "refused"> & {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly refused: readonly { readonly index: number; readonly code: string; readonly reason: string }[];
+  readonly returned: number;
+};
+
+/** What an answer showed. `more`: there is another page. The summary is that of IngestOrders. */
 export type Seen = {
   readonly users: readonly SeenUser[];
   readonly products: readonly SeenProduct[];
   readonly orders: readonly SeenOrder[];
   readonly events: readonly SeenEvent[];
   readonly more: boolean;
+  readonly summary?: RowCounts;
 };
 
 /**
@@ -85,16 +124,21 @@ export type Outcome =
   | { readonly kind: "failed" | "unknown"; readonly code: string; readonly reason: string };
 
 /**
- * One attempt of a call. `invoked` and `returned` are ticks of one clock that gives each event a number of
- * its own: one process sees them all, so that their order is known without a doubt.
+ * One attempt of a call, or of a row of an import. Chunks were answered before the attempt ended, even if it
+ * ended badly; only imports have some. `invoked` and `returned` are ticks of one clock that gives each event
+ * a number of its own: one process sees them all, so that their order is known without a doubt.
  */
 export type Entry = {
   readonly client: number;
   readonly invoked: number;
   readonly returned: number;
-  readonly request: Request;
+  readonly request: Request | AddItem;
   readonly outcome: Outcome;
+  readonly chunks: readonly Chunk[];
 };
+
+/** Tells of a chunk as soon as it is answered. */
+export type Acknowledge = (chunk: Omit<Chunk, "returned">) => void;
 
 /** Codes that say for certain that the call has not happened. */
 const definite = new Set(["NotFound", "FailedPrecondition", "Aborted", "InvalidArgument", "AlreadyExists"]);
@@ -108,7 +152,11 @@ export function toKind(code: string): "failed" | "unknown" {
 export type Recorder = {
   readonly history: readonly Entry[];
   /** Records an attempt from now on; `attempt` does not throw. */
-  record(client: number, request: Request, attempt: () => Promise<Outcome>): Promise<Outcome>;
+  record(
+    client: number,
+    request: Request,
+    attempt: (acknowledge: Acknowledge) => Promise<Outcome>,
+  ): Promise<Entry>;
 };
 
 export function createRecorder(): Recorder {
@@ -118,15 +166,17 @@ export function createRecorder(): Recorder {
     history,
     async record(client, request, attempt) {
       const invoked = ++ticks;
-      const outcome = await attempt();
-      history.push({ client, invoked, returned: ++ticks, request, outcome });
-      return outcome;
+      const chunks: Chunk[] = [];
+      const outcome = await attempt((chunk) => chunks.push({ ...chunk, returned: ++ticks }));
+      const entry = { client, invoked, returned: ++ticks, request, outcome, chunks };
+      history.push(entry);
+      return entry;
     },
   };
 }
 
-/** All attempts of one call: those with one request id and one content. */
-export type Call<M extends Mutation = Mutation> = {
+/** All attempts of one call, or one row: those with one request id and one content. */
+export type Call<M extends Change = Change> = {
   readonly request: M;
   readonly entries: readonly Entry[];
   /** "ok" if one attempt was; else what the caller was told last. */
@@ -136,15 +186,15 @@ export type Call<M extends Mutation = Mutation> = {
   readonly acknowledged: number;
 };
 
-/** Gathers the attempts of the calls that change something. */
+/** Gathers the attempts of the calls, and of the rows, that change something. */
 export function toCalls(history: readonly Entry[]): Call[] {
-  const mutations = history.filter((entry) => "requestId" in entry.request);
+  const mutations = history.filter(({ request }) => "requestId" in request && !isImport(request));
   const groups = Map.groupBy(mutations, ({ request }) => JSON.stringify(request));
   return [...groups.values()].map((entries) => {
     const last = entries.reduce((a, b) => (a.returned > b.returned ? a : b));
     const oks = entries.filter(({ outcome }) => outcome.kind === "ok");
     return {
-      request: last.request as Mutation,
+      request: last.request as Change,
       entries,
       verdict: oks.length > 0 ? "ok" : last.outcome.kind,
       invoked: Math.min(...entries.map(({ invoked }) => invoked)),
@@ -154,9 +204,9 @@ export function toCalls(history: readonly Entry[]): Call[] {
 }
 
 /** The calls of some methods. */
-export function callsOf<M extends Mutation["method"]>(
+export function callsOf<M extends Change["method"]>(
   calls: readonly Call[],
   ...methods: M[]
-): Call<Extract<Mutation, { readonly method: M }>>[] {
+): Call<Extract<Change, { readonly method: M }>>[] {
   return calls.filter(({ request }) => (methods as string[]).includes(request.method)) as never;
 }

@@ -4,7 +4,7 @@ import type { Budget } from "../../src/db/retry.ts";
 import type { Statement } from "../../src/db/statement.ts";
 import type { Violation } from "./checker.ts";
 import type { FaultPlan } from "./faults.ts";
-import type { Load } from "./traffic.ts";
+import type { Load } from "./calls.ts";
 
 /** A service without one of its protections, the network that shows it, and what the checker must find. */
 export type Unprotected = {

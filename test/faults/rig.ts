@@ -5,11 +5,12 @@ import { startServer } from "../../src/server.ts";
 import { execute } from "../support/databases.ts";
 import { startProxy, type Proxy } from "../support/proxy.ts";
 import { createAttempt } from "./caller.ts";
+import type { Load } from "./calls.ts";
 import { check, type Violation } from "./checker.ts";
 import { readFinalState } from "./final-state.ts";
 import { createRecorder, type Entry } from "./history.ts";
 import type { Random } from "./random.ts";
-import { createTraffic, type Load, type Traffic } from "./traffic.ts";
+import { createTraffic, type Traffic } from "./traffic.ts";
 
 /** An empty, migrated database; migrated by the service where it is not. */
 export type RigDatabase = { readonly connection: Connection; readonly engine: Engine };

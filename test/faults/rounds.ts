@@ -2,7 +2,7 @@ import { planFaults, startFaults, type FaultPlan } from "./faults.ts";
 import type { Entry } from "./history.ts";
 import { createRandom } from "./random.ts";
 import { startRig, type Finding, type RigDatabase, type RigOptions } from "./rig.ts";
-import type { Load } from "./traffic.ts";
+import type { Load } from "./calls.ts";
 
 /** What a round is made of where the seed does not decide it. */
 export type RoundOptions = Omit<RigOptions, "load"> & {

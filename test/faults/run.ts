@@ -84,16 +84,19 @@ async function playKills(seed: number, kills: number): Promise<number> {
 function toText(history: readonly Entry[]): string {
   const count = (kind: string): number => history.filter(({ outcome }) => outcome.kind === kind).length;
   const counts = `${count("ok")} ok, ${count("failed")} failed, ${count("unknown")} unknown`;
-  return `${history.length} attempts, ${counts}`;
+  const chunks = history.flatMap((each) => each.chunks);
+  const rows = chunks.reduce((sum, { firstIndex, lastIndex }) => sum + lastIndex - firstIndex + 1, 0);
+  return `${history.length} attempts, ${counts}; ${rows} rows in ${chunks.length} chunks`;
 }
 
 /** Prints findings with the calls that they are about. */
 function show(findings: readonly Finding[], history: readonly Entry[]): void {
   for (const { invariant, ids, sentence } of findings.slice(0, shownMax)) {
     console.error(`\n${invariant}: ${sentence}`);
-    for (const { client, invoked, returned, request, outcome } of history) {
-      const text = `${JSON.stringify(request)} ${JSON.stringify(outcome)}`;
-      if (ids.some((id) => text.includes(id)))
+    for (const { client, invoked, returned, request, outcome, chunks } of history) {
+      const text = [request, outcome, ...chunks].map((part) => JSON.stringify(part)).join(" ");
+      // The id of a row begins with that of its import.
+      if (ids.some((id) => text.includes(id.split("#")[0]!)))
         console.error(`  ${invoked}-${returned} client ${client}: ${text}`);
     }
   }

@@ -75,7 +75,7 @@ export function pathOf(orderId: string, ...statuses: Status[]): SeenEvent[] {
 
 /** An attempt, from one tick to the next. */
 export function entry(tick: number, request: Request, outcome: Outcome): Entry {
-  return { client: 0, invoked: tick, returned: tick + 1, request, outcome };
+  return { client: 0, invoked: tick, returned: tick + 1, request, outcome, chunks: [] };
 }
 
 /** Nothing is wrong here: an answer was lost, calls were refused and repeated, everything was read. */

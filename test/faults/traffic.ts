@@ -1,19 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
-import type { Answer, Attempt } from "./caller.ts";
-import type { Line, Mutation, Outcome, Recorder, Request, Status } from "./history.ts";
+import type { Attempt } from "./caller.ts";
+import { createCalls, type Answer, type Load } from "./calls.ts";
+import {
+  isImport,
+  type Import,
+  type Line,
+  type Mutation,
+  type Outcome,
+  type Recorder,
+  type Request,
+  type Status,
+} from "./history.ts";
+import { makeImport, reuseImport } from "./import-traffic.ts";
 import type { Random } from "./random.ts";
-
-/** How much traffic. */
-export type Load = {
-  readonly clients: number;
-  /** Without their repetitions. */
-  readonly callsPerClient: number;
-  /** Of one call. */
-  readonly attemptsMax: number;
-  /** The share of callers that leave before the answer; chance decides if it is not given. */
-  readonly leaving?: number;
-};
 
 /** Generates traffic. All of its clients know the same users, products and orders. */
 export type Traffic = {
@@ -39,22 +38,12 @@ const emails = [
   "BOB@EXAMPLE.COM",
   "eve@example.com",
 ];
-/**
- * How long a caller waits. Without faults an answer takes some 5 ms; what hangs should not hold up a round.
- */
-const timeoutMs = { min: 150, max: 600 };
-const pauseMsMax = 15;
-
 /** Prepares traffic. */
 export function createTraffic(attempt: Attempt, recorder: Recorder, random: Random, load: Load): Traffic {
   const users: string[] = [];
   const products: string[] = [];
   const orders = new Map<string, { version: number; status: Status }>();
   const names = new Map<string, string>();
-  const acknowledged: Mutation[] = [];
-  // How many callers leave before the answer, and how many call twice at once.
-  const leaving = load.leaving ?? random.pick([0.01, 0.05, 0.25]);
-  const doubling = random.pick([0.01, 0.05, 0.2]);
   let unique = 0;
   let walks = 0;
 
@@ -65,31 +54,7 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
       if (version >= (orders.get(id)?.version ?? 0)) orders.set(id, { version, status });
   }
 
-  async function once(client: number, chance: Random, request: Request, pageToken?: string): Promise<Answer> {
-    const signal = chance.chance(leaving) ? AbortSignal.timeout(chance.between(1, 25)) : undefined;
-    const options = { timeoutMs: chance.between(timeoutMs.min, timeoutMs.max), ...(signal && { signal }) };
-    let answer: Answer | undefined;
-    await recorder.record(
-      client,
-      request,
-      async () => (answer = await attempt(request, options, pageToken)).outcome,
-    );
-    learn(answer!.outcome);
-    return answer!;
-  }
-
-  /** Calls, and repeats the call while its outcome is unknown. */
-  async function call(client: number, chance: Random, request: Request, pageToken?: string): Promise<Answer> {
-    for (let attempts = 1; ; attempts++) {
-      if ("requestId" in request && chance.chance(doubling))
-        await Promise.all([0, 1].map(() => once(client, chance, request)));
-      const answer = await once(client, chance, request, pageToken);
-      if (answer.outcome.kind === "ok" && "requestId" in request) acknowledged.push(request);
-      const givesUp = attempts >= load.attemptsMax || chance.chance(0.02);
-      if (answer.outcome.kind !== "unknown" || givesUp) return answer;
-      await delay(chance.between(0, pauseMsMax));
-    }
-  }
+  const { acknowledged, call } = createCalls(attempt, recorder, random, load, learn);
 
   const mutate = (client: number, chance: Random, content: Content<Mutation>): Promise<Answer> =>
     call(client, chance, { ...content, requestId: randomUUID() });
@@ -133,8 +98,19 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
     };
   }
 
+  const shop = { users, orders: () => [...orders.keys()], lines };
+
+  /** Imports, and looks at the first page of orders: that is how the others learn of them. */
+  async function importRows(client: number, chance: Random): Promise<void> {
+    const { request } = await call(client, chance, makeImport(chance, shop));
+    if (request.method === "ImportOrderItems") return;
+    await call(client, chance, { method: "ListOrders", walk: ++walks, page: 0, userId: "" });
+  }
+
   /** A used request id with another content; methods do not share them. */
-  function reuse(chance: Random): Mutation {
+  function reuse(chance: Random): Mutation | Import {
+    const imports = acknowledged.filter(isImport).filter(({ method }) => method !== "ImportOrderItems");
+    if (imports.length > 0 && chance.chance(0.5)) return reuseImport(chance, chance.pick(imports), shop);
     const adjustments = acknowledged.filter(({ method }) => method === "AdjustStock");
     const requestId = adjustments.length > 0 ? chance.pick(adjustments).requestId : randomUUID();
     return { requestId, method: "AdjustStock", productId: chance.pick(products), delta: 1_000 + ++unique };
@@ -144,6 +120,7 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
     const dice = chance.between(1, 100);
     const make = (content: Content<Mutation>): Promise<Answer> => mutate(client, chance, content);
     const read = (request: Request): Promise<Answer> => call(client, chance, request);
+    if (dice <= 6) return importRows(client, chance);
     if (dice <= 34 || orders.size === 0) {
       const userId = chance.chance(0.02) ? randomUUID() : chance.pick(users);
       return make({ method: "CreateOrder", userId, lines: lines(chance), reserves: chance.chance(0.8) });

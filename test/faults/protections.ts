@@ -18,6 +18,11 @@ export type Unprotected = {
 
 type Query = Database["query"];
 
+/** Where statements have the ids that are derived from the call. */
+type IdPositions = Readonly<Record<string, number>>;
+const unary: IdPositions = { "products.adjust_stock": 1, "orders.update_statuses": 5 };
+const imported: IdPositions = { "orders.add_items": 2 };
+
 /** Answers are lost, as often as on a network that is about to fail. */
 const lostAnswers: FaultPlan = { names: ["drop_answer"], probability: 0.1 };
 const nothing: FaultPlan = { names: [], probability: 0 };
@@ -26,15 +31,21 @@ const nothing: FaultPlan = { names: [], probability: 0 };
 export const unprotected = {
   /** A call that is repeated is another call. The callers are impatient. */
   "derived ids": {
-    decorateDatabase: replaceIds((db, ...query) => db.query(...query)),
+    decorateDatabase: replaceIds(unary, (db, ...query) => db.query(...query)),
     faults: { names: ["delay"], probability: 0.2 },
     load: { leaving: 0.25 },
     finds: ["I3"],
   },
+  /** A row that is imported again, behind a cut or by a repeated import, is another row. */
+  "derived ids of imported items": {
+    decorateDatabase: replaceIds(imported, (db, ...query) => db.query(...query)),
+    faults: nothing,
+    finds: ["I3", "I11"],
+  },
   /** The service runs a statement again whose commit was lost, as if it had not happened. */
   "resolution of ambiguous commits": {
-    decorateDatabase: replaceIds((db, statement, values, budget) =>
-      db.transaction(budget, (tx) => tx.query(statement, renewIds(statement, values))),
+    decorateDatabase: replaceIds(unary, (db, statement, values, budget) =>
+      db.transaction(budget, (tx) => tx.query(statement, renewIds(unary, statement, values))),
     ),
     faults: lostAnswers,
     finds: ["I3"],
@@ -84,26 +95,25 @@ function decorate(toQuery: (db: Database) => Query): (db: Database) => Database 
   return (db) => ({ ...db, query: toQuery(db) });
 }
 
-/** Where the statements have the ids that are derived from the call. */
-const derivedIds: Readonly<Record<string, number>> = {
-  "products.adjust_stock": 1,
-  "orders.update_statuses": 5,
-};
-
-function renewIds(statement: Statement<unknown>, values: readonly unknown[]): unknown[] {
-  const ids = values[derivedIds[statement.name]!] as unknown[];
+function renewIds(
+  positions: IdPositions,
+  { name }: Statement<unknown>,
+  values: readonly unknown[],
+): unknown[] {
+  const ids = values[positions[name]!] as unknown[];
   return values.with(
-    derivedIds[statement.name]!,
+    positions[name]!,
     ids.map(() => randomUUID()),
   );
 }
 
 function replaceIds(
+  positions: IdPositions,
   run: (db: Database, ...query: Parameters<Query>) => Promise<unknown[]>,
 ): (db: Database) => Database {
   return decorate((db) => async (statement, values, budget) => {
-    if (!(statement.name in derivedIds)) return db.query(statement, values, budget);
-    return (await run(db, statement, renewIds(statement, values), budget)) as never;
+    if (!(statement.name in positions)) return db.query(statement, values, budget);
+    return (await run(db, statement, renewIds(positions, statement, values), budget)) as never;
   });
 }
 

@@ -41,6 +41,9 @@ const refusalMs = { min: 10, max: 60 };
 /** A sliced statement takes a tenth of a second, so that there is time for few. */
 const sliceMs = { min: 2, max: 10 };
 
+/** So many aborts that some chunks of imports meet eight in a row, and are halved. */
+const contention: FaultPlan = { names: ["aborted"], probability: 0.7 };
+
 /**
  * Chooses some of the faults and how many. A round in which everything breaks at once hides what one fault
  * alone would show, and rarely gets far.
@@ -48,7 +51,8 @@ const sliceMs = { min: 2, max: 10 };
 export function planFaults(random: Random): FaultPlan {
   const share = random.pick([0.2, 0.5, 1]);
   const some = allFaults.filter(() => random.chance(share));
-  return { names: some, probability: random.pick([0.005, 0.02, 0.06, 0.12]) };
+  const plan = { names: some, probability: random.pick([0.005, 0.02, 0.06, 0.12]) };
+  return random.chance(0.06) ? contention : plan;
 }
 
 type Pause = (ms: { readonly min: number; readonly max: number }) => Promise<void>;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, type CallOptions, type Client } from "@connectrpc/connect";
 import type { CommittedChunk, OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import type { Acknowledge, Chunk, Draft, Import, ItemDraft } from "./history.ts";
 import { toItems, toPolicy, type Part } from "./messages.ts";
 

@@ -5,12 +5,11 @@ import type { Random } from "./random.ts";
 /** What rows are made of; it grows while traffic goes on. */
 export type Shop = {
   readonly users: readonly string[];
-  /** At least one. */
   readonly orders: () => readonly string[];
   readonly lines: (chance: Random) => Line[];
 };
 
-/** Up to the chunks that one message of IngestOrders after the other makes. */
+/** Of most imports, which are a chunk as a request and several as the messages of a stream. */
 const few = { min: 3, max: 40 };
 /** A request is read by 128 rows at a time, so that this one is answered in two chunks. */
 const many = { min: 130, max: 150 };

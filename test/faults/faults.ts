@@ -52,7 +52,7 @@ export function planFaults(random: Random): FaultPlan {
   const share = random.pick([0.2, 0.5, 1]);
   const some = allFaults.filter(() => random.chance(share));
   const plan = { names: some, probability: random.pick([0.005, 0.02, 0.06, 0.12]) };
-  return random.chance(0.06) ? contention : plan;
+  return random.chance(0.02) ? contention : plan;
 }
 
 type Pause = (ms: { readonly min: number; readonly max: number }) => Promise<void>;

@@ -15,12 +15,14 @@ export type Client = Disposable & {
 };
 
 /**
- * Opens connections to a gRPC server. It does what a client must and no more: on a machine that is shared
- * with the server, whatever the client costs is taken from what is measured. A call costs this one 0.05 ms of
- * processor time where it costs the client of @grpc/grpc-js 0.15 ms.
+ * Opens so many connections to each of some gRPC servers. It does what a client must and no more: on a
+ * machine that is shared with the server, whatever the client costs is taken from what is measured. A call
+ * costs this one 0.05 ms of processor time where it costs the client of @grpc/grpc-js 0.15 ms.
  */
-export async function openClient(address: string, connections: number): Promise<Client> {
-  const sessions = Array.from({ length: connections }, () => http2.connect(`http://${address}`));
+export async function openClient(addresses: readonly string[], connections: number): Promise<Client> {
+  const sessions = addresses.flatMap((address) =>
+    Array.from({ length: connections }, () => http2.connect(`http://${address}`)),
+  );
   await Promise.all(sessions.map((session) => once(session, "connect")));
   for (const session of sessions) session.on("error", () => {});
   let next = 0;

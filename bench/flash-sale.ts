@@ -41,7 +41,7 @@ async function sell(
   const productIds = await createProducts(stage, 10, stock / 10);
   const measured = await stage.run({
     work: { method: "CreateOrder", userIds: stage.userIds, productIds, items: 1, quantityMax: 1 },
-    target: { kind: "grpc", address: server.grpc },
+    target: { kind: "grpc", addresses: [server.grpc] },
     inFlight,
     warmMs: 0,
     measureMs: contestant === "ours" ? oursMs : tutorialMs,

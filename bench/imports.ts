@@ -40,14 +40,21 @@ export function createImports(work: ImportWork, client: Client): Calls {
 /** Copies that a slice makes at most: each needs ids of its own, which are made before the clock runs. */
 const copiesMax = 2;
 
-/** The same rows in the same tables by COPY: one transaction for each call. */
+/**
+ * The same rows in the same tables by COPY, in one transaction for each call; the totals of orders that have
+ * got items follow in one statement.
+ */
 export function createCopies(work: ImportWork, pool: pg.Pool): Calls {
-  const tables = times(copiesMax, () => (work.method === "ImportOrders" ? toOrders(work) : toItems(work)));
+  const tables = times(copiesMax, (n) =>
+    work.method === "ImportOrders" ? toOrders(work) : toItems(work, n),
+  );
   return cycle(tables, async (texts) => {
     const client = await pool.connect();
     try {
       await client.query("begin");
       for (const [table, text] of texts) await copyRows(client, table, text);
+      if (work.method === "ImportOrderItems")
+        await client.query(updateTotals, [work.orderIds, itemsPer(work)]);
       await client.query("commit");
       return ok;
     } finally {
@@ -75,15 +82,31 @@ function toOrders(work: OrdersWork): Tables {
   return [
     [orderColumns, toText(orders)],
     [itemColumns, toText(items)],
-    ["order_events (order_id, version, status)", toText(ids.map((id) => `${id}\t1\tpending`))],
+    [eventColumns, toText(ids.map((id) => `${id}\t1\tpending`))],
   ];
 }
 
-function toItems(work: ItemsWork): Tables {
+function toItems(work: ItemsWork, copy: number): Tables {
   const items = times(work.rows, (n) =>
     [orderOf(work, n), randomUUID(), n, choose(work.productIds), 1, "9.99"].join("\t"),
   );
-  return [[itemColumns, toText(items)]];
+  // Each copy meets its orders in another version; the events of one version are written once.
+  const events = work.orderIds.map((id) => [id, 2 + copy, "pending"].join("\t"));
+  return [
+    [itemColumns, toText(items)],
+    [eventColumns, toText(events)],
+  ];
+}
+
+const eventColumns = "order_events (order_id, version, status)";
+
+const updateTotals = `
+  update orders set total = total + $2 * 9.99, item_count = item_count + $2, version = version + 1,
+    update_time = now()
+  where id = any($1::uuid[])`;
+
+function itemsPer({ rows, orderIds }: ItemsWork): number {
+  return rows / orderIds.length;
 }
 
 function toText(lines: readonly string[]): string {

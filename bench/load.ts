@@ -30,7 +30,7 @@ process.on("message", (slice: Slice) => {
 async function runSlice(slice: Slice): Promise<Measured> {
   const { work, target } = slice;
   if (target.kind === "grpc") {
-    using client = await openClient(target.address, connections);
+    using client = await openClient(target.addresses, connections);
     return await measure(slice, createCalls(work, client));
   }
   const { connection } = target;

@@ -35,12 +35,14 @@ async function runSlice(
   { warmMs, measureMs }: Pick<Slice, "warmMs" | "measureMs">,
 ): Promise<Measured> {
   const server = await stage.server(kindOf(contestant), row.delayMs);
-  const target: Target =
-    contestant === "engine"
-      ? { kind: "engine", connection: stage.connection }
-      : { kind: "grpc", address: contestant === "connect" ? server.http : server.grpc };
+  const toTarget = (): Target => {
+    if (contestant === "engine") return { kind: "engine", connection: stage.connection };
+    if (contestant === "connect") return { kind: "grpc", addresses: [server.http] };
+    const others = contestant === "ours" ? stage.replicas.map(({ grpc }) => grpc) : [];
+    return { kind: "grpc", addresses: [server.grpc, ...others] };
+  };
   const work = await row.work(stage, contestant, scale);
-  const slice = { work, target, inFlight: row.inFlight, pid: server.pid };
+  const slice = { work, target: toTarget(), inFlight: row.inFlight, pid: server.pid };
   return row.bulk
     ? stage.run({ ...slice, warmMs: 0, measureMs: bulkMsMax, callsMax: row.bulk.calls })
     : stage.run({ ...slice, warmMs, measureMs: measureMs * (row.stretch ?? 1) });

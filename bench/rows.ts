@@ -103,7 +103,7 @@ function toLatencyRow(delayMs: number, shelf: Shelf): Row {
 }
 
 function toImportRow(name: string, rows: number, work: (stage: Stage, rows: number) => Promise<Work>): Row {
-  const title = `${name}, ${rows} rows a call, and COPY of the same rows`;
+  const title = `${name}, ${rows} rows a call, and COPY of the same rows into the same tables`;
   return {
     name,
     title,

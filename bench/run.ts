@@ -4,6 +4,7 @@ import { availableParallelism, loadavg, totalmem } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { runFlashSale } from "./flash-sale.ts";
+import { runGrowth } from "./growth.ts";
 import { runIngest } from "./ingest.ts";
 import { runRow } from "./measure.ts";
 import { type Plan, quick, whole } from "./plan.ts";
@@ -20,6 +21,7 @@ const options = {
   switches: { type: "boolean", default: false },
   json: { type: "string" },
   profile: { type: "string" },
+  growth: { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -30,6 +32,8 @@ const help = `npm run bench -- [options]
   --row NAME    only this row; may be given more than once
   --switches    also measures the service with CALL_COALESCE=false, in rows of its own
   --json FILE   writes the figures as an array of objects
+  --growth N,M  instead of the rows: how calls grow dearer on tables of N and of M orders, with callers and
+                with replicas; 10000,1000000 takes some four minutes
   --profile DIR writes a CPU profile of the service, for Chrome's developer tools or speedscope
 
 Rows:
@@ -46,6 +50,8 @@ type Measurement = {
 };
 
 if (asked.help) console.log(help);
+else if (asked.growth !== undefined)
+  console.log(`\n${toTable(await runGrowth(toSizes(asked.growth), whole))}`);
 else process.exitCode = await main(asked);
 
 async function main(values: ReturnType<typeof readOptions>): Promise<number> {
@@ -105,9 +111,15 @@ function listMeasurements({ switches }: { readonly switches: boolean }): Measure
   ];
 }
 
+function toSizes(text: string): number[] {
+  return text.split(",").map(Number);
+}
+
 function readOptions() {
   try {
     const { values } = parseArgs({ options });
+    if (values.growth !== undefined && !toSizes(values.growth).every((size) => size >= 100))
+      throw new Error("--growth takes numbers of orders, of at least 100, with commas between them");
     const names = listMeasurements(values).map(({ name }) => name);
     const unknown = (values.row ?? []).filter((name) => !names.includes(name));
     if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);

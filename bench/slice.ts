@@ -32,9 +32,9 @@ export type Work =
 /** Where a page of a list begins: as a server's token, and as the place that the token stands for. */
 export type Page = { readonly token: string; readonly createTime: string; readonly id: string };
 
-/** Who answers: a gRPC server, or the database itself. */
+/** Who answers: gRPC servers that take calls in turn, or the database itself. */
 export type Target =
-  | { readonly kind: "grpc"; readonly address: string }
+  | { readonly kind: "grpc"; readonly addresses: readonly string[] }
   | { readonly kind: "engine"; readonly connection: Connection };
 
 /** A stretch of load: callers who each call again as soon as they are answered. */

@@ -21,6 +21,10 @@ export type Stage = AsyncDisposable & {
    * that adds a delay to each round trip.
    */
   readonly server: (kind: ServerKind, delayMs?: number) => Promise<Running>;
+  /** The services that take calls beside the first one. */
+  readonly replicas: readonly Running[];
+  /** Sees to it that there are so many in all. */
+  readonly replicate: (count: number) => Promise<void>;
   readonly run: (slice: Slice) => Promise<Measured>;
 };
 
@@ -51,9 +55,14 @@ export async function openStage(orders: number, profile?: string): Promise<Stage
   const resources = opening.move();
   const start = async (kind: ServerKind, port: number): Promise<Running> =>
     resources.use(await startKind(kind, { ...connection, port }));
+  const replicas: Running[] = [];
   return {
     connection,
     admin,
+    replicas,
+    async replicate(count) {
+      while (replicas.length < count - 1) replicas.push(await start("service", connection.port));
+    },
     userIds: rows.map(({ id }) => id),
     async server(kind, delayMs) {
       const far = delayMs !== undefined;

@@ -26,7 +26,8 @@ nothing twice.
   --resume FILE      the resume file (FILE.resume; none for "-")
   --refused FILE     where refused rows are listed (FILE.refused; the standard error for "-")
 
-Exit code 0 if all rows are in, 1 if some were refused or the import stopped, 2 if the command is wrong.`;
+Exit code 0 if all rows are in, 1 if some were refused or the import stopped, 2 if the command is wrong,
+130 if it was interrupted.`;
 
 type Options = {
   readonly file: string;
@@ -133,6 +134,13 @@ async function run(options: Options, initial: State): Promise<State> {
   // Before the first row is sent: an import that is cut off before its first answer keeps its request id.
   await writeState(resume, state);
   const progress = startProgress(bytes, process.stderr);
+  // The bar has hidden the cursor; what was answered is in the resume file.
+  const interrupt = (): void => {
+    progress.stop();
+    console.error(`interrupted; ${goOn(resume, initial.requestId)}`);
+    process.exit(130);
+  };
+  process.once("SIGINT", interrupt);
   const take = async (chunk: CommittedChunk, queue: Queue<unknown>): Promise<void> => {
     const rows = queue.acknowledge(Number(chunk.lastIndex));
     await listRefused(refused, chunk, rows, state.nextIndex);
@@ -164,9 +172,16 @@ async function run(options: Options, initial: State): Promise<State> {
     await writeState(resume, state);
     return state;
   } finally {
+    process.off("SIGINT", interrupt);
     progress.stop();
     sessionManager.abort();
   }
+}
+
+/** How an import that has stopped is resumed. */
+function goOn(resume: string | undefined, requestId: string): string {
+  const again = resume === undefined ? `with --request-id ${requestId} ` : "";
+  return `the same command ${again}goes on and imports nothing twice`;
 }
 
 function toMessage(error: unknown): string {
@@ -193,8 +208,7 @@ async function main(): Promise<number> {
   else {
     const { requestId } = state;
     state = await run(options, state).catch((error: unknown) => {
-      const again = options.resume === undefined ? `with --request-id ${requestId} ` : "";
-      throw new Error(`${toMessage(error)}; the same command ${again}goes on and imports nothing twice`);
+      throw new Error(`${toMessage(error)}; ${goOn(options.resume, requestId)}`);
     });
   }
   const { inserted, existing, refused, requestId } = state;

@@ -58,20 +58,25 @@ test("import lists refused and unreadable rows by their lines and ends with 1", 
   ]);
 });
 
-test("import that was killed goes on behind the last answer and imports nothing twice", async () => {
+test.each([
+  ["killed", "SIGKILL", null, ""],
+  ["interrupted", "SIGINT", 130, "the same command goes on and imports nothing twice"],
+] as const)("import that was %s goes on behind the last answer", async (_, signal, exit, said) => {
   await using shop = await openShop({}, { through: startProxy });
   await using given = await givenFile(shop, 6_000);
   await using killed = run(process.execPath, ["scripts/import.ts", "--url", shop.grpcUrl, given.file]);
   let chunks = 0;
   shop.proxy.decide = ({ statement }) => {
-    if (statement === "orders.create" && ++chunks === 3) killed.signal("SIGKILL");
+    if (statement === "orders.create" && ++chunks === 3) killed.signal(signal);
     return undefined;
   };
-  await killed.ended;
+  const ended = await killed.ended;
   const { nextIndex } = JSON.parse(await readFile(`${given.file}.resume`, "utf8")) as { nextIndex: number };
 
   const { code, stdout } = await cli(shop, given.file);
 
+  expect(ended.code).toBe(exit);
+  expect(ended.stderr).toContain(said);
   expect(nextIndex).toBeGreaterThan(0);
   expect(nextIndex).toBeLessThan(6_000);
   const [, inserted, existing] = /^(\d+) inserted, (\d+) there before, 0 refused/.exec(stdout)!.map(Number);

@@ -15,8 +15,9 @@ export type IngestResult = Result & { readonly residentMiB: number; readonly spr
 /** An order and nine items are ten rows. */
 const rowsPerOrder = 10;
 const ordersPerMessage = 200;
-/** A reader who takes this long for each answer is slower than the service commits. */
-const slowReaderMs = 200;
+/** A reader who takes this long for each answer, and in the middle of the stream takes none at all for a while. */
+const slowReaderMs = 100;
+const stopMs = 10_000;
 const lookEveryMs = 100;
 
 /** Streams orders into the service as fast as it takes them, to a fast reader and to a slow one. */
@@ -42,8 +43,13 @@ async function ingest(
   const look = setInterval(() => resident.push(readResidentMiB(pid)), lookEveryMs);
   const [startMs, startCpuMs] = [performance.now(), readCpuMs(pid)];
   let inserted = 0;
+  let stopped = readerMs === 0;
   for await (const { answer } of client.ingestOrders(toMessages(stage, orders, productIds))) {
     if (answer.case === "chunk" && readerMs > 0) await sleep(readerMs);
+    if (answer.case === "chunk" && !stopped && answer.value.lastIndex > orders / 2) {
+      stopped = true;
+      await sleep(stopMs);
+    }
     if (answer.case === "summary") inserted = Number(answer.value.insertedCount);
   }
   clearInterval(look);

@@ -105,7 +105,8 @@ function listMeasurements({ switches }: { readonly switches: boolean }): Measure
     },
     {
       name: "ingest",
-      title: "resident memory while a million rows stream in",
+      title:
+        "resident memory while a million rows stream in, to a fast reader and to one who is slow and stops",
       run: async (stage, plan) => runIngest(await stage(), plan),
     },
   ];

@@ -35,7 +35,7 @@ test("a second set leaves when it is at least half as large as the one under way
 });
 
 test("a request whose locks are under way waits, and those behind it do not get them first", async () => {
-  const locksOf = (request: number): string[] => [...String(request)];
+  const locksOf = (request: number): string[] => String(request).split("");
   const { departed, ask } = createTestLane({ sets: 3, locksOf });
   const answers = [ask(1), ask(12)];
   await settle();

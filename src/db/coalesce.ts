@@ -58,8 +58,7 @@ export function createLane<Q, A>(
   operation: SetOperation<Q, A>,
   options: LaneOptions<Q>,
 ): (request: Q, budget: Budget) => Promise<A> {
-  const { sets, requestsMax, weigh = () => 1, weightMax = Infinity } = options;
-  const { keysOf = () => [], locksOf = () => [] } = options;
+  const { sets, keysOf = () => [], locksOf = () => [] } = options;
   const queue = new Set<Waiter<Q, A>>();
   const keysUnderWay = new Set<string>();
   const locksUnderWay = new Set<string>();
@@ -77,13 +76,11 @@ export function createLane<Q, A>(
   function schedule(): void {
     if (scheduled || queue.size === 0 || setsUnderWay >= sets) return;
     scheduled = true;
-    setImmediate(() => {
-      scheduled = false;
-      depart();
-    });
+    setImmediate(depart);
   }
 
   function depart(): void {
+    scheduled = false;
     while (setsUnderWay < sets && 2 * queue.size * setsUnderWay >= requestsUnderWay) {
       const set = takeSet();
       if (set.length === 0) return;
@@ -101,7 +98,7 @@ export function createLane<Q, A>(
       if (counted) {
         setsUnderWay--;
         requestsUnderWay -= set.length;
-        for (const { locks } of set) for (const lock of locks) locksUnderWay.delete(lock);
+        for (const lock of set.flatMap(({ locks }) => locks)) locksUnderWay.delete(lock);
       }
       counted = false;
       schedule();
@@ -116,27 +113,41 @@ export function createLane<Q, A>(
   }
 
   function takeSet(): Waiter<Q, A>[] {
-    const set: Waiter<Q, A>[] = [];
-    // The locks of those who wait for one: who came later does not get them before.
-    const awaited = new Set<string>();
-    const isTaken = (lock: string): boolean => locksUnderWay.has(lock) || awaited.has(lock);
-    let weight = 0;
-    for (const waiter of queue) {
-      if (set.length >= requestsMax) break;
-      if (waiter.keys.some((key) => keysUnderWay.has(key))) continue;
-      if (waiter.locks.some(isTaken)) {
-        for (const lock of waiter.locks) awaited.add(lock);
-        continue;
-      }
-      weight += weigh(waiter.request);
-      if (set.length > 0 && weight > weightMax) break;
-      for (const key of waiter.keys) keysUnderWay.add(key);
+    const set = chooseSet(queue, options, keysUnderWay, locksUnderWay);
+    for (const waiter of set) {
       queue.delete(waiter);
-      set.push(waiter);
+      for (const key of waiter.keys) keysUnderWay.add(key);
+      for (const lock of waiter.locks) locksUnderWay.add(lock);
     }
-    for (const { locks } of set) for (const lock of locks) locksUnderWay.add(lock);
     return set;
   }
+}
+
+/** The first who may leave together, within bounds and without the keys and locks that are under way. */
+function chooseSet<Q, A>(
+  queue: Iterable<Waiter<Q, A>>,
+  { requestsMax, weigh = () => 1, weightMax = Infinity }: LaneOptions<Q>,
+  keysUnderWay: ReadonlySet<string>,
+  locksUnderWay: ReadonlySet<string>,
+): Waiter<Q, A>[] {
+  const set: Waiter<Q, A>[] = [];
+  const keys = new Set<string>();
+  // The locks of those who wait for one: who came later does not get them before.
+  const awaited = new Set<string>();
+  let weight = 0;
+  for (const waiter of queue) {
+    if (set.length >= requestsMax) break;
+    if (waiter.keys.some((key) => keysUnderWay.has(key) || keys.has(key))) continue;
+    if (waiter.locks.some((lock) => locksUnderWay.has(lock) || awaited.has(lock))) {
+      for (const lock of waiter.locks) awaited.add(lock);
+      continue;
+    }
+    weight += weigh(waiter.request);
+    if (set.length > 0 && weight > weightMax) break;
+    for (const key of waiter.keys) keys.add(key);
+    set.push(waiter);
+  }
+  return set;
 }
 
 /** A waiter who leaves, and is told so at once, when the signal aborts. */

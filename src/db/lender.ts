@@ -47,8 +47,8 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     leftBehind: () => (stopping.size === 0 ? undefined : Promise.all(stopping)),
   };
 
-  function remember(stop: Promise<void>): void {
-    const stopped = stop.finally(() => stopping.delete(stopped));
+  function remember(ending: Promise<void>): void {
+    const stopped = ending.finally(() => stopping.delete(stopped));
     stopping.add(stopped);
   }
 

@@ -74,6 +74,7 @@ export async function* importChunks<Draft, Row>(
   const first = Number(firstIndex);
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
   const flights: Flight<Row>[] = [];
+  const most = stopOnError ? 1 : flightsMax;
   let { rowsMax } = chunkMax;
   let lastIndex = first - 1;
 
@@ -93,7 +94,7 @@ export async function* importChunks<Draft, Row>(
       () => true,
       () => true,
     );
-    while (!stopOnError && flights.length < flightsMax) {
+    while (flights.length < most) {
       const entries = buffer.takeWhole({ ...chunkMax, rowsMax }, meetsNone);
       if (entries.length > 0) flights.push(depart(entries));
       else if (await Promise.race([isOver, buffer.changed()])) return;

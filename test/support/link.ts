@@ -35,7 +35,7 @@ export type Link = {
   passes: (message: Message) => boolean;
   /** Set when neither side sees any more what the other one does. */
   severed: boolean;
-  /** Set while the client waits for an answer. */
+  /** Set until the client has all of its answer: what an idle one is told must not get into the middle. */
   busy: boolean;
   /** What the server said last; undefined until it has let the client in. */
   status: Status | undefined;
@@ -103,8 +103,8 @@ async function relayAnswers(link: Link): Promise<void> {
       const isReady = message.type === "Z";
       if (isReady) link.status = wire.readStatus(message);
       if (link.passes(message)) {
-        link.busy &&= !isReady;
         await write(link, link.client, message.bytes);
+        link.busy &&= !isReady;
       }
       if (isReady) link.ready.resolve();
     }
@@ -202,8 +202,8 @@ async function refuse(link: Link, statement: string, code: string): Promise<void
 
 async function answer(link: Link, code: string, status: Status): Promise<void> {
   const error = wire.errorResponse("ERROR", code);
-  link.busy = false;
   await write(link, link.client, Buffer.concat([error, wire.readyForQuery(status)]));
+  link.busy = false;
   link.passes = everything;
 }
 

@@ -15,7 +15,7 @@ export type IngestResult = Result & { readonly residentMiB: number; readonly spr
 /** An order and nine items are ten rows. */
 const rowsPerOrder = 10;
 const ordersPerMessage = 200;
-/** A reader who takes this long for each answer, and in the middle of the stream takes none at all for a while. */
+/** A reader who takes this long for each answer, and in the middle of the stream takes none for a while. */
 const slowReaderMs = 100;
 const stopMs = 10_000;
 const lookEveryMs = 100;

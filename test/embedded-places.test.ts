@@ -70,6 +70,13 @@ test("says so where the data directory cannot be made", async () => {
   );
 });
 
+// Node's own recursive mkdir never comes back from there.
+test.runIf(process.platform === "linux")("says so where a directory takes no other one", async () => {
+  await expect(startEmbedded("/proc/commerce/data")).rejects.toThrow(
+    /^data directory \/proc\/commerce\/data cannot be used: ENOENT/,
+  );
+});
+
 test("says so where another major version made the data directory", async () => {
   const directory = await copyUsed("older");
   await writeFile(path.join(directory, "cluster/data/PG_VERSION"), "17\n");

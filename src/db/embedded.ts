@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
@@ -47,7 +48,7 @@ export async function startEmbedded(dataDir: string, options: EmbeddedOptions = 
 
 async function start(directory: string, settings: readonly string[]): Promise<Embedded> {
   const programs = await findPrograms();
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   await using owned = new AsyncDisposableStack();
   owned.use(await holdDirectory(directory));
   const launcher = await createLauncher(programs, directory);
@@ -72,6 +73,23 @@ async function start(directory: string, settings: readonly string[]): Promise<Em
     exited: server.exited,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/**
+ * Makes a directory with those above it. Node.js has this (`recursive`), but never ends it where a directory
+ * that is there takes no new one, as /proc.
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    const parent = path.dirname(directory);
+    if (code !== "ENOENT" || existsSync(parent)) throw error;
+    await makeDirectory(parent);
+    await makeDirectory(directory);
+  }
 }
 
 /**

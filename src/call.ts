@@ -13,9 +13,9 @@ export type Call = {
   readonly principal: string;
   /**
    * The rows of an import where the door has not decoded them with the request: each is decoded when it is
-   * taken.
+   * taken, or why it cannot be.
    */
-  readonly rows: Iterable<Message> | undefined;
+  readonly rows: Iterable<Message | Error> | undefined;
 };
 
 /**

@@ -178,6 +178,7 @@ test("a read that starts after an acknowledged write sees it, in any order of ca
         }
         await Promise.all(calls);
 
+        expect(stale).toEqual([]);
         expect([stored, acknowledged]).toEqual(
           Array(2).fill(steps.filter(({ kind }) => kind === "write").length),
         );

@@ -66,9 +66,9 @@ export function createLane<Q, A>(
 
   return (request, budget) =>
     new Promise<A>((resolve, reject) => {
+      if (budget.signal.aborted) return reject(budget.signal.reason);
       const about = { request, budget, keys: keysOf(request), locks: locksOf(request) };
       const waiter = createWaiter<Q, A>({ ...about, resolve, reject, onLeave: () => queue.delete(waiter) });
-      if (waiter.left) return;
       queue.add(waiter);
       schedule();
     });
@@ -81,9 +81,14 @@ export function createLane<Q, A>(
 
   function depart(): void {
     scheduled = false;
-    while (setsUnderWay < sets && 2 * queue.size * setsUnderWay >= requestsUnderWay) {
-      const set = takeSet();
-      if (set.length === 0) return;
+    while (setsUnderWay < sets) {
+      const set = chooseSet(queue, options, keysUnderWay, locksUnderWay);
+      if (set.length === 0 || 2 * set.length * setsUnderWay < requestsUnderWay) return;
+      for (const waiter of set) {
+        queue.delete(waiter);
+        for (const key of waiter.keys) keysUnderWay.add(key);
+        for (const lock of waiter.locks) locksUnderWay.add(lock);
+      }
       void send(set);
     }
   }
@@ -111,16 +116,6 @@ export function createLane<Q, A>(
     for (const { keys } of set) for (const key of keys) keysUnderWay.delete(key);
     discount();
   }
-
-  function takeSet(): Waiter<Q, A>[] {
-    const set = chooseSet(queue, options, keysUnderWay, locksUnderWay);
-    for (const waiter of set) {
-      queue.delete(waiter);
-      for (const key of waiter.keys) keysUnderWay.add(key);
-      for (const lock of waiter.locks) locksUnderWay.add(lock);
-    }
-    return set;
-  }
 }
 
 /** The first who may leave together, within bounds and without the keys and locks that are under way. */
@@ -140,6 +135,7 @@ function chooseSet<Q, A>(
     if (waiter.keys.some((key) => keysUnderWay.has(key) || keys.has(key))) continue;
     if (waiter.locks.some((lock) => locksUnderWay.has(lock) || awaited.has(lock))) {
       for (const lock of waiter.locks) awaited.add(lock);
+      for (const key of waiter.keys) keys.add(key);
       continue;
     }
     weight += weigh(waiter.request);
@@ -170,8 +166,7 @@ function createWaiter<Q, A>(promised: Omit<Waiter<Q, A>, "left">): Waiter<Q, A> 
     resolve: stay(promised.resolve),
     reject: stay(promised.reject),
   };
-  if (signal.aborted) leave();
-  else signal.addEventListener("abort", leave, { once: true });
+  signal.addEventListener("abort", leave, { once: true });
   return waiter;
 }
 

@@ -6,7 +6,7 @@ import type { Database } from "./database.ts";
 import { getProducts, type Product } from "./inventory.ts";
 import { getOrders, type Order } from "./orders.ts";
 import type { Outcome } from "./outcome.ts";
-import { createOrders, type OrderDraft } from "./place-orders.ts";
+import { createOrders, locksOf, type OrderDraft } from "./place-orders.ts";
 import type { Budget } from "./retry.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users.ts";
 
@@ -55,11 +55,13 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
     }, options);
   const writes = <Q, A>(
     write: (db: Database, budget: Budget, requests: readonly Q[]) => Promise<readonly A[]>,
-    bounds: Partial<LaneOptions<Q>> = {},
+    { locksOf: toLocks = () => [], ...bounds }: Partial<LaneOptions<Q>> = {},
   ): Lane<Q, A> =>
     createLane((requests, budget) => conclusively(db, budget, () => write(db, budget, requests)), {
       ...options,
       ...bounds,
+      // Calls that leave alone meet at the database, as they would without lanes.
+      locksOf: coalesce ? toLocks : () => [],
     });
 
   return {
@@ -82,7 +84,7 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
     createUser: writes(createUsers, { keysOf: (user) => [user.id] }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],
-      locksOf: ({ reservesStock, items }) => (reservesStock ? items.map((item) => item.productId) : []),
+      locksOf,
       weigh: (order) => order.items.length,
       weightMax: linesMax,
     }),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../config.ts";
 import { endSession } from "./fence.ts";
 import type { Lease, Pool, Session } from "./pool.ts";
@@ -22,8 +23,8 @@ export type Lender = {
   /** Ends a session that its call leaves behind in doubt, in its own time. */
   leave(session: Session): void;
   /**
-   * Resolves when what the callers left behind who are gone by now can happen no more; undefined if nothing
-   * is left.
+   * Resolves when what the callers left behind who are gone by now can happen no more, and rejects where that
+   * could not be brought about; undefined if nothing is left.
    */
   leftBehind(): Promise<unknown> | undefined;
 };
@@ -34,8 +35,9 @@ export type Lender = {
 const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
 const stopMsMax = 250;
-/** How long it is tried to end the session of a call that nobody waits for any more. */
+/** How long it is tried to end the session of a call that nobody waits for any more, and how often. */
 const endMsMax = 10_000;
+const endPauseMs = 100;
 
 /** Lends the connections of a pool. */
 export function createLender(pool: Pool, engine: Engine): Lender {
@@ -48,8 +50,9 @@ export function createLender(pool: Pool, engine: Engine): Lender {
   };
 
   function remember(ending: Promise<void>): void {
-    const stopped = ending.finally(() => stopping.delete(stopped));
-    stopping.add(stopped);
+    stopping.add(ending);
+    // Whoever waits for it hears of a failure.
+    ending.finally(() => stopping.delete(ending)).catch(() => {});
   }
 
   async function lend<T>(
@@ -84,9 +87,18 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     if (!sound && phase === "committing") await endLater(lease.session);
   }
 
+  /** Tries until it succeeds, or rejects after `endMsMax`. */
   async function endLater(session: Session): Promise<void> {
     const budget = { signal: AbortSignal.timeout(endMsMax), deadlineMs: Date.now() + endMsMax };
-    await retrying(budget, () => fence(budget, session)).catch(() => {});
+    for (;;) {
+      try {
+        return await retrying(budget, () => fence(budget, session));
+      } catch (error) {
+        // A pool that is full, or a database that is away for longer than one call would try.
+        if (budget.signal.aborted) throw error;
+        await sleep(endPauseMs, undefined, { ref: false });
+      }
+    }
   }
 
   function fence(budget: Budget, session: Session): Promise<void> {

@@ -18,6 +18,11 @@ export type OrderDraft = {
   readonly items: readonly OrderItem[];
 };
 
+/** The products that an order takes from the stock: what the database locks for it. */
+export function locksOf({ reservesStock, items }: Pick<OrderDraft, "reservesStock" | "items">): string[] {
+  return reservesStock ? items.map(({ productId }) => productId) : [];
+}
+
 /** By what a stored order is known to be that of a draft. */
 type Stored = { readonly id: string; readonly fingerprint: string };
 

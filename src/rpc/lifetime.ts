@@ -14,7 +14,7 @@ export type Incoming = {
   /** The call's end: the door aborts it with callerLeft(), the pipeline when the deadline has passed. */
   readonly controller: AbortController;
   /** Of an import whose door decodes rows one by one. */
-  readonly rows?: Iterable<Message>;
+  readonly rows?: Iterable<Message | Error>;
 };
 
 /** What bounds calls. */

@@ -6,7 +6,7 @@ import {
   type Message,
 } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import { invalid } from "../db/errors.ts";
+import { type DomainError, invalid } from "../db/errors.ts";
 import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
 
 /**
@@ -14,6 +14,12 @@ import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
  * of requests has no use for large ones, and many of them may wait.
  */
 export const IMPORT_BYTES_MAX = 16 * 2 ** 20;
+
+/** More than there is room for: no sound row has fewer than 32 bytes. */
+const ROWS_MAX = IMPORT_BYTES_MAX / 32;
+
+/** The fields beside the rows have some 60 bytes; those that we do not know of are a newer caller's. */
+const REST_BYTES_MAX = 4_096;
 
 const { importOrders, importOrderItems } = OrderService.method;
 
@@ -27,30 +33,31 @@ export function rowsFieldOf(method: DescMethod): DescField | undefined {
 export type Unread = {
   /** The request without its rows. */
   readonly message: Message;
-  /** Its rows, each decoded when it is taken. Throws a DomainError "invalid" at one that is no message. */
-  readonly rows: Iterable<Message>;
+  /** Its rows, each decoded when it is taken, or why one cannot be. */
+  readonly rows: Iterable<Message | DomainError>;
 };
 
 /**
  * Splits a request into its rows, which are the messages of a repeated field, and the rest. A large request
  * decoded as a whole would take the time of all other calls for half a second, and one of empty rows a
- * hundred times its size in memory. Throws where the bytes are not a message.
+ * hundred times its size in memory. Throws where the bytes are not a message, or not one of a sound caller.
  */
 export function splitRows(schema: DescMessage, field: DescField, bytes: Uint8Array): Unread {
   if (field.message === undefined) throw new Error(`${field.name} has no messages`);
-  const { message: row, name } = field;
+  const { message: row } = field;
   const rest: Uint8Array[] = [];
-  let after = 0;
+  let [after, restBytes, count] = [0, 0, 0];
   for (const { start, end } of findRows(bytes, field.number)) {
     if (start > after) rest.push(bytes.subarray(after, start));
+    restBytes += start - after;
     after = end;
+    if (++count > ROWS_MAX || restBytes > REST_BYTES_MAX) throw new RangeError("not a sound request");
   }
   rest.push(bytes.subarray(after));
   const rows = {
     *[Symbol.iterator]() {
-      let position = 0;
       for (const { content, end } of findRows(bytes, field.number))
-        yield decode(row, bytes.subarray(content, end), `${name}[${position++}]`);
+        yield decode(row, bytes.subarray(content, end));
     },
   };
   return { message: fromBinary(schema, Buffer.concat(rest)), rows };
@@ -80,11 +87,11 @@ function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
 /** An order of 1000 items has some 130 kB. */
 const ROW_BYTES_MAX = 2 ** 20;
 
-function decode(schema: DescMessage, bytes: Uint8Array, path: string): Message {
-  if (bytes.length > ROW_BYTES_MAX) throw invalid(path, `has over ${ROW_BYTES_MAX} bytes`, "MALFORMED_ROW");
+function decode(schema: DescMessage, bytes: Uint8Array): Message | DomainError {
+  if (bytes.length > ROW_BYTES_MAX) return invalid("row", `has over ${ROW_BYTES_MAX} bytes`, "MALFORMED_ROW");
   try {
     return fromBinary(schema, bytes);
   } catch {
-    throw invalid(path, "is not a message of this kind", "MALFORMED_ROW");
+    return invalid("row", "is not a message of this kind", "MALFORMED_ROW");
   }
 }

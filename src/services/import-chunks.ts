@@ -20,7 +20,8 @@ export type RowKind<Draft, Row> = {
 export type Import<Draft> = {
   readonly firstIndex: bigint;
   readonly stopOnError: boolean;
-  readonly batches: AsyncIterable<Iterable<Draft>>;
+  /** Rows, or why one cannot be read. */
+  readonly batches: AsyncIterable<Iterable<Draft | Error>>;
 };
 
 /** What became of the rows of a chunk that has been committed. */
@@ -145,8 +146,9 @@ function locksOf<Row>(kind: Pick<RowKind<never, Row>, "locksOf">, { row }: Entry
   return row instanceof DomainError ? [] : kind.locksOf(row);
 }
 
-function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft, index: number): Entry<Row> {
+function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, index: number): Entry<Row> {
   try {
+    if (draft instanceof Error) throw draft;
     const row = kind.parse(draft, index);
     return { index, row, weight: kind.weigh(row) };
   } catch (error) {

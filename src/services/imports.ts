@@ -7,7 +7,7 @@ import { deriveId } from "../db/identity.ts";
 import { importItems, type ItemDraft } from "../db/import-items.ts";
 import { importOrders } from "../db/import-orders.ts";
 import type { RowOutcome } from "../db/outcome.ts";
-import type { OrderDraft } from "../db/place-orders.ts";
+import { locksOf, type OrderDraft } from "../db/place-orders.ts";
 import type { Budget } from "../db/retry.ts";
 import {
   OrderDraftSchema,
@@ -46,7 +46,7 @@ export function importService(
       return parseDraft(draft, deriveId(principal, "ImportOrders", requestId, index));
     },
     weigh: ({ items }) => items.length,
-    locksOf: ({ reservesStock, items }) => (reservesStock ? items.map((item) => item.productId) : []),
+    locksOf,
     write: (budget, rows) => writeRows(database, budget, () => importOrders(database, budget, rows)),
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
@@ -93,7 +93,7 @@ export function importService(
 }
 
 /** What the door has left undecoded is of the type that the contract says. */
-type Rows<Draft> = Iterable<Draft> | undefined;
+type Rows<Draft> = Iterable<Draft | Error> | undefined;
 
 /** Makes refusals final; what a first run has inserted stays "inserted" when the second one finds it. */
 function writeRows(

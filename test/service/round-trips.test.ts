@@ -107,9 +107,8 @@ test("each method that succeeds costs one round trip to the database for an answ
 });
 
 /**
- * Of 64 calls at once. Two leave by themselves, and the other 62 together when one of these is back: three
- * round trips. On one product, whose row both sets want, a serialization failure or two are added. The rest
- * is for calls that a busy machine brings later than the others.
+ * Of 64 calls at once. All that arrive in one turn of the event loop leave together, and a network brings
+ * them in a few turns: two or three round trips. The rest is for a busy machine, which brings some later.
  */
 const crowdMax = 8;
 

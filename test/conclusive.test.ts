@@ -1,0 +1,86 @@
+import { expect, test } from "vitest";
+import { conclusively } from "../src/db/conclusive.ts";
+import type { Database } from "../src/db/database.ts";
+import { DomainError, outcomeUnknown } from "../src/db/errors.ts";
+import { createLender } from "../src/db/lender.ts";
+import type { Lease, Pool } from "../src/db/pool.ts";
+
+const refusal = new DomainError("failed_precondition", "INSUFFICIENT_STOCK", "too little");
+const full = new DomainError("exhausted", "POOL_EXHAUSTED", "full");
+
+/** Runs a write that ends in these ways, one after the other, beside what was left behind. */
+function write(ends: readonly (() => unknown)[], leftBehind: Promise<unknown>, signal = forever) {
+  const runs: unknown[] = [];
+  const db = { leftBehind: () => leftBehind } as unknown as Database;
+  const budget = { signal, deadlineMs: Infinity };
+  const outcome = conclusively(db, budget, async () => ends[runs.push(0) - 1]!());
+  return { runs, outcome };
+}
+
+const forever = new AbortController().signal;
+const raise = (error: Error) => (): never => {
+  throw error;
+};
+
+test("a call whose outcome is unknown stays so, although its own session was left behind", async () => {
+  const { runs, outcome } = write([raise(outcomeUnknown(undefined)), () => "again"], Promise.resolve());
+
+  await expect(outcome).rejects.toMatchObject({ kind: "outcome_unknown" });
+  expect(runs).toHaveLength(1);
+});
+
+test("a set that has done some of its work is not called undone when its second run fails", async () => {
+  const { outcome } = write([() => ["created", refusal], raise(full)], Promise.resolve());
+
+  await expect(outcome).rejects.toMatchObject({ kind: "outcome_unknown" });
+});
+
+test("a refusal is answered when what was left behind has gone and the write was refused again", async () => {
+  const gone = Promise.withResolvers<void>();
+  const { runs, outcome } = write([raise(refusal), raise(refusal)], gone.promise);
+  await Promise.resolve();
+  const before = runs.length;
+
+  gone.resolve();
+
+  await expect(outcome).rejects.toBe(refusal);
+  expect([before, runs.length]).toEqual([1, 2]);
+});
+
+test("a refusal is no answer where what was left behind cannot be ended", async () => {
+  const { outcome } = write([raise(refusal)], Promise.reject(new Error("away")));
+
+  await expect(outcome).rejects.toMatchObject({ kind: "outcome_unknown" });
+});
+
+test("a caller does not wait longer than he wants to for what was left behind", async () => {
+  const leaver = new AbortController();
+  const { outcome } = write([raise(refusal)], new Promise(() => {}), leaver.signal);
+
+  leaver.abort(new Error("gone"));
+
+  await expect(outcome).rejects.toThrow("gone");
+});
+
+test("a session that was left behind is ended although the pool was full at first", async () => {
+  const [asked, sent]: [number[], string[]] = [[], []];
+  const lease = {
+    client: { query: async (text: string) => ({ rows: sent.push(text) > 0 ? [{ ended: true }] : [] }) },
+    session: { processId: 2, applicationName: "another" },
+    release() {},
+  } as unknown as Lease;
+  const pool: Pick<Pool, "acquire"> = {
+    async acquire() {
+      if (asked.push(0) < 3) throw full;
+      return lease;
+    },
+  };
+  const lender = createLender(pool as Pool, "postgresql");
+
+  lender.leave({ processId: 1, applicationName: "doubtful" });
+  await lender.leftBehind();
+
+  expect(asked).toHaveLength(3);
+  expect(sent).toEqual([expect.stringContaining("pg_terminate_backend")]);
+  expect(lender.leftBehind()).toBeUndefined();
+});

@@ -38,8 +38,6 @@ const OPTIONS: ServerOptions = {
   "grpc.max_connection_age_grace_ms": 3_600_000,
   // Calls one connection may have open; more wait at the client. Bounds what one peer can make us hold.
   "grpc.max_concurrent_streams": 256,
-  // Books that nobody reads: no port serves them.
-  "grpc.enable_channelz": 0,
 };
 
 /** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { inject } from "vitest";
 import type { Connection, Engine } from "../../src/config.ts";
@@ -40,13 +41,27 @@ export async function createTestDatabase(): Promise<
   return {
     connection: own,
     engine,
-    async [Symbol.asyncDispose]() {
-      await execute(
-        connection,
-        `drop database ${database}${engine === "postgresql" ? " with (force)" : " cascade"}`,
-      );
-    },
+    [Symbol.asyncDispose]: () =>
+      engine === "postgresql"
+        ? drop(connection, database)
+        : execute(connection, `drop database ${database} cascade`).then(() => {}),
   };
+}
+
+/** Longer than the server looks after the tables of a test. */
+const dropMsMax = 10_000;
+
+/** Drops a database together with its sessions, but for those of the server's own, which are waited for. */
+async function drop(connection: Connection, database: string): Promise<void> {
+  for (const end = Date.now() + dropMsMax; ;) {
+    try {
+      return void (await execute(connection, `drop database ${database} with (force)`));
+    } catch (error) {
+      // Autovacuum works there, whose sessions only a superuser may end.
+      if ((error as pg.DatabaseError).code !== "42501" || Date.now() > end) throw error;
+      await sleep(20);
+    }
+  }
 }
 
 /** Runs one statement on a connection of its own. */

@@ -669,7 +669,7 @@ export const CommittedChunkSchema: GenMessage<CommittedChunk> = /*@__PURE__*/
  */
 export type ImportOrdersRequest = Message<"commerce.order.v1.ImportOrdersRequest"> & {
   /**
-   * Each is checked by itself.
+   * Each is checked by itself. One of over 1 MiB may be refused.
    *
    * @generated from field: repeated commerce.order.v1.OrderDraft orders = 1;
    */
@@ -734,7 +734,7 @@ export const ImportOrdersResponseSchema: GenMessage<ImportOrdersResponse> = /*@_
  */
 export type ImportOrderItemsRequest = Message<"commerce.order.v1.ImportOrderItemsRequest"> & {
   /**
-   * Each is checked by itself.
+   * Each is checked by itself. One of over 1 MiB may be refused.
    *
    * @generated from field: repeated commerce.order.v1.OrderItemDraft items = 1;
    */

@@ -50,7 +50,7 @@ export async function startService(
   const { scripts } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as {
     readonly scripts: { readonly start: string };
   };
-  const [, ...args] = scripts.start.split(" ");
+  const [, , ...args] = scripts.start.split(" ");
   return startServer([...nodeOptions, ...args], env);
 }
 

@@ -110,7 +110,7 @@ export const variables = z.object({
   // gRPC's own default in every language, so that client and server agree unless both are told otherwise.
   CALL_MESSAGE_MAX: size(kibi, 64 * mebi)
     .prefault("4MiB")
-    .describe("The largest message that is read."),
+    .describe("The largest message that is read; imports in one request have up to 16 MiB."),
   // A call takes milliseconds; 5 s outlives the retries of a database node that restarts.
   CALL_DEADLINE_DEFAULT: duration(10, hourMs)
     .prefault("5s")

@@ -5,12 +5,24 @@ import type { Door } from "./listen.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /**
+ * When nothing has run for so long, what is still open is a request that does not arrive. Most arrive within
+ * milliseconds.
+ */
+const quietMs = 1_000;
+const lookEveryMs = 50;
+
+/**
  * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice,
  * GOAWAY, and the calls in flight finish. True if all of them did within the grace. An abort of `force` cuts
- * every wait short. The database may be closed after this, not before.
+ * every wait short. Requests that have not arrived by then are no calls in flight, and are cut off when
+ * nothing else runs. The database may be closed after this, not before.
  */
 export async function drainDoors(
-  parts: { readonly health: Health; readonly pipeline: Pipeline; readonly doors: readonly Door[] },
+  parts: {
+    readonly health: Health;
+    readonly pipeline: Pick<Pipeline, "drain" | "inFlight">;
+    readonly doors: readonly Door[];
+  },
   { drainMs, graceMs }: Config["shutdown"],
   force?: AbortSignal,
 ): Promise<boolean> {
@@ -21,7 +33,13 @@ export async function drainDoors(
   const cut = (): void => doors.forEach((door) => void door[Symbol.asyncDispose]());
   force?.addEventListener("abort", cut, { once: true });
   if (force?.aborted) cut();
+  let quietSince = Infinity;
+  const watch = setInterval(() => {
+    quietSince = pipeline.inFlight() > 0 ? Infinity : Math.min(quietSince, performance.now());
+    if (performance.now() - quietSince > quietMs) cut();
+  }, lookEveryMs);
   const finished = await Promise.all(doors.map((door) => door.drain(graceMs)));
+  clearInterval(watch);
   force?.removeEventListener("abort", cut);
   return finished.every(Boolean) && !force?.aborted;
 }

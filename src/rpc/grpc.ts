@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import {
   logVerbosity,
@@ -16,10 +16,12 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
+import { DomainError } from "../db/errors.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import { cannotListen, type Door, toHostPort } from "./listen.ts";
 import type { Method, Requests } from "./pipeline.ts";
 import { splitRows, type Unread } from "./rows.ts";
+import { toConnectError } from "./status.ts";
 import type { Tls } from "./tls.ts";
 
 type UnaryCall = ServerUnaryCall<Message, Message>;
@@ -101,7 +103,12 @@ function toPath({ desc }: Pick<Method, "desc">): string {
 const TOO_LARGE: Message = { $typeName: "" };
 const MALFORMED: Message = { $typeName: "" };
 
-const malformed = new ConnectError("the request is not a message of this method", Code.InvalidArgument);
+const malformed = toRefusal("invalid", "MALFORMED_REQUEST", "the request is not a message of this method");
+
+/** Why a request is refused before the pipeline sees it, with the details that its own refusals have. */
+function toRefusal(kind: "invalid" | "exhausted", reason: string, message: string): ConnectError {
+  return toConnectError(new DomainError(kind, reason, message), () => {});
+}
 
 /** The rows of requests that have been read but for these. */
 const unreadRows = new WeakMap<Message, Unread["rows"]>();
@@ -137,7 +144,11 @@ function serialize(schema: DescMessage, message: Message): Buffer {
 
 function toHandler({ desc, requestBytesMax, handler }: Method) {
   const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
-  const tooLarge = new ConnectError(`the message has over ${requestBytesMax} bytes`, Code.ResourceExhausted);
+  const tooLarge = toRefusal(
+    "exhausted",
+    "MESSAGE_TOO_LARGE",
+    `the message has over ${requestBytesMax} bytes`,
+  );
   const refusals: Refusals = new Map([
     [TOO_LARGE, tooLarge],
     [MALFORMED, malformed],

@@ -32,6 +32,8 @@ type Serve = (request: Request, response: Response) => void;
 // A caller sends its headers, or its half of the TLS handshake, at once; who takes longer holds a socket for
 // nothing.
 const HEADERS_MS_MAX = 10_000;
+// The body follows: the largest one takes a minute at 2 Mbit/s.
+const REQUEST_MS_MAX = 60_000;
 // Browsers and balancers keep a connection for the next call; five minutes without one, and it is only a
 // socket.
 const IDLE_MS_MAX = 300_000;
@@ -117,7 +119,11 @@ type Acceptor = { readonly accept: (socket: Socket) => void; readonly close: () 
 
 function startHttp1(serve: Serve): Acceptor {
   let closing = false;
-  const server = http1.createServer({ headersTimeout: HEADERS_MS_MAX, keepAliveTimeout: IDLE_MS_MAX });
+  const server = http1.createServer({
+    headersTimeout: HEADERS_MS_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    keepAliveTimeout: IDLE_MS_MAX,
+  });
   server.on("request", (request, response) => {
     response.shouldKeepAlive &&= !closing;
     response.once("close", () => {

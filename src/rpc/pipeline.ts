@@ -64,6 +64,8 @@ export type Pipeline = {
    * answered.
    */
   readonly drain: () => void;
+  /** Handlers that are running, but for those of probes and reflection. */
+  readonly inFlight: () => number;
 };
 
 // A stream is an import or an export: a minute is enough for most, and what takes more than an hour should
@@ -149,7 +151,7 @@ export function createPipeline(
     draining.abort();
     lifetimes.drain();
   };
-  return { methods, drain };
+  return { methods, drain, inFlight: slots.taken };
 }
 
 function answerOnce(rpc: Rpc, shared: Shared) {

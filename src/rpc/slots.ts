@@ -13,6 +13,8 @@ export type Slots = {
   /** Throws a DomainError "exhausted" when all are taken. */
   readonly take: (rpc: Occupant) => void;
   readonly release: (rpc: Occupant) => void;
+  /** How many are taken. */
+  readonly taken: () => number;
 };
 
 // Shed callers come back spread over this time, not all at once.
@@ -42,5 +44,6 @@ export function createSlots(inFlightMax: number, telemetry: Telemetry): Slots {
     release({ infrastructure }) {
       if (!infrastructure) taken -= 1;
     },
+    taken: () => taken,
   };
 }

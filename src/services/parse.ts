@@ -28,7 +28,8 @@ export function parseEmail(field: string, text: string): string {
 export function parseName(field: string, text: string): string {
   if (!/[^\p{C}\p{Z}]/u.test(text)) throw invalid(field, "must hold something that can be seen");
   // JSON can spell half a surrogate pair, which UTF-8 cannot.
-  if (!text.isWellFormed()) throw invalid(field, "must be valid Unicode");
+  // U+FFFD is what became of bytes that were no UTF-8.
+  if (!text.isWellFormed() || text.includes("\uFFFD")) throw invalid(field, "must be valid Unicode");
   return text;
 }
 

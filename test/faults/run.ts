@@ -24,7 +24,11 @@ Prints a line for each round, or each kill, and exits with 1 when an invariant i
 /** A round that breaks one invariant breaks it many times. */
 const shownMax = 5;
 
-process.exitCode = await main();
+process.exitCode = await main().catch((error: unknown) => {
+  const { message, code } = error as NodeJS.ErrnoException;
+  console.error(code?.startsWith("ERR_PARSE_ARGS") ? `${message}\n\n${help}` : error);
+  return code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+});
 
 async function main(): Promise<number> {
   const { values } = parseArgs({

@@ -185,6 +185,11 @@ test.each([
     "inventory.v1.InventoryService/CreateProduct",
     '{"name":"Lamp","onHand":"9223372036854775808"}',
   ],
+  [
+    "bytes that are no UTF-8",
+    "inventory.v1.InventoryService/CreateProduct",
+    Buffer.from('{"name":"Lamp \xff","onHand":1}', "latin1"),
+  ],
   ["text that is no JSON", "user.v1.UserService/ListUsers", "{"],
   ["an unknown field", "user.v1.UserService/ListUsers", '{"pagesize": 3}'],
   ["an unknown enum name", "order.v1.OrderService/ListOrders", '{"status":"ORDER_STATUS_LOST"}'],

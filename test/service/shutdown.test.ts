@@ -206,3 +206,22 @@ async function connect(port: number): Promise<string | undefined> {
     socket.destroy();
   }
 }
+
+test("stop() does not wait for requests that do not arrive", async () => {
+  await using shop = await openShop({ shutdown: { graceMs: 60_000 } });
+  await using sockets = new AsyncDisposableStack();
+  const path = "/commerce.user.v1.UserService/ListUsers";
+  const raw = net.connect(shop.server.http.port, "127.0.0.1");
+  sockets.defer(() => void raw.destroy());
+  raw.on("error", () => {});
+  raw.write(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{`,
+  );
+  const session = http2.connect(shop.grpcUrl).on("error", () => {});
+  sockets.defer(() => session.destroy());
+  const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
+  stream.on("error", () => {});
+  await once(session, "remoteSettings");
+
+  expect(await shop.server.stop()).toBe(true);
+});

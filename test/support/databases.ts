@@ -41,10 +41,10 @@ export async function createTestDatabase(): Promise<
   return {
     connection: own,
     engine,
-    [Symbol.asyncDispose]: () =>
-      engine === "postgresql"
-        ? drop(connection, database)
-        : execute(connection, `drop database ${database} cascade`).then(() => {}),
+    async [Symbol.asyncDispose]() {
+      if (engine === "postgresql") await drop(connection, database);
+      else await execute(connection, `drop database ${database} cascade`);
+    },
   };
 }
 

@@ -12,11 +12,16 @@ const replicas = [1, 2, 3];
  * How calls grow dearer with the rows in the tables and, on tables of the first size, with callers and with
  * replicas on one database. Tables of a million orders take a minute or two to fill.
  */
-export async function runGrowth(sizes: readonly number[], plan: Plan): Promise<Result[]> {
+export async function runGrowth(
+  sizes: readonly number[],
+  plan: Plan,
+  resources: AsyncDisposableStack,
+): Promise<Result[]> {
   const results: Result[] = [];
   for (const [n, orders] of sizes.entries()) {
     console.log(`tables of ${orders} orders`);
-    await using stage = await openStage(orders);
+    // Kept by the caller as well, who may be interrupted.
+    await using stage = resources.use(await openStage(orders));
     // Rows remember products and pages of the tables that they were first run on.
     const rows = listRows();
     const measure = async (row: Row, label: string, some: Partial<Row> = {}): Promise<void> => {

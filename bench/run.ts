@@ -50,8 +50,6 @@ type Measurement = {
 };
 
 if (asked.help) console.log(help);
-else if (asked.growth !== undefined)
-  console.log(`\n${toTable(await runGrowth(toSizes(asked.growth), whole))}`);
 else process.exitCode = await main(asked);
 
 async function main(values: ReturnType<typeof readOptions>): Promise<number> {
@@ -63,6 +61,10 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   await using resources = new AsyncDisposableStack();
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => void resources.disposeAsync().then(() => process.exit(1)));
+  if (values.growth !== undefined) {
+    console.log(`\n${toTable(await runGrowth(toSizes(values.growth), plan, resources))}`);
+    return 0;
+  }
   let opened: Promise<Stage> | undefined;
   const stage = (): Promise<Stage> =>
     (opened ??= openStage(plan.orders, values.profile).then((each) => resources.use(each)));

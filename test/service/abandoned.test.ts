@@ -4,16 +4,22 @@ import { expect, test } from "vitest";
 import { OrderStatus } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { failure } from "../support/errors.ts";
 import { once, startProxy } from "../support/proxy.ts";
-import { openShop, price } from "../support/shop.ts";
+import { openShop, price, type Shop } from "../support/shop.ts";
 
-test("a refused repetition of a call whose caller had left stays refused", async () => {
-  await using shop = await openShop({}, { through: startProxy });
+/** Five pieces of a product, and how one buys some of them. */
+async function givenStock(shop: Shop) {
   const [ada, lamp] = [await shop.user(), await shop.product(5n)];
   const place = (quantity: number, requestId: string, timeoutMs = 10_000) =>
     shop.orders.createOrder(
       { userId: ada.id, items: [{ productId: lamp.id, quantity, unitPrice: price }], requestId },
       { timeoutMs },
     );
+  return { ada, lamp, place };
+}
+
+test("a refused repetition of a call whose caller had left stays refused", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { ada, lamp, place } = await givenStock(shop);
   const mine = randomUUID();
   shop.proxy.decide = once("orders.create", { kind: "delay", ms: 250 });
 
@@ -31,12 +37,7 @@ test("a refused repetition of a call whose caller had left stays refused", async
 
 test("a refused repetition of a call that was given up in doubt stays refused", async () => {
   await using shop = await openShop({}, { through: startProxy });
-  const [ada, lamp] = [await shop.user(), await shop.product(5n)];
-  const place = (quantity: number, requestId: string, timeoutMs = 10_000) =>
-    shop.orders.createOrder(
-      { userId: ada.id, items: [{ productId: lamp.id, quantity, unitPrice: price }], requestId },
-      { timeoutMs },
-    );
+  const { ada, lamp, place } = await givenStock(shop);
   const mine = randomUUID();
   // The database hears of the order later, and meanwhile nothing else gets through.
   const late = once("orders.create", { kind: "late", ms: 1_500 });

@@ -6,7 +6,7 @@ import { startOf } from "../src/db/embedded-holder.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { copy, settings } from "./support/embedded.ts";
-import { refusalOf, startMain, toUrl } from "./support/main.ts";
+import { refusalOf, startByNpm, startMain, toUrl } from "./support/main.ts";
 import { type Program, runToEnd } from "./support/processes.ts";
 import { type Scratch, startScratch } from "./support/scratch.ts";
 
@@ -51,6 +51,19 @@ Try:
 `,
   );
   expect([code, JSON.parse(stdout)]).toEqual([0, {}]);
+});
+
+// What a supervisor ends is npm; a shell between the two would keep the signal for itself.
+test("SIGTERM to npm start ends the service, too", async () => {
+  const directory = await copyUsed("npm");
+  await using npm = startByNpm({ DATA_DIR: directory });
+  await npm.printed("Try:");
+
+  npm.signal("SIGTERM");
+  const { stdout } = await npm.ended;
+
+  expect(stdout).toMatch(/\nstopping: calls in flight may finish\nstopped\n$/);
+  await expect(readPostgres(directory)).rejects.toThrow("ENOENT");
 });
 
 test.each([

@@ -9,6 +9,11 @@ export function startMain(env: NodeJS.ProcessEnv): Program {
   return run(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
 }
 
+/** Starts npm, which starts the service. */
+export function startByNpm(env: NodeJS.ProcessEnv): Program {
+  return run("npm", ["start"], { ...anywhere, ...env });
+}
+
 /** Starts the service, which is to end with 1 after one line on standard error; answers what it says. */
 export async function refusalOf(env: NodeJS.ProcessEnv): Promise<string> {
   const { code, stdout, stderr } = await runToEnd(process.execPath, ["src/main.ts"], { ...anywhere, ...env });

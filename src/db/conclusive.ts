@@ -39,12 +39,12 @@ function isUnanswered(error: unknown): boolean {
 
 /** Waits for what was left behind. Where that cannot be ended, nobody knows what will become of it. */
 async function untilGone(leftBehind: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
   const left = Promise.withResolvers<never>();
   const leave = (): void => left.reject(signal.reason);
+  if (signal.aborted) leave();
   signal.addEventListener("abort", leave, { once: true });
   try {
-    await Promise.race([leftBehind, left.promise]);
+    await Promise.race([left.promise, leftBehind]);
   } catch (error) {
     throw signal.aborted ? error : outcomeUnknown(error);
   } finally {

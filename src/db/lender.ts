@@ -46,7 +46,13 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     lend,
     fence,
     leave: (session) => remember(endLater(session)),
-    leftBehind: () => (stopping.size === 0 ? undefined : Promise.all(stopping)),
+    leftBehind() {
+      if (stopping.size === 0) return undefined;
+      const all = Promise.all(stopping);
+      // Whoever asks may have left before it fails.
+      all.catch(() => {});
+      return all;
+    },
   };
 
   function remember(ending: Promise<void>): void {

@@ -39,8 +39,8 @@ export type Unread = {
 
 /**
  * Splits a request into its rows, which are the messages of a repeated field, and the rest. A large request
- * decoded as a whole would take the time of all other calls for half a second, and one of empty rows a
- * hundred times its size in memory. Throws where the bytes are not a message, or not one of a sound caller.
+ * decoded as a whole would keep all other calls waiting, and one of empty rows would take many times its size
+ * in memory. Throws where the bytes are not a message, or not one of a sound caller.
  */
 export function splitRows(schema: DescMessage, field: DescField, bytes: Uint8Array): Unread {
   if (field.message === undefined) throw new Error(`${field.name} has no messages`);

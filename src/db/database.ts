@@ -52,10 +52,12 @@ export function createDatabase(
     engine,
     query: (statement, values, budget) =>
       attempts(budget, phaseOf(statement), (lease, phase) =>
-        run(lease, statement, values, phase, budget.signal),
+        statement.locksWhatItReads && engine === "postgresql"
+          ? runTransaction(lease, (tx) => tx.query(statement, values), budget.signal, beginRepeatableRead)
+          : run(lease, statement, values, phase, budget.signal),
       ),
     transaction: (budget, work) =>
-      attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal)),
+      attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal, "begin")),
     leftBehind,
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
@@ -90,6 +92,8 @@ export function createDatabase(
   }
 }
 
+const beginRepeatableRead = "begin isolation level repeatable read";
+
 /** A write outside of a transaction commits by itself, and a read has nothing to commit. */
 function phaseOf({ readsOnly }: Statement<unknown>): Phase {
   return readsOnly ? "executing" : "committing";
@@ -116,8 +120,9 @@ async function runTransaction<T>(
   lease: Lease,
   work: (tx: Tx) => Promise<T>,
   signal: AbortSignal,
+  begin: string,
 ): Promise<T> {
-  await control(lease, "begin", "executing");
+  await control(lease, begin, "executing");
   let result: T;
   try {
     result = await work({ query: (statement, values) => run(lease, statement, values, "executing", signal) });

@@ -1,7 +1,7 @@
-import { parse, v5 } from "uuid";
+import { hash } from "node:crypto";
 
 /** The namespace of our name-based UUIDs (RFC 9562 §6.5); any fixed random UUID would do. */
-const namespace = parse("5b1f6a9e-6d0c-4b7e-9f0a-3f1c9c1f2c57");
+const namespace = Buffer.from("5b1f6a9e6d0c4b7e9f0a3f1c9c1f2c57", "hex");
 
 /**
  * Returns the id of what a call makes: the same caller, method and request id always give the same id, so
@@ -23,8 +23,13 @@ export function fingerprint(...parts: readonly Part[]): string {
 
 type Part = string | number | boolean | null | readonly Part[];
 
-/** JSON keeps the parts apart: no two lists of parts have the same text. */
+/**
+ * A UUID of version 5, of a text that keeps the parts apart: no two lists of parts have the same JSON. The
+ * uuid package takes 2.4 times as long, which is a tenth of the time of an import.
+ */
 function nameBased(...parts: readonly Part[]): string {
-  // As bytes: the library takes strings apart letter by letter, which costs an import a tenth of its time.
-  return v5(Buffer.from(JSON.stringify(parts)), namespace);
+  const digest = hash("sha1", Buffer.concat([namespace, Buffer.from(JSON.stringify(parts))]), "hex");
+  const variant = ((Number.parseInt(digest.charAt(16), 16) & 0b0011) | 0b1000).toString(16);
+  const [low, mid, high] = [digest.slice(0, 8), digest.slice(8, 12), digest.slice(13, 16)];
+  return `${low}-${mid}-5${high}-${variant}${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }

@@ -29,25 +29,26 @@ type Refusal =
   | "full"
   | "over";
 
-type AddedRow = {
+/** An item that was not inserted. */
+type LeftRow = {
   readonly n: number;
-  readonly verdict: "inserted" | "existed" | "contended" | Refusal;
+  readonly verdict: "existed" | "contended" | Refusal;
   readonly orderCurrency: string | null;
   readonly status: string | null;
 };
 
 /**
- * Adds a set of items to orders, with a verdict for each; totals, stock and one event for each order change
- * with them. Orders are locked in the order of their ids, then the products of those that reserve stock. What
- * is refused alone counts no further; among the others stock, room and totals are counted in the order of
- * arrival, and who would be refused only because of those before comes again in the next round, where the
- * first in line is decided for good.
+ * Adds a set of items to orders, with a verdict for each that it does not insert; totals, stock and one event
+ * for each order change with them. Orders are locked in the order of their ids, then the products of those
+ * that reserve stock. What is refused alone counts no further; among the others stock, room and totals are
+ * counted in the order of arrival, and who would be refused only because of those before comes again in the
+ * next round, where the first in line is decided for good.
  *
  * An item that is there is found before anything else is decided: its order may have been delivered since.
- * The lock on its order keeps others from adding it meanwhile. "limit 1" keeps the lookup one by the primary
- * key.
+ * The lock on its order keeps others from adding it meanwhile, and who has added it since the snapshot has
+ * changed the order, which fails the statement. "limit 1" keeps the lookup one by the primary key.
  */
-const insertItems = statement<AddedRow>(
+const insertItems = statement<LeftRow>(
   "orders.add_items",
   `with request as (
     select n, order_id, id, product_id, quantity, unit_price, currency_code
@@ -58,22 +59,20 @@ const insertItems = statement<AddedRow>(
     select id, status, currency_code, total, item_count, reserves_stock, version
     from orders where id = any($8::uuid[]) order by id for update
   ),
-  known as (
-    select r.n,
-      k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price as same
-    from request r join lateral (
-      select product_id, quantity, unit_price from order_items i
-      where i.order_id = r.order_id and i.id = r.id limit 1
-    ) k on true
-  ),
   asked as (
     select r.n, r.order_id, r.id, r.product_id, r.quantity, r.unit_price,
       o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version,
-      case when k.same then 'existed' when k.n is not null then 'reused'
+      case
+        when k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price
+          then 'existed'
+        when k.product_id is not null then 'reused'
         when o.id is null then 'unknown_order' when o.status in ('delivered', 'cancelled') then 'final'
         when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $9::int4 then 'full'
         when o.total + r.quantity * r.unit_price > $10::decimal then 'over' else 'possible' end as verdict
-    from request r left join locked o on o.id = r.order_id left join known k on k.n = r.n
+    from request r left join locked o on o.id = r.order_id left join lateral (
+      select product_id, quantity, unit_price from order_items i
+      where i.order_id = r.order_id and i.id = r.id limit 1
+    ) k on true
   ),
   held as (
     select id, on_hand from products
@@ -135,9 +134,9 @@ const insertItems = statement<AddedRow>(
     where p.id = t.product_id
   )
   select c.n, c.currency_code as "orderCurrency", c.status,
-    case when c.verdict <> 'possible' then c.verdict when a.n is null then 'contended'
-      else 'inserted' end as verdict
-  from candidate c left join accepted a on a.n = c.n`,
+    case when c.verdict <> 'possible' then c.verdict else 'contended' end as verdict
+  from candidate c left join accepted a on a.n = c.n where a.n is null`,
+  { locksWhatItReads: true },
 );
 
 /**
@@ -149,14 +148,14 @@ export async function importItems(
   budget: Budget,
   drafts: readonly ItemDraft[],
 ): Promise<RowOutcome[]> {
-  const outcomes = new Array<RowOutcome>(drafts.length);
+  const outcomes = new Array<RowOutcome>(drafts.length).fill("inserted");
   let writer = db;
   for (let round = drafts.map((_, n) => n); round.length > 0;) {
     const rows = await writer.query(insertItems, insertValues(drafts, round), budget);
     writer = afterWrite(db);
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const { n, verdict, orderCurrency, status } of rows) {
-      if (verdict === "inserted" || verdict === "existed") outcomes[n] = verdict;
+      if (verdict === "existed") outcomes[n] = verdict;
       else if (verdict !== "contended") outcomes[n] = refusal(drafts[n]!, verdict, orderCurrency!, status!);
     }
   }

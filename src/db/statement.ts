@@ -4,6 +4,12 @@ export type Statement<Row> = {
   readonly text: string;
   /** It changes nothing: an attempt that is lost has simply not happened. */
   readonly readsOnly: boolean;
+  /**
+   * All that decides over what it writes, it locks or has a unique key for. PostgreSQL runs it as "repeatable
+   * read", where it meets others by rows: serializable transactions also conflict by pages of an index. It
+   * takes two more round trips.
+   */
+  readonly locksWhatItReads: boolean;
   /** Only a type: what a row of the result is. */
   readonly row?: Row;
 };
@@ -15,9 +21,13 @@ const registry = new Map<string, Statement<unknown>>();
  * gate can list them. Each must be safe to run again after an outcome that nobody knows: a read, or a write
  * whose keys are derived from the call.
  */
-export function statement<Row>(name: string, text: string): Statement<Row> {
+export function statement<Row>(
+  name: string,
+  text: string,
+  { locksWhatItReads = false }: Partial<Pick<Statement<Row>, "locksWhatItReads">> = {},
+): Statement<Row> {
   if (registry.has(name)) throw new Error(`two statements are named ${name}`);
-  const declared = { name, text, readsOnly: /^\s*select\b/.test(text) };
+  const declared = { name, text, readsOnly: /^\s*select\b/.test(text), locksWhatItReads };
   registry.set(name, declared);
   return declared;
 }

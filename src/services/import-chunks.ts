@@ -6,6 +6,8 @@ import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
 
 /** How the rows of an import are read and written. */
 export type RowKind<Draft, Row> = {
+  /** What a chunk holds at most. */
+  readonly chunkMax: Bounds;
   /** Throws a DomainError for a row that is wrong. The index is the row's within the import. */
   readonly parse: (draft: Draft, index: number) => Row;
   /** Lines that the row writes. */
@@ -33,12 +35,6 @@ export type Chunk = {
   readonly refused: readonly { readonly index: number; readonly error: DomainError }[];
 };
 
-/**
- * A chunk of 1000 orders of three items takes a tenth of a second, in which others wait for the rows that it
- * locks; with half of that, commits and round trips cost a fifth of the speed. Lines bound the bytes, some
- * 250 each.
- */
-const chunkMax: Bounds = { rowsMax: 1_000, weightMax: 4_000 };
 /** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
 const rowsGrowth = 32;
 /** A chunk that meets others on its rows is halved after so many attempts, an eighth of a second. */
@@ -73,6 +69,7 @@ export async function* importChunks<Draft, Row>(
 ): AsyncGenerator<Chunk, void> {
   const wake = AbortSignal.any([call.signal, call.draining]);
   const first = Number(firstIndex);
+  const { chunkMax } = kind;
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
   const flights: Flight<Row>[] = [];
   const most = stopOnError ? 1 : flightsMax;
@@ -80,14 +77,14 @@ export async function* importChunks<Draft, Row>(
   let lastIndex = first - 1;
 
   const depart = (entries: readonly Entry<Row>[]): Flight<Row> => {
-    const locks = new Set(entries.flatMap((entry) => locksOf(kind, entry)));
+    const locks = new Set(entries.flatMap((entry) => entry.locks));
     const written = writeChunk(kind, entries, call);
     // Whoever waits for it hears of its failure; nobody does if one before it has failed.
     written.catch(() => {});
     return { entries, locks, written };
   };
   const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
-    flights.every(({ locks }) => !entries.some((entry) => locksOf(kind, entry).some((l) => locks.has(l))));
+    flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
 
   /** Lets a second chunk join the first one for as long as that is being written. */
   async function joinFirst({ written }: Flight<Row>): Promise<void> {
@@ -142,18 +139,14 @@ export async function* importChunks<Draft, Row>(
   }
 }
 
-function locksOf<Row>(kind: Pick<RowKind<never, Row>, "locksOf">, { row }: Entry<Row>): readonly string[] {
-  return row instanceof DomainError ? [] : kind.locksOf(row);
-}
-
 function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, index: number): Entry<Row> {
   try {
     if (draft instanceof Error) throw draft;
     const row = kind.parse(draft, index);
-    return { index, row, weight: kind.weigh(row) };
+    return { index, row, weight: kind.weigh(row), locks: kind.locksOf(row) };
   } catch (error) {
     if (!(error instanceof DomainError)) throw error;
-    return { index, row: error, weight: 1 };
+    return { index, row: error, weight: 1, locks: [] };
   }
 }
 

@@ -6,6 +6,8 @@ export type Entry<Row> = {
   readonly index: number;
   readonly row: Row | DomainError;
   readonly weight: number;
+  /** What the database locks for it. */
+  readonly locks: readonly string[];
 };
 
 /** How much the buffer holds, and how much is taken from it at once; one row may weigh more by itself. */
@@ -15,7 +17,8 @@ export type Bounds = { readonly rowsMax: number; readonly weightMax: number };
 export type RowBuffer<Row> = {
   /**
    * The first rows, within bounds, as soon as there are any; none at the end of the import or when `signal`
-   * aborts. Throws what reading has failed with when the rows before are taken.
+   * aborts. Of many, those at the end stay that lock the same as the next ones. Throws what reading has
+   * failed with when the rows before are taken.
    */
   take(bounds: Bounds): Promise<Entry<Row>[]>;
   /** The first rows, if the buffer is full or holds all that are left, and if `accepts` says so. */
@@ -53,6 +56,7 @@ export function createRowBuffer<Draft, Row>(
   signal.addEventListener("abort", change, { once: true });
   const isFull = (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax;
   const isStopped = (): boolean => state === "stopped";
+  const isWhole = (): boolean => isFull() || (!isReading() && entries.length > 0);
 
   async function read(): Promise<void> {
     let position = 0;
@@ -81,6 +85,11 @@ export function createRowBuffer<Draft, Row>(
     })
     .finally(change);
 
+  function chooseCut(wanted: Bounds): number {
+    const cut = findCut(entries, wanted);
+    return cut < turnRows ? cut : findSeam(entries, cut, isReading());
+  }
+
   function remove(count: number): Entry<Row>[] {
     const first = entries.slice(0, count);
     entries = entries.slice(count);
@@ -93,11 +102,10 @@ export function createRowBuffer<Draft, Row>(
     async take(wanted) {
       while (entries.length === 0 && isReading() && !signal.aborted) await changed.promise;
       if (entries.length === 0 && failure) throw failure.error;
-      return remove(findCut(entries, wanted));
+      return remove(chooseCut(wanted));
     },
     takeWhole(wanted, accepts) {
-      const isWhole = isFull() || (!isReading() && entries.length > 0);
-      const cut = isWhole && !signal.aborted ? findCut(entries, wanted) : 0;
+      const cut = isWhole() && !signal.aborted ? chooseCut(wanted) : 0;
       return cut > 0 && accepts(entries.slice(0, cut)) ? remove(cut) : [];
     },
     changed: () => changed.promise,
@@ -115,6 +123,19 @@ function findCut(entries: readonly Entry<unknown>[], { rowsMax, weightMax }: Bou
   for (let sum = 0; cut < Math.min(rowsMax, entries.length); cut++) {
     sum += entries[cut]!.weight;
     if (cut > 0 && sum > weightMax) break;
+  }
+  return cut;
+}
+
+/**
+ * The last place up to a cut, but not before its half, where the rows on both sides have no lock in common:
+ * what is behind it need not wait for what is before. With `more` to be read, the next row may have any lock.
+ */
+function findSeam(entries: readonly Entry<unknown>[], cut: number, more: boolean): number {
+  for (let at = cut; at > cut / 2; at--) {
+    const [before, after] = [entries[at - 1]!, entries[at]];
+    const isSeam = after ? !after.locks.some((lock) => before.locks.includes(lock)) : !more;
+    if (isSeam || before.locks.length === 0) return at;
   }
   return cut;
 }

@@ -120,6 +120,7 @@ function replaceIds(
 const readCommitted: Statement<unknown> = {
   name: "test.read_committed",
   readsOnly: false,
+  locksWhatItReads: false,
   text: "set transaction isolation level read committed",
 };
 

@@ -8,22 +8,13 @@ import {
   type OrderItemDraftSchema,
 } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { toFailure } from "../support/errors.ts";
-import { drafts, expectGapless, readAll, readViolations, summarize } from "../support/imports.ts";
+import { expectGapless, givenOrders, readAll, readViolations, summarize } from "../support/imports.ts";
 import { once, startProxy, type Fault } from "../support/proxy.ts";
-import { line, openShop, price, type Shop } from "../support/shop.ts";
+import { line, openShop, price } from "../support/shop.ts";
 
 type Row = MessageInitShape<typeof OrderItemDraftSchema>;
 
 const chunksOf = (read: readonly ImportOrderItemsResponse[]) => read.map(({ chunk }) => chunk);
-
-/** Orders of one lamp each, and the ids of all. */
-async function givenOrders(shop: Shop, count: number, stockPolicy: StockPolicy = StockPolicy.RESERVE) {
-  const [ada, lamp] = [await shop.user(), await shop.product(1_000_000n)];
-  const orders = drafts(ada.id, lamp, count).map((draft) => ({ ...draft, stockPolicy }));
-  await readAll(shop.orders.importOrders({ orders }));
-  const listed = await shop.orders.listOrders({ userId: ada.id, pageSize: 1_000 });
-  return { ada, lamp, ids: listed.orders.map(({ id }) => id) };
-}
 
 test("ImportOrderItems adds items behind the others; total, count, etag, history and stock follow", async () => {
   await using shop = await openShop();
@@ -169,7 +160,7 @@ test("ImportOrderItems that took the last stock and lost its answer finds its it
   await using shop = await openShop({}, { through: startProxy });
   const { ids } = await givenOrders(shop, 1);
   const last = await shop.product(1n);
-  shop.proxy.decide = once("orders.add_items", { kind: "drop_answer" });
+  shop.proxy.decide = once("commit", { kind: "drop_answer" });
 
   const items = [{ orderId: ids[0]!, item: line(last) }];
   const { read } = await readAll(shop.orders.importOrderItems({ items }));

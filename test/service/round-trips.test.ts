@@ -29,7 +29,8 @@ const roundTrips: Readonly<Record<string, number>> = {
   "OrderService.BatchUpdateOrderStatuses": 1,
   "OrderService.ListOrderEvents": 1,
   "OrderService.ImportOrders": 1,
-  "OrderService.ImportOrderItems": 1,
+  // With `begin` and `commit`; see Statement.locksWhatItReads.
+  "OrderService.ImportOrderItems": 3,
   "OrderService.IngestOrders": 1,
   "InventoryService.CreateProduct": 1,
   "InventoryService.GetProduct": 1,
@@ -90,7 +91,7 @@ async function createStreams(): Promise<Readonly<Record<string, () => Promise<nu
   };
 }
 
-test("each method that succeeds costs one round trip to the database for an answer", async () => {
+test("each method that succeeds costs as many round trips to the database for an answer as stated", async () => {
   const streams = await createStreams();
 
   const measured: Record<string, number> = {};

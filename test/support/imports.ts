@@ -2,6 +2,7 @@ import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/p
 import * as grpc from "@grpc/grpc-js";
 import {
   OrderService,
+  StockPolicy,
   type CommittedChunk,
   type ImportOrdersRequestSchema,
   type OrderDraftSchema,
@@ -124,4 +125,13 @@ export function grpcJsImports(shop: Shop) {
         options,
       ),
   };
+}
+
+/** Orders of one lamp each, and the ids of all. */
+export async function givenOrders(shop: Shop, count: number, stockPolicy: StockPolicy = StockPolicy.RESERVE) {
+  const [ada, lamp] = [await shop.user(), await shop.product(1_000_000n)];
+  const orders = drafts(ada.id, lamp, count).map((draft) => ({ ...draft, stockPolicy }));
+  await readAll(shop.orders.importOrders({ orders }));
+  const listed = await shop.orders.listOrders({ userId: ada.id, pageSize: 1_000 });
+  return { ada, lamp, ids: listed.orders.map(({ id }) => id) };
 }

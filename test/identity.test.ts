@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { deriveId, fingerprint } from "../src/db/identity.ts";
+
+test("ids are UUIDs of version 5, and stay what they are", () => {
+  const requestId = "5B1F6A9E-6d0c-4b7e-9f0a-3f1c9c1f2c57";
+
+  // What the uuid package's v5 answers for the same text.
+  expect(deriveId("anonymous", "ImportOrderItems", requestId)).toBe("c20e4ee7-e034-55ec-adf6-1f027a2a3518");
+});
+
+test("parts are kept apart", () => {
+  expect(fingerprint("a", "b")).not.toBe(fingerprint("ab"));
+  expect(fingerprint("a", ["b"])).not.toBe(fingerprint(["a"], "b"));
+});

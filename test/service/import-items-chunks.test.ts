@@ -1,0 +1,38 @@
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import type { ImportOrderItemsResponse } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { givenOrders, readAll, readViolations, summarize } from "../support/imports.ts";
+import { line, openShop } from "../support/shop.ts";
+
+const chunksOf = (read: readonly ImportOrderItemsResponse[]) => read.map(({ chunk }) => chunk);
+
+test("ImportOrderItems keeps the items of an order in one chunk, where they stand together", async () => {
+  await using shop = await openShop();
+  const { lamp, ids } = await givenOrders(shop, 900);
+  const items = ids.flatMap((orderId) => Array.from({ length: 5 }, () => ({ orderId, item: line(lamp) })));
+
+  const { read } = await readAll(shop.orders.importOrderItems({ items }));
+
+  const chunks = chunksOf(read);
+  expect(chunks.length).toBeGreaterThan(2);
+  expect(chunks.map((chunk) => (chunk!.lastIndex + 1n) % 5n)).toEqual(chunks.map(() => 0n));
+  expect(summarize(chunks).inserted).toBe(4_500);
+  expect(await readViolations(shop)).toEqual([]);
+});
+
+test("imports of items to the same orders, at once, lose nothing and count nothing twice", async () => {
+  await using shop = await openShop();
+  const { lamp, ids } = await givenOrders(shop, 20);
+  const items = Array.from({ length: 400 }, (_, n) => ({ orderId: ids[n % 20]!, item: line(lamp) }));
+  const requestId = randomUUID();
+  const imports = [requestId, requestId, randomUUID()].map((id) =>
+    readAll(shop.orders.importOrderItems({ items, requestId: id })),
+  );
+
+  const ended = (await Promise.all(imports)).map(({ read }) => summarize(chunksOf(read)));
+
+  expect(ended.map(({ inserted, existing }) => inserted + existing)).toEqual([400, 400, 400]);
+  expect(ended.reduce((sum, { inserted }) => sum + inserted, 0)).toBe(800);
+  expect((await shop.orders.getOrder({ id: ids[0]! })).order!.itemCount).toBe(1 + 2 * 20);
+  expect(await readViolations(shop)).toEqual([]);
+});

@@ -1,5 +1,5 @@
 // Imports orders, or items of orders, from a file: `npm run import`.
-import { access, appendFile, open, rm } from "node:fs/promises";
+import { access, appendFile, constants, open, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -184,6 +184,13 @@ function goOn(resume: string | undefined, requestId: string): string {
   return `the same command ${again}goes on and imports nothing twice`;
 }
 
+async function expectReadable(file: string): Promise<void> {
+  await access(file, constants.R_OK).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === "ENOENT" ? "there is no such file" : error.code;
+    throw new Error(`${file} cannot be read: ${why}`);
+  });
+}
+
 function toMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -197,7 +204,7 @@ async function main(): Promise<number> {
       console.log(help);
       return 0;
     }
-    if (options.file !== "-") await access(options.file);
+    if (options.file !== "-") await expectReadable(options.file);
     state = await readState(options.resume, options.requestId);
   } catch (error) {
     console.error(toMessage(error));

@@ -42,11 +42,11 @@ export function requestIdReused(): DomainError {
 }
 
 /** A resource that a call names does not exist. `type` is the full name of its message. */
-export function notFound(type: string, id: string): DomainError {
+export function notFound(type: string, id: string, key: "id" | "email" = "id"): DomainError {
   const name = type.slice(type.lastIndexOf(".") + 1).toLowerCase();
   return new DomainError("not_found", `${name.toUpperCase()}_NOT_FOUND`, `there is no ${name} ${id}`, {
     resource: { type, name: id },
-    metadata: { id },
+    metadata: { [key]: id },
   });
 }
 

@@ -39,7 +39,7 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
     async getUserByEmail(request, call) {
       const email = parseEmail("email", request.email);
       const user = await lanes.getUserByEmail(email, call);
-      if (!user) throw notFound(userType, email);
+      if (!user) throw notFound(userType, email, "email");
       return { user: toMessage(user) };
     },
 

@@ -156,7 +156,9 @@ test.each([
 test("GetUserByEmail fails with NOT_FOUND for an email that nobody has", async () => {
   const failed = await failure(shop.users.getUserByEmail({ email: "Nobody@example.com" }));
 
-  expect(failed).toMatchObject({ code: "NotFound", resource: "commerce.user.v1.User/nobody@example.com" });
+  const email = "nobody@example.com";
+  const resource = `commerce.user.v1.User/${email}`;
+  expect(failed).toEqual({ code: "NotFound", reason: "USER_NOT_FOUND", resource, metadata: { email } });
 });
 
 test.each([

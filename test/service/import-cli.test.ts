@@ -157,7 +157,7 @@ test.each([
   [[], "FILE"],
   [["--nonsense"], "--nonsense"],
   [["--request-id", "x", "README.md"], "UUID"],
-  [["there-is-no.ndjson"], "there-is-no.ndjson"],
+  [["there-is-no.ndjson"], "there-is-no.ndjson cannot be read: there is no such file"],
   [["--resume", "package.json", "README.md"], "package.json"],
 ])("import ends with 2 for %j and names what is wrong", async (args, named) => {
   const { code, stdout, stderr } = await runToEnd(process.execPath, ["scripts/import.ts", ...args]);

@@ -33,7 +33,7 @@ export async function createRequests(shop: Shop): Promise<Requests> {
     DeleteUser: [users.deleteUser, { id: eve.id, etag: eve.etag, requestId }],
     ListUsers: [users.listUsers, page],
     CreateOrder: [orders.createOrder, { userId: ada.id, items, stockPolicy: 1, requestId }],
-    GetOrder: [orders.getOrder, { id, view: 1 }],
+    GetOrder: [orders.getOrder, { id, view: 2 }],
     ListOrders: [orders.listOrders, { ...page, userId: ada.id, status: 1, view: 1 }],
     UpdateOrderStatus: [orders.updateOrderStatus, { id, status: 2, etag: '"1"', requestId }],
     BatchUpdateOrderStatuses: [orders.batchUpdateOrderStatuses, { changes, requestId }],

@@ -10,7 +10,7 @@ const replicas = [1, 2, 3];
 
 /**
  * How calls grow dearer with the rows in the tables and, on tables of the first size, with callers and with
- * replicas on one database. Tables of a million orders take a minute or two to fill.
+ * replicas on one database. Tables of a million orders take a minute to fill, of ten million ten.
  */
 export async function runGrowth(
   sizes: readonly number[],

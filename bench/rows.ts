@@ -64,7 +64,7 @@ export function listRows(): Row[] {
     },
     {
       name: "list-orders",
-      title: "ListOrders, pages of 50 from the middle of the list",
+      title: "ListOrders, pages of 50 from the middle of the first 100,000 orders",
       inFlight: 16,
       contestants: all,
       work: createDeepPages(),
@@ -151,7 +151,10 @@ const insertOrders = `
   e as (insert into order_events (order_id, version, status) select id, 1, 'pending' from o)
   select id from o`;
 
-/** Walks to the middle of the list once and remembers pages from there on. */
+/** More would take minutes on large tables. */
+const walkMax = 100_000;
+
+/** Walks to the middle of the list, or of its first orders, once and remembers pages from there on. */
 function createDeepPages(): Row["work"] {
   let walked: Promise<readonly (Page & { readonly offset: number })[]> | undefined;
   return async (stage, contestant) => {
@@ -168,7 +171,7 @@ async function walk(stage: Stage): Promise<(Page & { readonly offset: number })[
   const orders = createClient(OrderService, createGrpcTransport({ baseUrl: `http://${grpc}` }));
   const pages = [];
   let pageToken = "";
-  for (let offset = 0; ;) {
+  for (let offset = 0; offset < walkMax;) {
     const page = await orders.listOrders({ pageSize: 1_000, pageToken });
     const last = page.orders.at(-1);
     pageToken = page.nextPageToken;

@@ -6,8 +6,8 @@ import pg from "pg";
 import type { Connection } from "../src/config.ts";
 import { toClientConfig } from "../src/db/connection.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
-import { loadTables } from "../scripts/load-tables.ts";
 import type { Distance } from "./delay-proxy.ts";
+import { fillTables } from "./fill.ts";
 import { type Running, startHelper, startServer, startService, toUrl } from "./processes.ts";
 import type { Measured, Slice } from "./slice.ts";
 
@@ -46,7 +46,7 @@ export async function openStage(orders: number, profile?: string): Promise<Stage
   const admin = new pg.Client(toClientConfig(connection));
   await admin.connect();
   opening.defer(() => admin.end());
-  await loadTables(admin, orders);
+  await fillTables(admin, orders);
   const { rows } = await admin.query<{ id: string }>("select id from users order by id limit 10000");
   const load = opening.use(startHelper("load.ts"));
 

@@ -26,7 +26,7 @@ export async function runGrowth(
     const rows = listRows();
     const measure = async (row: Row, label: string, some: Partial<Row> = {}): Promise<void> => {
       const name = `${row.name}, ${label}`;
-      results.push(...(await runRow(stage, { ...row, ...some, name, contestants: ["ours"] }, plan, false)));
+      results.push(...(await runRow(stage, { ...row, ...some, name }, plan, ["ours"])));
     };
     for (const row of rows.filter(({ name }) => rowNames.includes(name)))
       await measure(row, `${orders.toLocaleString("en-US")} orders`);

@@ -8,9 +8,12 @@ import type { ServerKind, Stage } from "./stage.ts";
  * Measures a row: its contestants take turns, each time beginning with another one, so that none has the
  * fresh tables or the quiet moments for itself.
  */
-export async function runRow(stage: Stage, row: Row, plan: Plan, switches: boolean): Promise<Result[]> {
-  const contestants: Contestant[] = [...row.contestants];
-  if (switches && row.switchable) contestants.push("without lanes");
+export async function runRow(
+  stage: Stage,
+  row: Row,
+  plan: Plan,
+  contestants: readonly Contestant[],
+): Promise<Result[]> {
   const slices = new Map<Contestant, Measured[]>(contestants.map((contestant) => [contestant, []]));
   const first = { warmMs: plan.firstWarmMs, measureMs: 0 };
   if (plan.firstWarmMs > 0)
@@ -55,6 +58,8 @@ function kindOf(contestant: Contestant): ServerKind {
       return contestant;
     case "without lanes":
       return "service without lanes";
+    case "other checkout":
+      return "service elsewhere";
     case "ours":
     case "connect":
     case "engine":

@@ -24,10 +24,14 @@ const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADD
 const readyMsMax = 60_000;
 
 /** Starts a program of the service's kind as a process of its own, in an environment of its own. */
-export async function startServer(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Running> {
+export async function startServer(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  checkout = root,
+): Promise<Running> {
   const startMs = performance.now();
   const child = spawn(process.execPath, args, {
-    cwd: root,
+    cwd: checkout,
     env: { HOME: process.env["HOME"], PATH: process.env["PATH"], ...anywhere, LOG_LEVEL: "silent", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -42,16 +46,17 @@ export async function startServer(args: readonly string[], env: NodeJS.ProcessEn
   };
 }
 
-/** Starts the service as `npm start` does, with more options of Node.js if given. */
+/** Starts the service of a checkout as `npm start` does, with more options of Node.js if given. */
 export async function startService(
   env: NodeJS.ProcessEnv,
   nodeOptions: readonly string[] = [],
+  checkout = root,
 ): Promise<Running> {
-  const { scripts } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8")) as {
+  const { scripts } = JSON.parse(await readFile(path.join(checkout, "package.json"), "utf8")) as {
     readonly scripts: { readonly start: string };
   };
   const [, , ...args] = scripts.start.split(" ");
-  return startServer([...nodeOptions, ...args], env);
+  return startServer([...nodeOptions, ...args], env, checkout);
 }
 
 /** Starts a script of the bench that takes messages and answers them. */

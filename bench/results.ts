@@ -45,6 +45,7 @@ export function toResult(
 function nameOf(row: string, contestant: Contestant): Pick<Result, "row" | "contestant"> {
   if (contestant === "memory") return { row: `${row}-from-memory`, contestant: "ours" };
   if (contestant === "without lanes") return { row: `${row}-without-lanes`, contestant: "ours" };
+  if (contestant === "other checkout") return { row: `${row}-elsewhere`, contestant: "ours" };
   return { row, contestant };
 }
 

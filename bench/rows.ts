@@ -8,9 +8,16 @@ import type { Stage } from "./stage.ts";
 /**
  * Who is measured: the service on its gRPC port; the tutorial's statements behind the same door; the service
  * on its Connect port; its statements without it; its GetUser without a database; the service with
- * CALL_COALESCE=false.
+ * CALL_COALESCE=false; the service of another checkout.
  */
-export type Contestant = "ours" | "tutorial" | "connect" | "engine" | "memory" | "without lanes";
+export type Contestant =
+  | "ours"
+  | "tutorial"
+  | "connect"
+  | "engine"
+  | "memory"
+  | "without lanes"
+  | "other checkout";
 
 /** A line of the table. */
 export type Row = {

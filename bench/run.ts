@@ -10,7 +10,7 @@ import { runRow } from "./measure.ts";
 import { type Plan, quick, whole } from "./plan.ts";
 import { runIdle, runStarts } from "./process-rows.ts";
 import type { Result } from "./results.ts";
-import { listRows } from "./rows.ts";
+import { type Contestant, listRows, type Row } from "./rows.ts";
 import { openStage, type Stage } from "./stage.ts";
 import { toTable } from "./table.ts";
 import { toVerdicts } from "./targets.ts";
@@ -20,6 +20,7 @@ const options = {
   row: { type: "string", multiple: true },
   switches: { type: "boolean", default: false },
   json: { type: "string" },
+  against: { type: "string" },
   profile: { type: "string" },
   growth: { type: "string" },
   help: { type: "boolean", default: false },
@@ -31,6 +32,8 @@ const help = `npm run bench -- [options]
   --quick       short slices and small tables: whether all runs, in a minute; its figures say little
   --row NAME    only this row; may be given more than once
   --switches    also measures the service with CALL_COALESCE=false, in rows of its own
+  --against DIR measures the service and that of another checkout, such as one in which a trick is undone,
+                and nothing else
   --json FILE   writes the figures as an array of objects
   --growth N,M  instead of the rows: how calls grow dearer on tables of N and of M orders, with callers and
                 with replicas; 10000,1000000 takes some four minutes
@@ -67,7 +70,7 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   }
   let opened: Promise<Stage> | undefined;
   const stage = (): Promise<Stage> =>
-    (opened ??= openStage(plan.orders, values.profile).then((each) => resources.use(each)));
+    (opened ??= openStage(plan.orders, values).then((each) => resources.use(each)));
   const results: Result[] = [];
   for (const { name, title, run } of chosen) {
     console.log(`${name}: ${title}`);
@@ -82,11 +85,16 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   return unsound.length === 0 ? 0 : 1;
 }
 
-function listMeasurements({ switches }: { readonly switches: boolean }): Measurement[] {
+type Choice = { readonly switches: boolean; readonly against?: string | undefined };
+
+function listMeasurements(choice: Choice): Measurement[] {
   const rows = listRows().map((row): Measurement => {
     const { name, title } = row;
-    return { name, title, run: async (stage, plan) => runRow(await stage(), row, plan, switches) };
+    const run: Measurement["run"] = async (stage, plan) =>
+      runRow(await stage(), row, plan, chooseContestants(row, choice));
+    return { name, title, run };
   });
+  if (choice.against !== undefined) return rows;
   return [
     // First: nothing else runs yet.
     {
@@ -112,6 +120,11 @@ function listMeasurements({ switches }: { readonly switches: boolean }): Measure
       run: async (stage, plan) => runIngest(await stage(), plan),
     },
   ];
+}
+
+function chooseContestants(row: Row, { switches, against }: Choice): Contestant[] {
+  if (against !== undefined) return ["ours", "other checkout"];
+  return switches && row.switchable ? [...row.contestants, "without lanes"] : [...row.contestants];
 }
 
 function toSizes(text: string): number[] {

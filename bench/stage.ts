@@ -28,21 +28,28 @@ export type Stage = AsyncDisposable & {
   readonly run: (slice: Slice) => Promise<Measured>;
 };
 
-export type ServerKind = "service" | "service without lanes" | "tutorial" | "memory";
+export type ServerKind = "service" | "service without lanes" | "service elsewhere" | "tutorial" | "memory";
 
 /** Each server has up to 25 connections, and the load 25 for itself and 25 for the service's code. */
 const settings = ["max_connections=250"];
 
+/** What may be asked of a stage. */
+export type StageOptions = {
+  /** Where the service writes a CPU profile when it ends. */
+  readonly profile?: string | undefined;
+  /** The checkout of the "service elsewhere". */
+  readonly against?: string | undefined;
+};
+
 /**
  * Starts a PostgreSQL that is as durable as the one of `npm start`, migrates it by starting the service, and
- * fills it with so many orders. With `profile` the service writes a CPU profile into that directory when it
- * ends.
+ * fills it with so many orders.
  */
-export async function openStage(orders: number, profile?: string): Promise<Stage> {
+export async function openStage(orders: number, options: StageOptions = {}): Promise<Stage> {
   await using opening = new AsyncDisposableStack();
   const directory = opening.use(await mkdtempDisposable(path.join(tmpdir(), "commerce-bench-")));
   const { connection } = opening.use(await startEmbedded(path.join(directory.path, "data"), { settings }));
-  const service = opening.use(await startKind("service", connection, profile));
+  const service = opening.use(await startKind("service", connection, options));
   const admin = new pg.Client(toClientConfig(connection));
   await admin.connect();
   opening.defer(() => admin.end());
@@ -54,7 +61,7 @@ export async function openStage(orders: number, profile?: string): Promise<Stage
   const servers = new Map([["service", Promise.resolve(service)]]);
   const resources = opening.move();
   const start = async (kind: ServerKind, port: number): Promise<Running> =>
-    resources.use(await startKind(kind, { ...connection, port }));
+    resources.use(await startKind(kind, { ...connection, port }, { against: options.against }));
   const replicas: Running[] = [];
   return {
     connection,
@@ -103,13 +110,19 @@ const selectBusy = `
   where backend_type = 'client backend' and state <> 'idle' and pid <> pg_backend_pid()`;
 
 /** Starts a server on a database. */
-export function startKind(kind: ServerKind, connection: Connection, profile?: string): Promise<Running> {
+export function startKind(
+  kind: ServerKind,
+  connection: Connection,
+  { profile, against }: StageOptions = {},
+): Promise<Running> {
   const env = { DATABASE_URL: toUrl(connection) };
   switch (kind) {
     case "service":
       return startService(env, profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]);
     case "service without lanes":
       return startService({ ...env, CALL_COALESCE: "false" });
+    case "service elsewhere":
+      return startService(env, [], against);
     case "tutorial":
       return startServer(["bench/tutorial-server.ts"], env);
     case "memory":

@@ -1,5 +1,5 @@
 import type { Database } from "./database.ts";
-import { DomainError, outcomeUnknown } from "./errors.ts";
+import { afterwards, DomainError, isUnanswered, outcomeUnknown } from "./errors.ts";
 import type { Budget } from "./retry.ts";
 
 /**
@@ -20,7 +20,7 @@ export async function conclusively<T>(db: Database, budget: Budget, write: () =>
     await untilGone(leftBehind, budget.signal);
     return write().catch((error: unknown) => {
       // Of the first run some rows of a set are there, and the others are in doubt again.
-      throw isUnanswered(error) ? outcomeUnknown(error) : error;
+      throw afterwards(error);
     });
   }
   if ("error" in first) throw first.error;
@@ -30,11 +30,6 @@ export async function conclusively<T>(db: Database, budget: Budget, write: () =>
 /** What says that a call has not happened and will not; doubt says nothing. */
 function isRefusal(outcome: unknown): boolean {
   return outcome instanceof DomainError && outcome.kind !== "outcome_unknown" && !isUnanswered(outcome);
-}
-
-/** The database has not been asked, or not to the end: the caller is to come again in any case. */
-function isUnanswered(error: unknown): boolean {
-  return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
 }
 
 /** Waits for what was left behind. Where that cannot be ended, nobody knows what will become of it. */

@@ -65,6 +65,19 @@ export function outcomeUnknown(cause: unknown): DomainError {
   );
 }
 
+/** The database has not been asked, or not to the end: the caller is to come again in any case. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
+}
+
+/**
+ * The error of what follows a write of the same call: that write has happened all the same, or may have, so
+ * that the caller must not be told that nothing was changed.
+ */
+export function afterwards(error: unknown): unknown {
+  return isUnanswered(error) ? outcomeUnknown(error) : error;
+}
+
 /** The class that node-postgres gives an error which the server sent. */
 type ServerError = Error & { readonly code: string; readonly constraint?: string };
 

@@ -1,5 +1,5 @@
 import type { Call } from "../call.ts";
-import { DomainError, toServerError } from "../db/errors.ts";
+import { afterwards, DomainError, toServerError } from "../db/errors.ts";
 import type { RowOutcome } from "../db/outcome.ts";
 import type { Budget } from "../db/retry.ts";
 import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
@@ -108,9 +108,13 @@ export async function* importChunks<Draft, Row>(
     } catch (error) {
       if (entries.length === 1 || !isTooMuch(error, call)) throw error;
       rowsMax = Math.ceil(entries.length / 2);
-      for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
-        if (call.draining.aborted) throw shuttingDown(lastIndex);
-        yield* conclude(depart(half));
+      try {
+        for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
+          if (call.draining.aborted) throw shuttingDown(lastIndex);
+          yield* conclude(depart(half));
+        }
+      } catch (later) {
+        throw isDoubtful(error) ? afterwards(later) : later;
       }
     }
   }
@@ -125,7 +129,8 @@ export async function* importChunks<Draft, Row>(
         flights.push(depart(entries));
       }
       await joinFirst(flights[0]!);
-      for await (const chunk of conclude(flights[0]!)) {
+      const concluded = conclude(flights[0]!);
+      for await (const chunk of stopOnError ? joined(concluded) : concluded) {
         ({ lastIndex } = chunk);
         yield chunk;
         const [refused] = chunk.refused;
@@ -137,6 +142,27 @@ export async function* importChunks<Draft, Row>(
     // What is under way ends before the call does: a caller who resumes it must not meet it.
     await Promise.allSettled(flights.map(({ written }) => written));
   }
+}
+
+/**
+ * What a chunk had to be cut into as one again. Before it was cut it may have been written as a whole: an
+ * import that stops in its first half would leave rows of the second one without an answer.
+ */
+async function* joined(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+  const parts: Chunk[] = [];
+  try {
+    for await (const chunk of chunks) parts.push(chunk);
+  } catch (error) {
+    throw parts.length > 0 ? afterwards(error) : error;
+  }
+  const sum = (count: (chunk: Chunk) => number): number => parts.reduce((all, each) => all + count(each), 0);
+  yield {
+    firstIndex: parts[0]!.firstIndex,
+    lastIndex: parts.at(-1)!.lastIndex,
+    insertedCount: sum(({ insertedCount }) => insertedCount),
+    existingCount: sum(({ existingCount }) => existingCount),
+    refused: parts.flatMap(({ refused }) => refused),
+  };
 }
 
 function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, index: number): Entry<Row> {
@@ -182,6 +208,11 @@ function isTooMuch(error: unknown, { signal }: Call): boolean {
   // chunk it did not happen either; what the rounds before have written, the smaller chunk finds.
   const { reason } = error.cause instanceof DomainError ? error.cause : error;
   return ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"].includes(reason) && !signal.aborted;
+}
+
+/** Whether a chunk that failed may have been written. */
+function isDoubtful(error: unknown): boolean {
+  return error instanceof DomainError && error.kind === "outcome_unknown";
 }
 
 function shuttingDown(lastIndex: number): DomainError {

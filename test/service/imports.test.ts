@@ -103,6 +103,27 @@ test("ImportOrders with stop_on_error acknowledges the chunk of the refused row 
   expect(await countOrders(shop)).toBe(Number(read[0]!.chunk!.lastIndex));
 });
 
+test("ImportOrders with stop_on_error answers a chunk as one whose parts had to be written again", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { orders, requestId } = await givenImport(shop, 10);
+  const scarce = await shop.product(5n);
+  // Both would be possible alone: the second one is refused in a round of its own, behind the first commit.
+  for (const n of [0, 1]) orders[n] = { userId: orders[n]!.userId!, items: [line(scarce, 3)] };
+  let statements = 0;
+  shop.proxy.decide = ({ statement }) => {
+    if (statement === "orders.create") statements++;
+    return statement === "orders.create" && statements > 1 && statements < 10
+      ? { kind: "error", code: "40001" }
+      : undefined;
+  };
+
+  const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId, stopOnError: true }));
+
+  expect(toFailure(error)).toMatchObject({ reason: "STOPPED_ON_ERROR", metadata: { index: "1" } });
+  expect(chunksOf(read)).toMatchObject([{ firstIndex: 0n, lastIndex: 9n, existingCount: 9 }]);
+  expect([shop.proxy.injected.get("error"), await countOrders(shop)]).toEqual([8, 9]);
+});
+
 test("ImportOrders repeated with its request_id inserts nothing and says so", async () => {
   await using shop = await openShop();
   const { orders, requestId } = await givenImport(shop, 1_500);

@@ -13,6 +13,7 @@ function wireError(code?: string): Error {
   return Object.assign(new Error("from the socket"), code !== undefined && { code });
 }
 
+const phases: Phase[] = ["connecting", "executing", "inside", "committing"];
 const fates = {
   // Definite aborts: the server says so.
   "40001": ["aborted", "aborted"],
@@ -36,6 +37,9 @@ const fates = {
   "0A000": ["disconnected", "disconnected"],
   "26000": ["disconnected", "disconnected"],
   "25006": ["disconnected", "disconnected"],
+  // Undone by the server, which waited for the client for too long.
+  "25P03": ["disconnected", "disconnected"],
+  "25P04": ["disconnected", "disconnected"],
   // Never again.
   "57014": ["final", "final"],
   "25P02": ["final", "final"],
@@ -46,19 +50,15 @@ const fates = {
 } as const;
 
 test.each(Object.entries(fates))("SQLSTATE %s is %s", (code, [before, at]) => {
-  const phases: Phase[] = ["connecting", "executing", "committing"];
-
-  expect(phases.map((phase) => fateOf(phase, serverError(code)))).toEqual([before, before, at]);
+  expect(phases.map((phase) => fateOf(phase, serverError(code)))).toEqual([before, before, before, at]);
 });
 
 test.each(["ECONNRESET", "EPIPE", "ECONNREFUSED", "ETIMEDOUT", undefined])(
   "errno %s is ambiguous at commit only",
   (code) => {
-    const phases: Phase[] = ["connecting", "executing", "committing"];
-
     const seen = phases.map((phase) => fateOf(phase, wireError(code)));
 
-    expect(seen).toEqual(["disconnected", "disconnected", "ambiguous"]);
+    expect(seen).toEqual(["disconnected", "disconnected", "disconnected", "ambiguous"]);
   },
 );
 

@@ -18,7 +18,8 @@ type Tx = {
 export type Database = {
   readonly engine: Engine;
   /**
-   * Runs one statement, a transaction by itself, in one round trip, and again as `retrying` allows. Throws a
+   * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation, and
+   * again as `retrying` allows. Throws a
    * DomainError for what a caller may be told. When the signal aborts, it throws the signal's reason at once
    * and the server is asked to stop.
    */
@@ -52,12 +53,12 @@ export function createDatabase(
     engine,
     query: (statement, values, budget) =>
       attempts(budget, phaseOf(statement), (lease, phase) =>
-        statement.locksWhatItReads && engine === "postgresql"
-          ? runTransaction(lease, (tx) => tx.query(statement, values), budget.signal, beginRepeatableRead)
+        statement.isolation && engine === "postgresql"
+          ? runTransaction(lease, (tx) => tx.query(statement, values), budget.signal, statement.isolation)
           : run(lease, statement, values, phase, budget.signal),
       ),
     transaction: (budget, work) =>
-      attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal, "begin")),
+      attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal)),
     leftBehind,
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
@@ -71,28 +72,26 @@ export function createDatabase(
   ): Promise<T> {
     // The session of an attempt that may or may not have happened. It is ended before the next one begins: a
     // refusal then is final, because nothing can come true after it, and no lock that it holds is waited for.
-    let doubtful: Session | undefined;
+    let unsettled: Session | undefined;
     const attempt = async (): Promise<T> => {
-      if (doubtful) await fence(budget, doubtful);
-      doubtful = undefined;
+      if (unsettled) await fence(budget, unsettled);
+      unsettled = undefined;
       return lend(
         budget,
         phase,
         (lease) => use(lease, phase),
-        (session) => (doubtful = session),
+        (session) => (unsettled = session),
       );
     };
     try {
       return await retrying(budget, attempt, { onRetry: observer.retried });
     } catch (error) {
       // Its caller may be back before it has happened.
-      if (doubtful) leave(doubtful);
+      if (unsettled) leave(unsettled);
       throw error;
     }
   }
 }
-
-const beginRepeatableRead = "begin isolation level repeatable read";
 
 /** A write outside of a transaction commits by itself, and a read has nothing to commit. */
 function phaseOf({ readsOnly }: Statement<unknown>): Phase {
@@ -120,15 +119,16 @@ async function runTransaction<T>(
   lease: Lease,
   work: (tx: Tx) => Promise<T>,
   signal: AbortSignal,
-  begin: string,
+  isolation?: "repeatable read",
 ): Promise<T> {
-  await control(lease, begin, "executing");
+  await control(lease, isolation ? `begin isolation level ${isolation}` : "begin", "executing");
   let result: T;
   try {
-    result = await work({ query: (statement, values) => run(lease, statement, values, "executing", signal) });
+    result = await work({ query: (statement, values) => run(lease, statement, values, "inside", signal) });
+    signal.throwIfAborted();
   } catch (error) {
     // The connection is sound when the rollback succeeds; its own failure must not hide the first error.
-    await control(lease, "rollback", "executing").catch(() => {});
+    await control(lease, "rollback", "inside").catch(() => {});
     throw error;
   }
   // The server answers a commit of a failed transaction with ROLLBACK and without an error.

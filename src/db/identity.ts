@@ -24,8 +24,8 @@ export function fingerprint(...parts: readonly Part[]): string {
 type Part = string | number | boolean | null | readonly Part[];
 
 /**
- * A UUID of version 5, of a text that keeps the parts apart: no two lists of parts have the same JSON. The
- * uuid package takes 2.4 times as long, which is a tenth of the time of an import.
+ * A UUID of version 5, of a text that keeps the parts apart: no two lists of parts have the same JSON. It
+ * takes 1 µs where the uuid package takes 2.3 µs, and a row of an import some 10 µs in all.
  */
 function nameBased(...parts: readonly Part[]): string {
   const digest = hash("sha1", Buffer.concat([namespace, Buffer.from(JSON.stringify(parts))]), "hex");

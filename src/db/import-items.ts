@@ -45,8 +45,12 @@ type LeftRow = {
  * next round, where the first in line is decided for good.
  *
  * An item that is there is found before anything else is decided: its order may have been delivered since.
- * The lock on its order keeps others from adding it meanwhile, and who has added it since the snapshot has
- * changed the order, which fails the statement. "limit 1" keeps the lookup one by the primary key.
+ * "limit 1" keeps the lookup one by the primary key. Who is not answered is inserted.
+ *
+ * Repeatable read is as good as serializable here. Orders, and products whose stock is taken, are locked
+ * before they decide: what has changed since the snapshot fails the statement. Whoever added an item in
+ * between has changed its order, and products are never deleted. Times are those of the statement, since
+ * others may have changed the order between `begin` and it.
  */
 const insertItems = statement<LeftRow>(
   "orders.add_items",
@@ -116,17 +120,18 @@ const insertItems = statement<LeftRow>(
     from accepted group by order_id, status, version
   ),
   event as (
-    insert into order_events (order_id, version, status) select order_id, version + 1, status from grown
+    insert into order_events (order_id, version, status, create_time)
+    select order_id, version + 1, status, statement_timestamp() from grown
   ),
   changed as (
     update orders o
     set total = o.total + g.amount, item_count = o.item_count + g.items, version = o.version + 1,
-      update_time = now()
+      update_time = statement_timestamp()
     from grown g where o.id = g.order_id
   ),
   used as (
     update products p
-    set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = now()
+    set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = statement_timestamp()
     from (
       select product_id, sum(quantity)::int8 as quantity
       from accepted where reserves_stock group by product_id
@@ -136,7 +141,7 @@ const insertItems = statement<LeftRow>(
   select c.n, c.currency_code as "orderCurrency", c.status,
     case when c.verdict <> 'possible' then c.verdict else 'contended' end as verdict
   from candidate c left join accepted a on a.n = c.n where a.n is null`,
-  { locksWhatItReads: true },
+  { isolation: "repeatable read" },
 );
 
 /**

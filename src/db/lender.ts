@@ -9,14 +9,14 @@ export type Lender = {
   /**
    * Runs `use` on a connection, which goes back to the pool when it has ended and not before, or is
    * destroyed. When the signal aborts it throws the signal's reason at once, and the server is asked to stop.
-   * An attempt that is not answered in half of the time left is given up on, and judged by `phase`. `onDoubt`
-   * is told the session of an attempt of which nobody knows whether it happened.
+   * An attempt that is not answered in half of the time left is given up on, and judged by `phase`.
+   * `onUnsettled` is told the session of an attempt that may still come true, or hold locks.
    */
   lend<T>(
     budget: Budget,
     phase: Phase,
     use: (lease: Lease) => Promise<T>,
-    onDoubt?: (session: Session) => void,
+    onUnsettled?: (session: Session) => void,
   ): Promise<T>;
   /** Ends a session on the server, see `endSession`. */
   fence(budget: Budget, session: Session): Promise<void>;
@@ -65,14 +65,14 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     budget: Budget,
     phase: Phase,
     use: (lease: Lease) => Promise<T>,
-    onDoubt: (session: Session) => void = () => {},
+    onUnsettled: (session: Session) => void = () => {},
   ): Promise<T> {
     const { signal } = budget;
     const lease = await pool.acquire(budget).catch((error: unknown) => {
       throw signal.aborted ? error : new AttemptError("connecting", error);
     });
     const abandoned = (used: Promise<unknown>): void => remember(stop(lease, phase, used));
-    return useOnce(lease, budget, phase, use, { abandoned, doubted: onDoubt });
+    return useOnce(lease, budget, phase, use, { abandoned, unsettled: onUnsettled });
   }
 
   /**
@@ -123,7 +123,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
 type Ends = {
   /** The caller has left: whoever is told gives the connection back when what runs on it has ended. */
   readonly abandoned: (used: Promise<unknown>) => void;
-  readonly doubted: (session: Session) => void;
+  readonly unsettled: (session: Session) => void;
 };
 
 /** Runs `use` on a connection and gives it back, or leaves that to `abandoned`: exactly one of the two. */
@@ -132,7 +132,7 @@ function useOnce<T>(
   budget: Budget,
   phase: Phase,
   use: (lease: Lease) => Promise<T>,
-  { abandoned, doubted }: Ends,
+  { abandoned, unsettled }: Ends,
 ): Promise<T> {
   const { signal } = budget;
   return new Promise<T>((resolve, reject) => {
@@ -145,10 +145,10 @@ function useOnce<T>(
       return true;
     };
     const fail = (error: unknown): void => {
-      const doubtful = isDoubtful(error);
-      if (doubtful) doubted(lease.session);
-      // A doubtful session is ended before the next attempt: nobody else may have it then.
-      lease.release(!doubtful && isSound(error));
+      const mustEnd = mayStillAct(error);
+      if (mustEnd) unsettled(lease.session);
+      // The session is ended before the next attempt: nobody else may have it then.
+      lease.release(!mustEnd && isSound(error));
       reject(error);
     };
     const succeed = (result: T): void => {
@@ -184,8 +184,11 @@ function toAttemptMs({ deadlineMs }: Budget): number {
   return Math.min(Math.max((deadlineMs - Date.now()) / 2, attemptMsMin), 2 ** 31 - 1);
 }
 
-function isDoubtful(error: unknown): boolean {
-  return error instanceof AttemptError && fateOf(error.phase, error.cause) === "ambiguous";
+/** Whether the session of a failed attempt may still commit what it did, or hold the locks of it. */
+function mayStillAct(error: unknown): boolean {
+  if (!(error instanceof AttemptError)) return false;
+  const fate = fateOf(error.phase, error.cause);
+  return fate === "ambiguous" || (error.phase === "inside" && fate === "disconnected");
 }
 
 /** After an error that the server sent the connection goes on, unless the server says that it ends it. */

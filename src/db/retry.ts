@@ -11,9 +11,10 @@ export type Budget = {
 
 /**
  * How far an attempt had come when it failed. A statement outside a transaction commits by itself, so that it
- * is "committing" from the moment it was sent.
+ * is "committing" from the moment it was sent. "inside" a transaction the server may keep its locks when the
+ * connection is lost.
  */
-export type Phase = "connecting" | "executing" | "committing";
+export type Phase = "connecting" | "executing" | "inside" | "committing";
 
 /** What is known of a failed attempt, and so what may follow it. */
 export type Fate =
@@ -73,6 +74,8 @@ export function fateOf(phase: Phase, cause: unknown): Fate {
   // A password or a database that is being changed: the next connection may be let in.
   if (phase === "connecting" && /^(28|3D)/.test(code)) return "disconnected";
   if (staleConnection.has(code)) return "disconnected";
+  // 25P03 and 25P04: the transaction was idle or open for too long, and the server has undone it.
+  if (code === "25P03" || code === "25P04") return "disconnected";
   // 40003, 08007 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that
   // the connection ends: before the commit was sent the transaction died with it.
   if (code === "40003" || code.startsWith("08") || code.startsWith("57P0") || code.startsWith("58C0"))

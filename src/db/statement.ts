@@ -5,11 +5,10 @@ export type Statement<Row> = {
   /** It changes nothing: an attempt that is lost has simply not happened. */
   readonly readsOnly: boolean;
   /**
-   * All that decides over what it writes, it locks or has a unique key for. PostgreSQL runs it as "repeatable
-   * read", where it meets others by rows: serializable transactions also conflict by pages of an index. It
-   * takes two more round trips.
+   * What PostgreSQL runs it under instead of "serializable", where transactions also conflict by pages of an
+   * index. It takes two more round trips. The statement says why it is as good.
    */
-  readonly locksWhatItReads: boolean;
+  readonly isolation?: "repeatable read" | undefined;
   /** Only a type: what a row of the result is. */
   readonly row?: Row;
 };
@@ -24,10 +23,10 @@ const registry = new Map<string, Statement<unknown>>();
 export function statement<Row>(
   name: string,
   text: string,
-  { locksWhatItReads = false }: Partial<Pick<Statement<Row>, "locksWhatItReads">> = {},
+  { isolation }: Pick<Statement<Row>, "isolation"> = {},
 ): Statement<Row> {
   if (registry.has(name)) throw new Error(`two statements are named ${name}`);
-  const declared = { name, text, readsOnly: /^\s*select\b/.test(text), locksWhatItReads };
+  const declared = { name, text, readsOnly: /^\s*select\b/.test(text), isolation };
   registry.set(name, declared);
   return declared;
 }

@@ -25,6 +25,8 @@ export function toDecimal(amount: E4): string {
 
 /** Reads what both engines print for a timestamptz in a session in UTC: "2026-01-31 12:00:00.123456+00". */
 function toMicros(text: string): Micros {
+  if (!text.endsWith("+00") && !text.endsWith("+00:00"))
+    throw new Error(`the session is not in UTC: ${text}`);
   const millis = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`);
   const fraction = text.slice(20, text.indexOf("+", 19)).padEnd(6, "0");
   return BigInt(millis) * 1000n + BigInt(fraction);

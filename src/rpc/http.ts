@@ -22,6 +22,7 @@ import { callerLeft, type Incoming } from "./lifetime.ts";
 import { type Door, listen } from "./listen.ts";
 import type { Method, Requests } from "./pipeline.ts";
 import { sniffProtocol } from "./sniff.ts";
+import { errorDetails } from "./status.ts";
 import type { Tls } from "./tls.ts";
 
 type Request = http1.IncomingMessage | http2.Http2ServerRequest;
@@ -172,7 +173,7 @@ function toServe(methods: readonly Method[], messageBytesMax: number): Serve {
     writeMaxBytes: messageBytesMax,
     acceptCompression: [compressionGzip, compressionBrotli],
     // A misspelt field or enum value would be dropped in silence, and the call do something else.
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: { ignoreUnknownFields: false, registry: errorDetails },
   });
   for (const method of methods) addMethod(router, method);
   const bidirectional = new Set(

@@ -9,6 +9,7 @@ import {
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import type { Service } from "../call.ts";
+import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -53,8 +54,9 @@ type Index = {
 
 function createIndex(services: readonly DescService[]): Index {
   const files = new Map<string, DescFile>();
-  for (const service of services) {
-    for (const file of withDependencies(service.file)) files.set(fileName(file), file);
+  // The details of errors are messages of any kind, which no service's file imports.
+  for (const root of [...services.map(({ file }) => file), file_google_rpc_error_details]) {
+    for (const file of withDependencies(root)) files.set(fileName(file), file);
   }
   const symbols = new Map<string, DescFile>();
   const messages = new Set<string>();

@@ -1,16 +1,20 @@
 import { randomUUID } from "node:crypto";
-import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, createRegistry, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DomainError, type ErrorFacts, type Kind } from "../db/errors.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
+  file_google_rpc_error_details,
   PreconditionFailureSchema,
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.ts";
 import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
+
+/** The messages that errors carry as details, as JSON needs them. */
+export const errorDetails = createRegistry(file_google_rpc_error_details);
 
 type Detail = { readonly desc: DescMessage; readonly value: MessageInitShape<DescMessage> };
 

@@ -138,16 +138,6 @@ function createObserver(
     grpc: started.labels({ ...labels, door: "grpc" }),
     http: started.labels({ ...labels, door: "http" }),
   };
-  // By door and code: the library would sort and join all labels again for each call.
-  const answered = new Map<string, ReturnType<Histogram["labels"]>>();
-  const secondsOf = (door: DoorName, code: string): ReturnType<Histogram["labels"]> => {
-    const key = `${door} ${code}`;
-    const known = answered.get(key);
-    if (known) return known;
-    const made = seconds.labels({ ...labels, door, code });
-    answered.set(key, made);
-    return made;
-  };
   const logsSuccess = !quiet && logger.isLevelEnabled("debug");
 
   return (door, header) => {
@@ -159,7 +149,7 @@ function createObserver(
       end(error) {
         const durationMs = performance.now() - startMs;
         const code = error ? toCodeName(error.code) : "OK";
-        secondsOf(door, code).observe(durationMs / 1000);
+        seconds.observe({ ...labels, door, code }, durationMs / 1000);
         span?.end(error && code);
         if (quiet || (!error && !logsSuccess)) return;
         const line = { rpc, door, code, durationMs: Math.round(durationMs * 100) / 100 };

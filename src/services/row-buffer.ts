@@ -17,8 +17,8 @@ export type Bounds = { readonly rowsMax: number; readonly weightMax: number };
 export type RowBuffer<Row> = {
   /**
    * The first rows, within bounds, as soon as there are any; none at the end of the import or when `signal`
-   * aborts. Of many, those at the end stay that lock the same as the next ones. Throws what reading has
-   * failed with when the rows before are taken.
+   * aborts. Where rows are left, they are cut between two that lock nothing in common, if there are such in
+   * the second half. Throws what reading has failed with when the rows before are taken.
    */
   take(bounds: Bounds): Promise<Entry<Row>[]>;
   /** The first rows, if the buffer is full or holds all that are left, and if `accepts` says so. */
@@ -44,6 +44,8 @@ export function createRowBuffer<Draft, Row>(
 ): RowBuffer<Row> {
   let entries: Entry<Row>[] = [];
   let weight = 0;
+  // Whether a row is at hand that comes behind the entries.
+  let more = false;
   // Functions, because they change while somebody waits.
   let state: "reading" | "ended" | "stopped" = "reading";
   const isReading = (): boolean => state === "reading";
@@ -62,17 +64,19 @@ export function createRowBuffer<Draft, Row>(
     let position = 0;
     for await (const batch of batches) {
       for (const draft of batch) {
+        more = true;
         if (isFull()) change();
         while (isFull() && !isStopped()) await changed.promise;
+        if (position > 0 && position % turnRows === 0) {
+          change();
+          await nextTurn();
+        }
         if (isStopped()) return;
         const entry = parse(draft, position++);
         entries.push(entry);
         weight += entry.weight;
-        if (position % turnRows === 0) {
-          change();
-          await nextTurn();
-        }
       }
+      more = false;
       change();
     }
     state = "ended";
@@ -83,12 +87,12 @@ export function createRowBuffer<Draft, Row>(
       failure = { error };
       state = "ended";
     })
-    .finally(change);
+    .finally(() => {
+      more = false;
+      change();
+    });
 
-  function chooseCut(wanted: Bounds): number {
-    const cut = findCut(entries, wanted);
-    return cut < turnRows ? cut : findSeam(entries, cut, isReading());
-  }
+  const chooseCut = (wanted: Bounds): number => findSeam(entries, findCut(entries, wanted), more);
 
   function remove(count: number): Entry<Row>[] {
     const first = entries.slice(0, count);
@@ -129,7 +133,7 @@ function findCut(entries: readonly Entry<unknown>[], { rowsMax, weightMax }: Bou
 
 /**
  * The last place up to a cut, but not before its half, where the rows on both sides have no lock in common:
- * what is behind it need not wait for what is before. With `more` to be read, the next row may have any lock.
+ * what is behind it need not wait for what is before. With `more` at hand, the next row may have any lock.
  */
 function findSeam(entries: readonly Entry<unknown>[], cut: number, more: boolean): number {
   for (let at = cut; at > cut / 2; at--) {

@@ -12,6 +12,7 @@ const statementFaults = {
   cut_after: () => ({ kind: "cut_after" }),
   hang: () => ({ kind: "hang" }),
   half_open: () => ({ kind: "half_open" }),
+  orphan: () => ({ kind: "orphan" }),
   aborted: (chance) => ({ kind: "error", code: chance.pick(["40001", "40P01", "57P01", "53300"]) }),
   unknown: (chance) => ({ kind: "error_after", code: chance.pick(["40003", "08007", "58C00"]) }),
   late: (chance) => ({ kind: "late", ms: chance.between(1, lateMsMax) }),

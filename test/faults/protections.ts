@@ -120,7 +120,6 @@ function replaceIds(
 const readCommitted: Statement<unknown> = {
   name: "test.read_committed",
   readsOnly: false,
-  locksWhatItReads: false,
   text: "set transaction isolation level read committed",
 };
 

@@ -3,6 +3,7 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
 import { OrderService, type ImportOrdersResponse } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { errorDetails } from "../../src/rpc/status.ts";
 import { failure, toFailure } from "../support/errors.ts";
 import { countOrders, drafts, grpcJsImports, readAll, summarize } from "../support/imports.ts";
 import { line, openShop, type Shop } from "../support/shop.ts";
@@ -55,6 +56,26 @@ test("ImportOrders answers the client of @grpc/grpc-js and Connect over HTTP/1.1
 
   for (const { read } of [first, second])
     expect(summarize(chunksOf(read))).toEqual({ inserted: 1_200, existing: 0, refused: {} });
+});
+
+test("ImportOrders tells of refused rows in JSON, with their details", async () => {
+  await using shop = await openShop();
+  const { orders } = await givenImport(shop, 2);
+  orders[1] = { userId: randomUUID(), items: orders[1]!.items! };
+  const overHttp = createClient(
+    OrderService,
+    createConnectTransport({
+      baseUrl: shop.httpUrl,
+      httpVersion: "1.1",
+      useBinaryFormat: false,
+      jsonOptions: { registry: errorDetails },
+    }),
+  );
+
+  const { read, error } = await readAll(overHttp.importOrders({ orders }));
+
+  expect(error).toBeUndefined();
+  expect(summarize(chunksOf(read))).toEqual({ inserted: 1, existing: 0, refused: { 1: "USER_NOT_FOUND" } });
 });
 
 test("stop() ends ImportOrders between chunks with UNAVAILABLE and the last index that was answered", async () => {

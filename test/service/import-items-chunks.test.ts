@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import type { ImportOrderItemsResponse } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import {
+  OrderStatus,
+  type ImportOrderItemsResponse,
+} from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { givenOrders, readAll, readViolations, summarize } from "../support/imports.ts";
+import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop } from "../support/shop.ts";
 
 const chunksOf = (read: readonly ImportOrderItemsResponse[]) => read.map(({ chunk }) => chunk);
@@ -35,4 +40,35 @@ test("imports of items to the same orders, at once, lose nothing and count nothi
   expect(ended.reduce((sum, { inserted }) => sum + inserted, 0)).toBe(800);
   expect((await shop.orders.getOrder({ id: ids[0]! })).order!.itemCount).toBe(1 + 2 * 20);
   expect(await readViolations(shop)).toEqual([]);
+});
+
+test("ImportOrderItems does not wait for the locks of its own attempt whose connection was lost", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { lamp, ids } = await givenOrders(shop, 1);
+  shop.proxy.decide = once("orders.add_items", { kind: "orphan" });
+
+  const items = [{ orderId: ids[0]!, item: line(lamp) }];
+  // The server would end a transaction that nobody goes on with after ten seconds.
+  const { read, error } = await readAll(shop.orders.importOrderItems({ items }, { timeoutMs: 5_000 }));
+
+  expect(error).toBeUndefined();
+  expect(summarize(chunksOf(read)).inserted).toBe(1);
+  expect([...shop.proxy.injected]).toEqual([["orphan", 1]]);
+});
+
+test("ImportOrderItems has times that do not lie before those of a change in between", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  const { lamp, ids } = await givenOrders(shop, 1);
+  const [id] = ids as [string];
+  shop.proxy.decide = once("orders.add_items", { kind: "delay", ms: 200 });
+
+  const added = readAll(shop.orders.importOrderItems({ items: [{ orderId: id, item: line(lamp) }] }));
+  await expect.poll(() => shop.proxy.injected.get("delay")).toBe(1);
+  await shop.orders.updateOrderStatus({ id, status: OrderStatus.CONFIRMED });
+  await added;
+
+  const { events } = await shop.orders.listOrderEvents({ orderId: id });
+  const times = events.map(({ createTime }) => timestampMs(createTime!));
+  expect(events.map(({ version }) => version)).toEqual([1n, 2n, 3n]);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
 });

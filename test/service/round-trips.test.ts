@@ -29,7 +29,7 @@ const roundTrips: Readonly<Record<string, number>> = {
   "OrderService.BatchUpdateOrderStatuses": 1,
   "OrderService.ListOrderEvents": 1,
   "OrderService.ImportOrders": 1,
-  // With `begin` and `commit`; see Statement.locksWhatItReads.
+  // With `begin` and `commit`; see Statement.isolation.
   "OrderService.ImportOrderItems": 3,
   "OrderService.IngestOrders": 1,
   "InventoryService.CreateProduct": 1,

@@ -21,6 +21,8 @@ export type Fault =
   | { readonly kind: "error_after"; readonly code: string }
   /** Cuts the client at once; the server hears of it later, finishes it, and its session ends. */
   | { readonly kind: "late"; readonly ms: number }
+  /** The server finishes it; the client is cut, and the server does not hear of that. */
+  | { readonly kind: "orphan" }
   /** From now on nothing passes, in either direction; each side believes that the other one is there. */
   | { readonly kind: "half_open" }
   /** It takes longer. */
@@ -166,6 +168,11 @@ async function carry(link: Link, messages: readonly Message[]): Promise<void> {
       return write(link, link.server, bytes);
     case "half_open":
       return sever(link);
+    case "orphan":
+      link.passes = nothing;
+      await converse(link, bytes);
+      sever(link);
+      return reset(link.client);
     case "error":
       return refuse(link, statement, fault.code);
     case "error_after":

@@ -53,6 +53,14 @@ test("answers files as they were compiled, scopes and validation rules included"
   expect(method.input.field["id"]!.proto.options!.$unknown).not.toEqual([]);
 });
 
+test("knows the details of errors, which are in answers to imports as messages of any kind", async () => {
+  await using doors = await startDoors();
+
+  const [answer] = await ask(doors, { case: "fileContainingSymbol", value: "google.rpc.ErrorInfo" });
+
+  expect(toRegistry(answer).getMessage("google.rpc.ErrorInfo")).toBeDefined();
+});
+
 test("sends each file once a stream, dependencies included", async () => {
   await using doors = await startDoors();
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { startEmbedded } from "../../src/db/embedded.ts";
-import { execute, prepareEngine } from "../support/databases.ts";
+import { dropDatabase, execute, prepareEngine } from "../support/databases.ts";
 import type { RigDatabase } from "./rig.ts";
 
 /** A PostgreSQL of our own that makes databases for rounds. */
@@ -27,8 +27,7 @@ export async function startCluster(): Promise<Cluster> {
       return {
         connection: { ...connection, database },
         engine: "postgresql",
-        [Symbol.asyncDispose]: async () =>
-          void (await execute(connection, `drop database ${database} with (force)`)),
+        [Symbol.asyncDispose]: () => dropDatabase(connection, database),
       };
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),

@@ -42,7 +42,7 @@ export async function createTestDatabase(): Promise<
     connection: own,
     engine,
     async [Symbol.asyncDispose]() {
-      if (engine === "postgresql") await drop(connection, database);
+      if (engine === "postgresql") await dropDatabase(connection, database);
       else await execute(connection, `drop database ${database} cascade`);
     },
   };
@@ -52,7 +52,7 @@ export async function createTestDatabase(): Promise<
 const dropMsMax = 10_000;
 
 /** Drops a database together with its sessions, but for those of the server's own, which are waited for. */
-async function drop(connection: Connection, database: string): Promise<void> {
+export async function dropDatabase(connection: Connection, database: string): Promise<void> {
   for (const end = Date.now() + dropMsMax; ;) {
     try {
       return void (await execute(connection, `drop database ${database} with (force)`));

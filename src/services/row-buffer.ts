@@ -58,7 +58,6 @@ export function createRowBuffer<Draft, Row>(
   signal.addEventListener("abort", change, { once: true });
   const isFull = (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax;
   const isStopped = (): boolean => state === "stopped";
-  const isWhole = (): boolean => isFull() || (!isReading() && entries.length > 0);
 
   async function read(): Promise<void> {
     let position = 0;
@@ -109,7 +108,8 @@ export function createRowBuffer<Draft, Row>(
       return remove(chooseCut(wanted));
     },
     takeWhole(wanted, accepts) {
-      const cut = isWhole() && !signal.aborted ? chooseCut(wanted) : 0;
+      const isWhole = isFull() || (!isReading() && entries.length > 0);
+      const cut = isWhole && !signal.aborted ? chooseCut(wanted) : 0;
       return cut > 0 && accepts(entries.slice(0, cut)) ? remove(cut) : [];
     },
     changed: () => changed.promise,

@@ -37,8 +37,10 @@ type Waiter<Q, A> = {
   readonly locks: readonly string[];
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
+  /** Listens to the signal until there is an answer. */
+  readonly leave: () => void;
   /** What is done when the caller leaves: he is out of the queue, and later out of his set. */
-  onLeave: () => void;
+  onLeave: (waiter: Waiter<Q, A>) => void;
   left: boolean;
 };
 
@@ -64,11 +66,13 @@ export function createLane<Q, A>(
   const locksUnderWay = new Set<string>();
   let [setsUnderWay, requestsUnderWay, scheduled] = [0, 0, false];
 
+  const leaveQueue = (waiter: Waiter<Q, A>): void => void queue.delete(waiter);
+
   return (request, budget) =>
     new Promise<A>((resolve, reject) => {
       if (budget.signal.aborted) return reject(budget.signal.reason);
       const about = { request, budget, keys: keysOf(request), locks: locksOf(request) };
-      const waiter = createWaiter<Q, A>({ ...about, resolve, reject, onLeave: () => queue.delete(waiter) });
+      const waiter = createWaiter<Q, A>({ ...about, resolve, reject, onLeave: leaveQueue });
       queue.add(waiter);
       schedule();
     });
@@ -146,30 +150,6 @@ function chooseSet<Q, A>(
   return set;
 }
 
-/** A waiter who leaves, and is told so at once, when the signal aborts. */
-function createWaiter<Q, A>(promised: Omit<Waiter<Q, A>, "left">): Waiter<Q, A> {
-  const { signal } = promised.budget;
-  const leave = (): void => {
-    waiter.left = true;
-    waiter.onLeave();
-    promised.reject(signal.reason);
-  };
-  const stay =
-    <T>(settle: (value: T) => void) =>
-    (value: T): void => {
-      signal.removeEventListener("abort", leave);
-      settle(value);
-    };
-  const waiter = {
-    ...promised,
-    left: false,
-    resolve: stay(promised.resolve),
-    reject: stay(promised.reject),
-  };
-  signal.addEventListener("abort", leave, { once: true });
-  return waiter;
-}
-
 async function runSet<Q, A>(operation: SetOperation<Q, A>, set: readonly Waiter<Q, A>[]): Promise<void> {
   const [only] = set;
   try {
@@ -178,21 +158,41 @@ async function runSet<Q, A>(operation: SetOperation<Q, A>, set: readonly Waiter<
       set.map(({ request }) => request),
       budget,
     );
-    for (const [n, waiter] of set.entries()) waiter.resolve(answers[n]!);
+    set.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
   } catch (error) {
-    if (set.length === 1 || error instanceof DomainError) for (const waiter of set) waiter.reject(error);
+    if (set.length === 1 || error instanceof DomainError)
+      for (const waiter of set) settle(waiter).reject(error);
     // The reason may lie in one of the requests.
     else for (const waiter of set) if (!waiter.left) await runSet(operation, [waiter]);
   }
+}
+
+/** A waiter who leaves, and is told so at once, when the signal aborts. */
+function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | "left">): Waiter<Q, A> {
+  const { signal } = about.budget;
+  const leave = (): void => {
+    waiter.left = true;
+    waiter.onLeave(waiter);
+    waiter.reject(signal.reason);
+  };
+  const waiter: Waiter<Q, A> = { ...about, leave, left: false };
+  signal.addEventListener("abort", leave, { once: true });
+  return waiter;
+}
+
+/** A waiter who is about to be answered and cannot leave any more. */
+function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
+  waiter.budget.signal.removeEventListener("abort", waiter.leave);
+  return waiter;
 }
 
 /** The budget of a set: it ends when the last of its callers has left, or would stop waiting. */
 function shareBudget<Q, A>(set: readonly Waiter<Q, A>[]): Budget {
   const all = new AbortController();
   let staying = set.length;
-  for (const waiter of set)
-    waiter.onLeave = () => {
-      if (--staying === 0) all.abort(waiter.budget.signal.reason);
-    };
+  const onLeave = ({ budget }: Waiter<Q, A>): void => {
+    if (--staying === 0) all.abort(budget.signal.reason);
+  };
+  for (const waiter of set) waiter.onLeave = onLeave;
   return { signal: all.signal, deadlineMs: Math.max(...set.map(({ budget }) => budget.deadlineMs)) };
 }

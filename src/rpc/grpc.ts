@@ -171,13 +171,13 @@ function toHandler({ desc, requestBytesMax, handler }: Method) {
     const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
     // grpc-js says "cancelled" also after each answer that it has sent; by then nobody must listen.
     call.once("cancelled", leave);
-    const answer = handler.call(toRequests(call as StreamCall), incoming);
-    void answer
-      .finally(() => call.off("cancelled", leave))
-      .then(
-        (message) => respond(null, message),
-        (error: ConnectError) => respond(toStatus(error)),
-      );
+    const answer = (error: ConnectError | null, message?: Message): void => {
+      call.off("cancelled", leave);
+      respond(error && toStatus(error), message);
+    };
+    void handler
+      .call(toRequests(call as StreamCall), incoming)
+      .then((message) => answer(null, message), answer);
   };
 }
 

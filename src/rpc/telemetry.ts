@@ -145,7 +145,7 @@ function createObserver(
     const span = quiet ? undefined : beginSpan?.(method, header);
     begun[door].inc();
     return {
-      run: span?.run ?? ((work) => work()),
+      run: span?.run ?? runPlainly,
       end(error) {
         const durationMs = performance.now() - startMs;
         const code = error ? toCodeName(error.code) : "OK";
@@ -162,6 +162,10 @@ function createObserver(
       },
     };
   };
+}
+
+function runPlainly<T>(work: () => T): T {
+  return work();
 }
 
 /** The name of a code in gRPC's own spelling. */

@@ -55,6 +55,8 @@ function kindOf(contestant: Contestant): ServerKind {
   switch (contestant) {
     case "tutorial":
     case "memory":
+    case "grpc-js":
+    case "http2":
       return contestant;
     case "without lanes":
       return "service without lanes";

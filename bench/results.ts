@@ -44,6 +44,8 @@ export function toResult(
 /** The service in another shape has a row of its own. */
 function nameOf(row: string, contestant: Contestant): Pick<Result, "row" | "contestant"> {
   if (contestant === "memory") return { row: `${row}-from-memory`, contestant: "ours" };
+  if (contestant === "grpc-js" || contestant === "http2")
+    return { row: `${row}-by-${contestant}`, contestant: "engine" };
   if (contestant === "without lanes") return { row: `${row}-without-lanes`, contestant: "ours" };
   if (contestant === "other checkout") return { row: `${row}-elsewhere`, contestant: "ours" };
   return { row, contestant };

@@ -7,8 +7,9 @@ import type { Stage } from "./stage.ts";
 
 /**
  * Who is measured: the service on its gRPC port; the tutorial's statements behind the same door; the service
- * on its Connect port; its statements without it; its GetUser without a database; the service with
- * CALL_COALESCE=false; the service of another checkout.
+ * on its Connect port; its statements without it; its GetUser without a database; a GetUser that always
+ * answers the same, by grpc-js and by http2 alone; the service with CALL_COALESCE=false; the service of
+ * another checkout.
  */
 export type Contestant =
   | "ours"
@@ -16,6 +17,8 @@ export type Contestant =
   | "connect"
   | "engine"
   | "memory"
+  | "grpc-js"
+  | "http2"
   | "without lanes"
   | "other checkout";
 
@@ -51,7 +54,7 @@ export function listRows(): Row[] {
       name: "get-user",
       title: "GetUser",
       inFlight: 64,
-      contestants: [...all, "memory"],
+      contestants: [...all, "memory", "grpc-js", "http2"],
       switchable: true,
       work: async ({ userIds }) => ({ method: "GetUser", userIds }),
     },

@@ -28,7 +28,14 @@ export type Stage = AsyncDisposable & {
   readonly run: (slice: Slice) => Promise<Measured>;
 };
 
-export type ServerKind = "service" | "service without lanes" | "service elsewhere" | "tutorial" | "memory";
+export type ServerKind =
+  | "service"
+  | "service without lanes"
+  | "service elsewhere"
+  | "tutorial"
+  | "memory"
+  | "grpc-js"
+  | "http2";
 
 /** Each server has up to 25 connections, and the load 25 for itself and 25 for the service's code. */
 const settings = ["max_connections=250"];
@@ -127,6 +134,9 @@ export function startKind(
       return startServer(["bench/tutorial-server.ts"], env);
     case "memory":
       return startServer(["bench/memory-server.ts"], env);
+    case "grpc-js":
+    case "http2":
+      return startServer(["bench/floor-server.ts", kind], {});
     default:
       return kind satisfies never;
   }

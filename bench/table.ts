@@ -27,7 +27,9 @@ export function toTable(all: readonly Result[]): string {
     const isFirst = results[n - 1]?.row !== row || results[n - 1]?.inFlight !== inFlight;
     const ours = results.find((other) => {
       const isOurs = other.contestant === "ours" && other.inFlight === inFlight;
-      return isOurs && row.replace(/-(from-memory|without-lanes|elsewhere)$/, "") === other.row;
+      return (
+        isOurs && row.replace(/-(from-memory|by-grpc-js|by-http2|without-lanes|elsewhere)$/, "") === other.row
+      );
     });
     const ratio = ours && ours !== result && perSecond > 0 ? `${digits(ours.perSecond / perSecond)} ×` : "";
     return [

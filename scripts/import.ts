@@ -1,5 +1,5 @@
 // Imports orders, or items of orders, from a file: `npm run import`.
-import { access, appendFile, constants, open, rm } from "node:fs/promises";
+import { access, appendFile, constants, open, rm, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -168,7 +168,7 @@ async function run(options: Options, initial: State): Promise<State> {
         (chunk) => take(chunk, queue),
       );
     }
-    state = { ...state, isDone: true };
+    state = { ...state, isDone: true, bytes };
     await writeState(resume, state);
     return state;
   } finally {
@@ -182,6 +182,17 @@ async function run(options: Options, initial: State): Promise<State> {
 function goOn(resume: string | undefined, requestId: string): string {
   const again = resume === undefined ? `with --request-id ${requestId} ` : "";
   return `the same command ${again}goes on and imports nothing twice`;
+}
+
+/** An import is over with the file that it read: what was appended since is not imported, nor is another one. */
+async function expectUnchanged(file: string, { isDone, bytes }: State, resume: string | undefined) {
+  if (!isDone || bytes === undefined || file === "-") return;
+  const { size } = await stat(file);
+  if (size === bytes) return;
+  throw new Error(
+    `${file} has changed since it was imported (${bytes} bytes then, ${size} now), says ${resume}; ` +
+      "new rows belong into a file of their own, and another file needs another --resume",
+  );
 }
 
 async function expectReadable(file: string): Promise<void> {
@@ -206,6 +217,7 @@ async function main(): Promise<number> {
     }
     if (options.file !== "-") await expectReadable(options.file);
     state = await readState(options.resume, options.requestId);
+    await expectUnchanged(options.file, state, options.resume);
   } catch (error) {
     console.error(toMessage(error));
     return 2;

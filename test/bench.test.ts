@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { runToEnd } from "./support/processes.ts";
 
-// Five processes start one after the other.
+// Seven processes start one after the other.
 const timeout = 60_000;
 
 test(
@@ -27,6 +27,8 @@ test(
       { row: "get-user", contestant: "connect", ...figures },
       { row: "get-user", contestant: "engine", ...figures },
       { row: "get-user-from-memory", contestant: "ours", ...figures },
+      { row: "get-user-by-grpc-js", contestant: "engine", ...figures },
+      { row: "get-user-by-http2", contestant: "engine", ...figures },
     ]);
   },
 );

@@ -11,6 +11,8 @@ export type State = {
   readonly refused: number;
   /** Set when all rows were answered. */
   readonly isDone: boolean;
+  /** How large the file was that all rows were read from. */
+  readonly bytes?: number | undefined;
 };
 
 /** The state in a resume file, or that of a new import. Throws for another request id than the file's. */

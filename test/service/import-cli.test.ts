@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -40,6 +40,19 @@ test("import reads a file, tells how it went, and imports nothing when it is run
   expect(first.stderr).toMatch(/100% · 3000 rows/);
   expect([second.code, second.stdout]).toEqual([0, expect.stringContaining("already imported")]);
   expect([await countOrders(shop), await readViolations(shop)]).toEqual([3_000, []]);
+});
+
+test("import says that a file has grown since it was imported, and imports nothing of it", async () => {
+  await using shop = await openShop();
+  await using given = await givenFile(shop, 3);
+  await cli(shop, given.file);
+  await appendFile(given.file, `${toLines(drafts(given.ada.id, given.lamp, 1)).join("\n")}\n`);
+
+  const { code, stdout, stderr } = await cli(shop, given.file);
+
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toMatch(/orders\.ndjson has changed since it was imported \(\d+ bytes then, \d+ now\)/);
+  expect(await countOrders(shop)).toBe(3);
 });
 
 test("import lists refused and unreadable rows by their lines and ends with 1", async () => {

@@ -184,7 +184,7 @@ function goOn(resume: string | undefined, requestId: string): string {
   return `the same command ${again}goes on and imports nothing twice`;
 }
 
-/** An import is over with the file that it read: what was appended since is not imported, nor is another one. */
+/** An import is over with the file that it read: rows that were appended since are not imported. */
 async function expectUnchanged(file: string, { isDone, bytes }: State, resume: string | undefined) {
   if (!isDone || bytes === undefined || file === "-") return;
   const { size } = await stat(file);

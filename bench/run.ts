@@ -18,6 +18,7 @@ import { toVerdicts } from "./targets.ts";
 const options = {
   quick: { type: "boolean", default: false },
   row: { type: "string", multiple: true },
+  "in-flight": { type: "string" },
   switches: { type: "boolean", default: false },
   json: { type: "string" },
   against: { type: "string" },
@@ -31,6 +32,7 @@ const help = `npm run bench -- [options]
 
   --quick       short slices and small tables: whether all runs, in a minute; its figures say little
   --row NAME    only this row; may be given more than once
+  --in-flight N so many callers, in the place of each row's own number
   --switches    also measures the service with CALL_COALESCE=false, in rows of its own
   --against DIR measures the service and that of another checkout, such as one in which a trick is undone,
                 and nothing else
@@ -85,10 +87,16 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   return unsound.length === 0 ? 0 : 1;
 }
 
-type Choice = { readonly switches: boolean; readonly against?: string | undefined };
+type Choice = {
+  readonly switches: boolean;
+  readonly against?: string | undefined;
+  readonly "in-flight"?: string | undefined;
+};
 
 function listMeasurements(choice: Choice): Measurement[] {
-  const rows = listRows().map((row): Measurement => {
+  const inFlight = choice["in-flight"];
+  const rows = listRows().map((listed): Measurement => {
+    const row = inFlight === undefined ? listed : { ...listed, inFlight: Number(inFlight) };
     const { name, title } = row;
     const run: Measurement["run"] = async (stage, plan) =>
       runRow(await stage(), row, plan, chooseContestants(row, choice));
@@ -136,6 +144,9 @@ function readOptions() {
     const { values } = parseArgs({ options });
     if (values.growth !== undefined && !toSizes(values.growth).every((size) => size >= 100))
       throw new Error("--growth takes numbers of orders, of at least 100, with commas between them");
+    const inFlight = Number(values["in-flight"] ?? 1);
+    if (!Number.isSafeInteger(inFlight) || inFlight < 1 || inFlight > 1_000)
+      throw new Error("--in-flight takes a number of callers, from 1 to 1000");
     const names = listMeasurements(values).map(({ name }) => name);
     const unknown = (values.row ?? []).filter((name) => !names.includes(name));
     if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);

@@ -1,5 +1,5 @@
-// What carries a call and nothing else, which no service on it can be faster than: a GetUser that always
-// answers the same bytes, from @grpc/grpc-js or from Node's own http2.
+// What carries a call and nothing else, whose processor time no service on it can go below: a GetUser that
+// always answers the same bytes, from @grpc/grpc-js or from Node's own http2.
 import { once } from "node:events";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";

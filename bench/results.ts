@@ -4,7 +4,7 @@ import type { Measured } from "./slice.ts";
 /** One contestant in one row: medians of the figures of its slices, and the sums of their calls. */
 export type Result = {
   readonly row: string;
-  readonly contestant: "ours" | "tutorial" | "connect" | "engine";
+  readonly contestant: "ours" | "tutorial" | "connect" | "engine" | "floor";
   readonly inFlight: number;
   /** Acknowledged calls, or rows where the row is about many rows a call. */
   readonly perSecond: number;
@@ -45,7 +45,7 @@ export function toResult(
 function nameOf(row: string, contestant: Contestant): Pick<Result, "row" | "contestant"> {
   if (contestant === "memory") return { row: `${row}-from-memory`, contestant: "ours" };
   if (contestant === "grpc-js" || contestant === "http2")
-    return { row: `${row}-by-${contestant}`, contestant: "engine" };
+    return { row: `${row}-by-${contestant}`, contestant: "floor" };
   if (contestant === "without lanes") return { row: `${row}-without-lanes`, contestant: "ours" };
   if (contestant === "other checkout") return { row: `${row}-elsewhere`, contestant: "ours" };
   return { row, contestant };

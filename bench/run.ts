@@ -32,7 +32,8 @@ const help = `npm run bench -- [options]
 
   --quick       short slices and small tables: whether all runs, in a minute; its figures say little
   --row NAME    only this row; may be given more than once
-  --in-flight N so many callers, in the place of each row's own number
+  --in-flight N so many callers in the place of each row's own number, without verdicts on targets; only rows
+                that are measured in slices of time
   --switches    also measures the service with CALL_COALESCE=false, in rows of its own
   --against DIR measures the service and that of another checkout, such as one in which a trick is undone,
                 and nothing else
@@ -78,7 +79,9 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
     console.log(`${name}: ${title}`);
     results.push(...(await run(stage, plan)));
   }
-  console.log(`\n${toTable(results)}\n\n${toVerdicts(results).join("\n")}\n\n${describeMachine()}`);
+  // Targets are for the rows' own numbers of callers.
+  const verdicts = values["in-flight"] === undefined ? `\n\n${toVerdicts(results).join("\n")}` : "";
+  console.log(`\n${toTable(results)}${verdicts}\n\n${describeMachine()}`);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, undefined, 1)}\n`);
   const ours = results.filter(({ contestant, inFlight }) => contestant === "ours" && inFlight > 0);
   const unsound = ours.filter(({ acknowledged, failed }) => failed > 0 || acknowledged === 0);
@@ -94,15 +97,17 @@ type Choice = {
 };
 
 function listMeasurements(choice: Choice): Measurement[] {
-  const inFlight = choice["in-flight"];
-  const rows = listRows().map((listed): Measurement => {
-    const row = inFlight === undefined ? listed : { ...listed, inFlight: Number(inFlight) };
+  const asCrowd =
+    choice["in-flight"] === undefined
+      ? listRows()
+      : listRows().flatMap((row) => (row.bulk ? [] : { ...row, inFlight: Number(choice["in-flight"]) }));
+  const rows = asCrowd.map((row): Measurement => {
     const { name, title } = row;
     const run: Measurement["run"] = async (stage, plan) =>
       runRow(await stage(), row, plan, chooseContestants(row, choice));
     return { name, title, run };
   });
-  if (choice.against !== undefined) return rows;
+  if (choice.against !== undefined || choice["in-flight"] !== undefined) return rows;
   return [
     // First: nothing else runs yet.
     {
@@ -147,6 +152,8 @@ function readOptions() {
     const inFlight = Number(values["in-flight"] ?? 1);
     if (!Number.isSafeInteger(inFlight) || inFlight < 1 || inFlight > 1_000)
       throw new Error("--in-flight takes a number of callers, from 1 to 1000");
+    if (values["in-flight"] !== undefined && values.growth !== undefined)
+      throw new Error("--growth has numbers of callers of its own");
     const names = listMeasurements(values).map(({ name }) => name);
     const unknown = (values.row ?? []).filter((name) => !names.includes(name));
     if (unknown.length > 0) throw new Error(`there is no row ${unknown.join(", ")}`);

@@ -124,7 +124,8 @@ async function repeat(
 async function run(options: Options, initial: State): Promise<State> {
   const { file, isItems, url, resume, refused } = options;
   await using opened = file === "-" ? undefined : await open(file);
-  const input = opened?.createReadStream({ autoClose: false }) ?? process.stdin;
+  const stream = opened?.createReadStream({ autoClose: false });
+  const input = stream ?? process.stdin;
   const bytes = opened && (await opened.stat()).size;
   const sessionManager = new Http2SessionManager(url);
   const client = createClient(OrderService, createGrpcTransport({ baseUrl: url, sessionManager }));
@@ -168,7 +169,7 @@ async function run(options: Options, initial: State): Promise<State> {
         (chunk) => take(chunk, queue),
       );
     }
-    state = { ...state, isDone: true, bytes };
+    state = { ...state, isDone: true, bytes: stream?.bytesRead };
     await writeState(resume, state);
     return state;
   } finally {
@@ -184,13 +185,13 @@ function goOn(resume: string | undefined, requestId: string): string {
   return `the same command ${again}goes on and imports nothing twice`;
 }
 
-/** An import is over with the file that it read: rows that were appended since are not imported. */
+/** An import is over with the bytes that it read: rows that were appended since are not imported. */
 async function expectUnchanged(file: string, { isDone, bytes }: State, resume: string | undefined) {
   if (!isDone || bytes === undefined || file === "-") return;
-  const { size } = await stat(file);
-  if (size === bytes) return;
+  const about = await stat(file);
+  if (about.size === bytes || !about.isFile()) return;
   throw new Error(
-    `${file} has changed since it was imported (${bytes} bytes then, ${size} now), says ${resume}; ` +
+    `${file} has changed since it was imported (${bytes} bytes then, ${about.size} now), says ${resume}; ` +
       "new rows belong into a file of their own, and another file needs another --resume",
   );
 }

@@ -27,8 +27,8 @@ test(
       { row: "get-user", contestant: "connect", ...figures },
       { row: "get-user", contestant: "engine", ...figures },
       { row: "get-user-from-memory", contestant: "ours", ...figures },
-      { row: "get-user-by-grpc-js", contestant: "engine", ...figures },
-      { row: "get-user-by-http2", contestant: "engine", ...figures },
+      { row: "get-user-by-grpc-js", contestant: "floor", ...figures },
+      { row: "get-user-by-http2", contestant: "floor", ...figures },
     ]);
   },
 );

@@ -11,7 +11,7 @@ export type State = {
   readonly refused: number;
   /** Set when all rows were answered. */
   readonly isDone: boolean;
-  /** How large the file was that all rows were read from. */
+  /** Bytes of the file that all rows were read from. */
   readonly bytes?: number | undefined;
 };
 

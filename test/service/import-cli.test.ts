@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { appendFile, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -53,6 +53,37 @@ test("import says that a file has grown since it was imported, and imports nothi
   expect([code, stdout]).toEqual([2, ""]);
   expect(stderr).toMatch(/orders\.ndjson has changed since it was imported \(\d+ bytes then, \d+ now\)/);
   expect(await countOrders(shop)).toBe(3);
+});
+
+test("import takes rows that are appended while it reads, and knows them when it is run again", async () => {
+  await using shop = await openShop({}, { through: startProxy });
+  await using given = await givenFile(shop, 20_000);
+  const late = toLines(drafts(given.ada.id, given.lamp, 1))[0]!;
+  let isAppended = false;
+  shop.proxy.decide = ({ statement }) => {
+    if (statement === "orders.create" && !isAppended) appendFileSync(given.file, `${late}\n`);
+    isAppended ||= statement === "orders.create";
+    return undefined;
+  };
+
+  const first = await cli(shop, given.file);
+  const second = await cli(shop, given.file);
+
+  expect([first.code, first.stdout]).toEqual([0, expect.stringMatching(/^20001 inserted/)]);
+  expect([second.code, second.stdout]).toEqual([0, expect.stringContaining("already imported")]);
+});
+
+test("import that was ended by an earlier version, which did not keep the size, is over", async () => {
+  await using shop = await openShop();
+  await using given = await givenFile(shop, 3);
+  await cli(shop, given.file);
+  const { bytes, ...state } = JSON.parse(await readFile(`${given.file}.resume`, "utf8")) as { bytes: number };
+  await writeFile(`${given.file}.resume`, JSON.stringify(state));
+
+  const { code, stdout } = await cli(shop, given.file);
+
+  expect(bytes).toBe((await readFile(given.file)).length);
+  expect([code, stdout]).toEqual([0, expect.stringContaining("already imported")]);
 });
 
 test("import lists refused and unreadable rows by their lines and ends with 1", async () => {

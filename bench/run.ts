@@ -97,17 +97,18 @@ type Choice = {
 };
 
 function listMeasurements(choice: Choice): Measurement[] {
-  const asCrowd =
-    choice["in-flight"] === undefined
+  const { against, "in-flight": inFlight } = choice;
+  const listed =
+    inFlight === undefined
       ? listRows()
-      : listRows().flatMap((row) => (row.bulk ? [] : { ...row, inFlight: Number(choice["in-flight"]) }));
-  const rows = asCrowd.map((row): Measurement => {
+      : listRows().flatMap((row) => (row.bulk ? [] : { ...row, inFlight: Number(inFlight) }));
+  const rows = listed.map((row): Measurement => {
     const { name, title } = row;
     const run: Measurement["run"] = async (stage, plan) =>
       runRow(await stage(), row, plan, chooseContestants(row, choice));
     return { name, title, run };
   });
-  if (choice.against !== undefined || choice["in-flight"] !== undefined) return rows;
+  if (against !== undefined || inFlight !== undefined) return rows;
   return [
     // First: nothing else runs yet.
     {

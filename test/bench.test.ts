@@ -32,3 +32,13 @@ test(
     ]);
   },
 );
+
+test.each([
+  [["--in-flight", "0"], "--in-flight takes a number of callers"],
+  [["--in-flight", "8", "--growth", "1000"], "--growth has numbers of callers of its own"],
+  [["--in-flight", "8", "--row", "import-orders"], "there is no row import-orders"],
+])("a bench with %j ends with 2 and says why", async (options, why) => {
+  const { code, stderr } = await runToEnd(process.execPath, ["bench/run.ts", ...options]);
+
+  expect([code, stderr]).toEqual([2, expect.stringContaining(why)]);
+});

@@ -11,12 +11,14 @@ const full = new DomainError("exhausted", "POOL_EXHAUSTED", "full");
 /** Runs a write that ends in these ways, one after the other, beside what was left behind. */
 function write(ends: readonly (() => unknown)[], leftBehind: Promise<unknown>, signal = forever) {
   const runs: unknown[] = [];
-  const db = { leftBehind: () => leftBehind } as unknown as Database;
+  const query = async (): Promise<unknown> => ends[runs.push(0) - 1]!();
+  const db = { leftBehind: () => leftBehind, query } as unknown as Database;
   const budget = { signal, deadlineMs: Infinity };
-  const outcome = conclusively(db, budget, async () => ends[runs.push(0) - 1]!());
+  const outcome = conclusively<unknown>(db, budget, (writer) => writer.query(nothing, [], budget));
   return { runs, outcome };
 }
 
+const nothing = { name: "test.nothing", text: "", readsOnly: false };
 const forever = new AbortController().signal;
 const raise = (error: Error) => (): never => {
   throw error;

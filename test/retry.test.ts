@@ -40,8 +40,11 @@ const fates = {
   // Undone by the server, which waited for the client for too long.
   "25P03": ["disconnected", "disconnected"],
   "25P04": ["disconnected", "disconnected"],
+  "53000": ["overloaded", "overloaded"],
+  "53100": ["overloaded", "overloaded"],
+  // An operator's cancellation.
+  "57014": ["aborted", "aborted"],
   // Never again.
-  "57014": ["final", "final"],
   "25P02": ["final", "final"],
   "55P03": ["final", "final"],
   "42P01": ["final", "final"],
@@ -50,13 +53,18 @@ const fates = {
 } as const;
 
 test.each(Object.entries(fates))("SQLSTATE %s is %s", (code, [before, at]) => {
-  expect(phases.map((phase) => fateOf(phase, serverError(code)))).toEqual([before, before, before, at]);
+  expect(phases.map((phase) => fateOf("postgresql", phase, serverError(code)))).toEqual([
+    before,
+    before,
+    before,
+    at,
+  ]);
 });
 
 test.each(["ECONNRESET", "EPIPE", "ECONNREFUSED", "ETIMEDOUT", undefined])(
   "errno %s is ambiguous at commit only",
   (code) => {
-    const seen = phases.map((phase) => fateOf(phase, wireError(code)));
+    const seen = phases.map((phase) => fateOf("postgresql", phase, wireError(code)));
 
     expect(seen).toEqual(["disconnected", "disconnected", "disconnected", "ambiguous"]);
   },
@@ -71,7 +79,7 @@ test.each([
   "stock_movements_pkey",
   "user_changes_pkey",
 ])("a violation of %s is a race: a re-run reads what came in between", (constraint) => {
-  expect(fateOf("committing", serverError("23505", constraint))).toBe("aborted");
+  expect(fateOf("postgresql", "committing", serverError("23505", constraint))).toBe("aborted");
 });
 
 test.each([
@@ -79,17 +87,19 @@ test.each([
   ["23514", "products_on_hand_check"],
   ["23502", undefined],
 ])("a violation (%s) of %s is final", (code, constraint) => {
-  expect(fateOf("committing", serverError(code, constraint))).toBe("final");
+  expect(fateOf("postgresql", "committing", serverError(code, constraint))).toBe("final");
 });
 
 test("what a statement is refused with is final", () => {
-  expect(fateOf("connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))).toBe("final");
+  expect(fateOf("postgresql", "connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))).toBe(
+    "final",
+  );
 });
 
-const aborted = new AttemptError("committing", serverError("40001"));
-const overloaded = new AttemptError("connecting", serverError("53300"));
-const disconnected = new AttemptError("connecting", wireError("ECONNREFUSED"));
-const ambiguous = new AttemptError("committing", wireError("ECONNRESET"));
+const aborted = new AttemptError("postgresql", "committing", serverError("40001"));
+const overloaded = new AttemptError("postgresql", "connecting", serverError("53300"));
+const disconnected = new AttemptError("postgresql", "connecting", wireError("ECONNREFUSED"));
+const ambiguous = new AttemptError("postgresql", "committing", wireError("ECONNRESET"));
 
 /** Runs attempts that fail in this order, the last one for ever, on a clock that only waiting moves. */
 async function play(
@@ -192,7 +202,7 @@ test.each([
   ["no connection", [disconnected]],
   [
     "no place in the queue",
-    [new AttemptError("connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))],
+    [new AttemptError("postgresql", "connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))],
   ],
 ])("the outcome of an ambiguous attempt stays unknown after %s", async (_, then) => {
   const { outcome } = await play([ambiguous, ...then]);
@@ -202,7 +212,7 @@ test.each([
 
 test("a final error ends it at once, in the words of the domain", async () => {
   const { outcome, attempts } = await play([
-    new AttemptError("committing", serverError("23505", "users_email_key")),
+    new AttemptError("postgresql", "committing", serverError("23505", "users_email_key")),
   ]);
 
   expect(attempts).toBe(1);

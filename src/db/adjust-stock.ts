@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getProducts, productColumns, type Product } from "./inventory.ts";
@@ -88,7 +87,6 @@ export async function adjustStock(
   const outcomes = new Array<Outcome<Product> | undefined>(adjustments.length);
   expectDistinct(adjustments.map(({ id }) => id));
   const replayed: number[] = [];
-  let writer = db;
   for (let round = adjustments.map((_, n) => n); round.length > 0;) {
     const set = round.map((n) => adjustments[n]!);
     const values = [
@@ -99,8 +97,7 @@ export async function adjustStock(
       set.map((a) => a.fingerprint),
       onHandMax,
     ];
-    const rows = await writer.query(insertMovements, values, budget);
-    writer = afterWrite(db);
+    const rows = await db.query(insertMovements, values, budget);
     round = rows.flatMap((row) => (row.verdict === "contended" ? [row.n] : [])).toSorted((a, b) => a - b);
     for (const { n, onHandBefore, ...row } of rows) {
       if (row.verdict === "replayed") replayed.push(n);
@@ -109,7 +106,7 @@ export async function adjustStock(
         outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
     }
   }
-  if (replayed.length > 0) await answerReplays(writer, budget, adjustments, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(db, budget, adjustments, replayed, outcomes);
   return outcomes as Outcome<Product>[];
 }
 

@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, orderColumns, statusMachine, type Order, type OrderStatus } from "./orders.ts";
@@ -109,7 +108,7 @@ export async function changeStatuses(
     else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
     else if (row.id !== null) outcomes[n] = withoutVerdict(row);
   }
-  if (replayed.length > 0) await answerReplays(afterWrite(db), budget, changes, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(db, budget, changes, replayed, outcomes);
   return outcomes;
 }
 

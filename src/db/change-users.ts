@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { notFound, requestIdReused, staleEtag, userType } from "./outcome.ts";
@@ -66,7 +65,7 @@ export async function updateUser(
   const [row] = await db.query(updateOne, values, budget);
   const { verdict, fingerprint: known, ...user } = row!;
   if (!happened(verdict, known, change)) return user as User;
-  const [now] = await getUsers(afterWrite(db), budget, [userId]);
+  const [now] = await getUsers(db, budget, [userId]);
   if (now === undefined) throw notFound(userType, userId);
   return now;
 }

@@ -1,5 +1,7 @@
-import { DomainError } from "./errors.ts";
+import { createHoldings, type Holdings, type Needs } from "./holdings.ts";
+import { createPace, type Pace } from "./pace.ts";
 import type { Budget } from "./retry.ts";
+import { createWaiter, runSet, type Waiter } from "./waiters.ts";
 
 /** What a lane runs: one answer for each request, in their order. */
 export type SetOperation<Q, A> = (requests: readonly Q[], budget: Budget) => Promise<readonly A[]>;
@@ -8,6 +10,8 @@ export type SetOperation<Q, A> = (requests: readonly Q[], budget: Budget) => Pro
 export type LaneOptions<Q> = {
   /** Sets under way at once. */
   readonly sets: number;
+  /** Whether requests change something; default: they read. */
+  readonly writes?: boolean;
   /** Requests of one set. */
   readonly requestsMax: number;
   /**
@@ -27,22 +31,8 @@ export type LaneOptions<Q> = {
   readonly locksOf?: (request: Q) => readonly string[];
 };
 
-/** Far above what a set takes that nothing holds up, and far below what a caller would call an outage. */
-const slowMs = 100;
-
-type Waiter<Q, A> = {
-  readonly request: Q;
-  readonly budget: Budget;
-  readonly keys: readonly string[];
-  readonly locks: readonly string[];
-  readonly resolve: (answer: A) => void;
-  readonly reject: (error: unknown) => void;
-  /** Listens to the signal until there is an answer. */
-  readonly leave: () => void;
-  /** What is done when the caller leaves: he is out of the queue, and later out of his set. */
-  onLeave: (waiter: Waiter<Q, A>) => void;
-  left: boolean;
-};
+/** Requests under way at once that go alone, because what they were part of was late or failed. */
+const singlesMax = 4;
 
 /**
  * Turns an operation on sets into one for single requests. While nothing is under way a request leaves at
@@ -52,82 +42,121 @@ type Waiter<Q, A> = {
  * are, the more share a round trip.
  *
  * A caller keeps its own signal: when it leaves before its set does, its request is not sent; when all
- * callers of a set have left, the set is stopped. A set that fails for a reason which may lie in one request
- * is run again request by request, so that one cannot harm its neighbours. A set begins after each of its
- * requests has arrived: a read sees every write that was answered before it was asked.
+ * callers of a set have left, the set is stopped. A set begins after each of its requests has arrived: a read
+ * sees every write that was answered before it was asked.
+ *
+ * A set that is late stops counting, so that it holds up no others. One of writes is stopped, and its
+ * requests are sent one by one: what holds up one of them, such as a locked row, does not hold up the others,
+ * and a caller who has left does not find its request done later at another replica. So are those of a set
+ * that fails for a reason which may lie in one of them. While a request is late, others that need its locks
+ * go alone, too, and not in sets whose others they would hold up.
  */
 export function createLane<Q, A>(
   operation: SetOperation<Q, A>,
   options: LaneOptions<Q>,
 ): (request: Q, budget: Budget) => Promise<A> {
-  const { sets, keysOf = () => [], locksOf = () => [] } = options;
-  const queue = new Set<Waiter<Q, A>>();
-  const keysUnderWay = new Set<string>();
-  const locksUnderWay = new Set<string>();
-  let [setsUnderWay, requestsUnderWay, scheduled] = [0, 0, false];
+  const { sets, writes = false, keysOf = () => [], locksOf = () => [] } = options;
+  const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
+  const [inSets, alone] = [createRoom(sets), createRoom(singlesMax)];
+  const holdings = createHoldings();
+  let scheduled = false;
 
-  const leaveQueue = (waiter: Waiter<Q, A>): void => void queue.delete(waiter);
+  const onLeave = (waiter: Waiter<Q, A>): void => void (queue.delete(waiter) || singles.delete(waiter));
+  const sendAlone = (waiter: Waiter<Q, A>): void => {
+    queue.delete(waiter);
+    singles.add(waiter);
+    waiter.onLeave = onLeave;
+  };
 
   return (request, budget) =>
     new Promise<A>((resolve, reject) => {
       if (budget.signal.aborted) return reject(budget.signal.reason);
       const about = { request, budget, keys: keysOf(request), locks: locksOf(request) };
-      const waiter = createWaiter<Q, A>({ ...about, resolve, reject, onLeave: leaveQueue });
-      queue.add(waiter);
+      queue.add(createWaiter<Q, A>({ ...about, resolve, reject, onLeave }));
       schedule();
     });
 
   function schedule(): void {
-    if (scheduled || queue.size === 0 || setsUnderWay >= sets) return;
-    scheduled = true;
-    setImmediate(depart);
+    const mayDepart = (queue.size > 0 && inSets.hasPlace()) || (singles.size > 0 && alone.hasPlace());
+    if (!scheduled && mayDepart) setImmediate(depart);
+    scheduled ||= mayDepart;
   }
 
   function depart(): void {
     scheduled = false;
-    while (setsUnderWay < sets) {
-      const set = chooseSet(queue, options, keysUnderWay, locksUnderWay);
-      if (set.length === 0 || 2 * set.length * setsUnderWay < requestsUnderWay) return;
-      for (const waiter of set) {
-        queue.delete(waiter);
-        for (const key of waiter.keys) keysUnderWay.add(key);
-        for (const lock of waiter.locks) locksUnderWay.add(lock);
-      }
-      void send(set);
+    for (const waiter of queue) if (holdings.isHeldUp(waiter)) sendAlone(waiter);
+    while (inSets.hasPlace()) {
+      const set = chooseSet(queue, options, holdings);
+      if (set.length === 0 || !inSets.isWorth(set.length)) break;
+      for (const waiter of set) queue.delete(waiter);
+      void send(set, inSets);
+    }
+    for (const waiter of singles) {
+      if (!alone.hasPlace()) break;
+      if (waiter.keys.some(holdings.hasKey) || waiter.locks.some(holdings.hasLock)) continue;
+      singles.delete(waiter);
+      void send([waiter], alone);
     }
   }
 
-  /**
-   * Runs a set. One that is not back in time, because a row is locked or a connection dead, stops counting
-   * and gives up its locks, so that it holds up no one else.
-   */
-  async function send(set: readonly Waiter<Q, A>[]): Promise<void> {
-    let counted = true;
-    const discount = (): void => {
-      if (counted) {
-        setsUnderWay--;
-        requestsUnderWay -= set.length;
-        for (const lock of set.flatMap(({ locks }) => locks)) locksUnderWay.delete(lock);
-      }
-      counted = false;
+  async function send(set: readonly Waiter<Q, A>[], room: Room): Promise<void> {
+    const needs = toNeeds(set);
+    let isHeldUp = false;
+    holdings.take(needs);
+    const leave = room.enter(set.length);
+    const onLate = (goesOn: boolean): void => {
+      leave();
+      isHeldUp = goesOn;
+      if (isHeldUp) holdings.holdUp(needs);
       schedule();
     };
-    setsUnderWay++;
-    requestsUnderWay += set.length;
-    const timer = setTimeout(discount, slowMs);
-    await runSet(operation, set);
-    clearTimeout(timer);
-    for (const { keys } of set) for (const key of keys) keysUnderWay.delete(key);
-    discount();
+    (await runSet(set, operation, { writes, pace: room.pace, onLate })).forEach(sendAlone);
+    holdings.release(needs, isHeldUp);
+    leave();
+    schedule();
   }
+}
+
+/** Places for what is under way: sets, or requests that go alone. */
+type Room = {
+  readonly pace: Pace;
+  hasPlace(): boolean;
+  /** Whether a set of so many requests is large enough to go beside those under way. */
+  isWorth(requests: number): boolean;
+  /** Takes a place for so many requests and returns what gives it back, once. */
+  enter(requests: number): () => void;
+};
+
+function createRoom(setsMax: number): Room {
+  let [sets, requestsUnderWay] = [0, 0];
+  return {
+    pace: createPace(),
+    hasPlace: () => sets < setsMax,
+    isWorth: (requests) => 2 * requests * sets >= requestsUnderWay,
+    enter(requests) {
+      let isIn = true;
+      sets++;
+      requestsUnderWay += requests;
+      return () => {
+        if (!isIn) return;
+        isIn = false;
+        sets--;
+        requestsUnderWay -= requests;
+      };
+    },
+  };
+}
+
+function toNeeds(set: readonly Needs[]): Needs {
+  const locks = set.flatMap((each) => each.locks);
+  return { keys: set.flatMap((each) => each.keys), locks: [...new Set(locks)] };
 }
 
 /** The first who may leave together, within bounds and without the keys and locks that are under way. */
 function chooseSet<Q, A>(
   queue: Iterable<Waiter<Q, A>>,
   { requestsMax, weigh = () => 1, weightMax = Infinity }: LaneOptions<Q>,
-  keysUnderWay: ReadonlySet<string>,
-  locksUnderWay: ReadonlySet<string>,
+  holdings: Holdings,
 ): Waiter<Q, A>[] {
   const set: Waiter<Q, A>[] = [];
   const keys = new Set<string>();
@@ -136,8 +165,8 @@ function chooseSet<Q, A>(
   let weight = 0;
   for (const waiter of queue) {
     if (set.length >= requestsMax) break;
-    if (waiter.keys.some((key) => keysUnderWay.has(key) || keys.has(key))) continue;
-    if (waiter.locks.some((lock) => locksUnderWay.has(lock) || awaited.has(lock))) {
+    if (waiter.keys.some((key) => holdings.hasKey(key) || keys.has(key))) continue;
+    if (waiter.locks.some((lock) => holdings.hasLock(lock) || awaited.has(lock))) {
       for (const lock of waiter.locks) awaited.add(lock);
       for (const key of waiter.keys) keys.add(key);
       continue;
@@ -148,51 +177,4 @@ function chooseSet<Q, A>(
     set.push(waiter);
   }
   return set;
-}
-
-async function runSet<Q, A>(operation: SetOperation<Q, A>, set: readonly Waiter<Q, A>[]): Promise<void> {
-  const [only] = set;
-  try {
-    const budget = set.length === 1 ? only!.budget : shareBudget(set);
-    const answers = await operation(
-      set.map(({ request }) => request),
-      budget,
-    );
-    set.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
-  } catch (error) {
-    if (set.length === 1 || error instanceof DomainError)
-      for (const waiter of set) settle(waiter).reject(error);
-    // The reason may lie in one of the requests.
-    else for (const waiter of set) if (!waiter.left) await runSet(operation, [waiter]);
-  }
-}
-
-/** A waiter who leaves, and is told so at once, when the signal aborts. */
-function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | "left">): Waiter<Q, A> {
-  const { signal } = about.budget;
-  const leave = (): void => {
-    waiter.left = true;
-    waiter.onLeave(waiter);
-    waiter.reject(signal.reason);
-  };
-  const waiter: Waiter<Q, A> = { ...about, leave, left: false };
-  signal.addEventListener("abort", leave, { once: true });
-  return waiter;
-}
-
-/** A waiter who is about to be answered and cannot leave any more. */
-function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
-  waiter.budget.signal.removeEventListener("abort", waiter.leave);
-  return waiter;
-}
-
-/** The budget of a set: it ends when the last of its callers has left, or would stop waiting. */
-function shareBudget<Q, A>(set: readonly Waiter<Q, A>[]): Budget {
-  const all = new AbortController();
-  let staying = set.length;
-  const onLeave = ({ budget }: Waiter<Q, A>): void => {
-    if (--staying === 0) all.abort(budget.signal.reason);
-  };
-  for (const waiter of set) waiter.onLeave = onLeave;
-  return { signal: all.signal, deadlineMs: Math.max(...set.map(({ budget }) => budget.deadlineMs)) };
 }

@@ -3,28 +3,50 @@ import { afterwards, DomainError, isUnanswered, outcomeUnknown } from "./errors.
 import type { Budget } from "./retry.ts";
 
 /**
- * Runs a write and makes its refusals final. A caller who left may be back with the same request id while the
- * statement of his first call is still on its way: were he refused now, it could happen after that. So before
- * a refusal is answered, what callers have left behind is waited for, as long as the budget allows, and the
- * write is run again; by its derived ids it then meets whatever became true.
+ * Runs a write and makes its answer final. `write` gets the database to work on: what fails on it after its
+ * first statement has run leaves the write in doubt and is told as that.
+ *
+ * Refusals are final, too. A caller who left may be back with the same request id while the statement of his
+ * first call is still on its way: were he refused now, it could happen after that. So before a refusal is
+ * answered, what callers have left behind is waited for, as long as the budget allows, and the write is run
+ * again; by its derived ids it then meets whatever became true.
  *
  * Each replica knows of its own callers only; docs/exactly-once.md says what that leaves open.
  */
-export async function conclusively<T>(db: Database, budget: Budget, write: () => Promise<T>): Promise<T> {
-  const first = await write().then(
+export async function conclusively<T>(
+  db: Database,
+  budget: Budget,
+  write: (db: Database) => Promise<T>,
+): Promise<T> {
+  const writer = createWriter(db);
+  const first = await write(writer).then(
     (value) => ({ value, refused: Array.isArray(value) && value.some(isRefusal) }),
     (error: unknown) => ({ error, refused: isRefusal(error) }),
   );
   const leftBehind = first.refused ? db.leftBehind() : undefined;
   if (leftBehind !== undefined) {
     await untilGone(leftBehind, budget.signal);
-    return write().catch((error: unknown) => {
-      // Of the first run some rows of a set are there, and the others are in doubt again.
-      throw afterwards(error);
-    });
+    return write(writer);
   }
   if ("error" in first) throw first.error;
   return first.value;
+}
+
+/** The database for one write, whose first statement may be the one that changes something. */
+function createWriter(db: Database): Database {
+  let hasRun = false;
+  return {
+    ...db,
+    async query(statement, values, budget) {
+      try {
+        const rows = await db.query(statement, values, budget);
+        hasRun = true;
+        return rows;
+      } catch (error) {
+        throw hasRun ? afterwards(error) : error;
+      }
+    },
+  };
 }
 
 /** What says that a call has not happened and will not; doubt says nothing. */
@@ -32,7 +54,7 @@ function isRefusal(outcome: unknown): boolean {
   return outcome instanceof DomainError && outcome.kind !== "outcome_unknown" && !isUnanswered(outcome);
 }
 
-/** Waits for what was left behind. Where that cannot be ended, nobody knows what will become of it. */
+/** Waits for what was left behind. Where that cannot be ended, its outcome is not known. */
 async function untilGone(leftBehind: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const left = Promise.withResolvers<never>();
   const leave = (): void => left.reject(signal.reason);

@@ -1,7 +1,8 @@
 import type pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
 import { createLender } from "./lender.ts";
-import { createPool, type Lease, type PoolStats, type Session } from "./pool.ts";
+import { tooSlow, toServerError } from "./errors.ts";
+import { createPool, statementMsMax, type Lease, type PoolStats, type Session } from "./pool.ts";
 import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
 import type { Statement } from "./statement.ts";
 import { toParameter } from "./values.ts";
@@ -32,6 +33,8 @@ export type Database = {
   transaction<T>(budget: Budget, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** See `Lender.leftBehind`. */
   leftBehind(): Promise<unknown> | undefined;
+  /** See `Pool.suspect`. */
+  suspect(isAway: boolean): void;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -60,6 +63,7 @@ export function createDatabase(
     transaction: (budget, work) =>
       attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal)),
     leftBehind,
+    suspect: (isAway) => pool.suspect(isAway),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
@@ -73,15 +77,17 @@ export function createDatabase(
     // The session of an attempt that may or may not have happened. It is ended before the next one begins: a
     // refusal then is final, because nothing can come true after it, and no lock that it holds is waited for.
     let unsettled: Session | undefined;
+    let isFirst = true;
     const attempt = async (): Promise<T> => {
       if (unsettled) await fence(budget, unsettled);
       unsettled = undefined;
-      return lend(
-        budget,
-        phase,
-        (lease) => use(lease, phase),
-        (session) => (unsettled = session),
-      );
+      const options = { onUnsettled: (session: Session) => void (unsettled = session), isFirst };
+      isFirst = false;
+      const start = (lease: Lease): Promise<T> => {
+        budget.throwIfStale?.();
+        return use(lease, phase);
+      };
+      return lend(budget, phase, start, options);
     };
     try {
       return await retrying(budget, attempt, { onRetry: observer.retried });
@@ -99,19 +105,25 @@ function phaseOf({ readsOnly }: Statement<unknown>): Phase {
 }
 
 async function run<Row>(
-  { client }: Lease,
+  { client, engine }: Lease,
   { name, text }: Statement<Row>,
   values: readonly unknown[],
   phase: Phase,
   signal: AbortSignal,
 ): Promise<Row[]> {
   signal.throwIfAborted();
+  const sinceMs = performance.now();
   try {
     const parameters = values.map(toParameter);
     const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: parameters });
     return rows;
   } catch (error) {
-    throw new AttemptError(phase, error);
+    // On PostgreSQL it has been undone.
+    const isTooSlow =
+      engine === "postgresql" &&
+      toServerError(error)?.code === "57014" &&
+      performance.now() - sinceMs >= statementMsMax;
+    throw new AttemptError(engine, phase, isTooSlow ? tooSlow(error) : error);
   }
 }
 
@@ -137,10 +149,10 @@ async function runTransaction<T>(
   return result;
 }
 
-async function control({ client }: Lease, command: string, phase: Phase): Promise<string> {
+async function control({ client, engine }: Lease, command: string, phase: Phase): Promise<string> {
   try {
     return (await client.query(command)).command;
   } catch (error) {
-    throw new AttemptError(phase, error);
+    throw new AttemptError(engine, phase, error);
   }
 }

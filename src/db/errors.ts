@@ -65,6 +65,17 @@ export function outcomeUnknown(cause: unknown): DomainError {
   );
 }
 
+/** The database cannot be reached, and has not been asked to change anything. */
+export function databaseAway(cause: unknown): DomainError {
+  return new DomainError(
+    "unavailable",
+    "DATABASE_UNAVAILABLE",
+    "the database cannot be reached now; nothing was changed",
+    { retryAfterMs: 1_000 },
+    cause,
+  );
+}
+
 /** The database has not been asked, or not to the end: the caller is to come again in any case. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
@@ -101,18 +112,16 @@ const constraints: Readonly<Record<string, DomainError>> = {
 
 /** What a refused statement means to the caller, or undefined if it means nothing to him. */
 export function toDomainError(error: unknown): DomainError | undefined {
+  if (error instanceof DomainError) return error;
   const server = toServerError(error);
   if (server?.constraint !== undefined && server.code.startsWith("23")) {
     const known = constraints[server.constraint];
     return known && new DomainError(known.kind, known.reason, known.message, known.facts, error);
   }
-  if (server?.code === "57014")
-    return new DomainError(
-      "deadline_exceeded",
-      "DEADLINE_EXCEEDED",
-      "the statement took too long",
-      {},
-      error,
-    );
   return undefined;
+}
+
+/** The database has stopped a statement that took longer than any may. */
+export function tooSlow(cause: unknown): DomainError {
+  return new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "the statement took too long", {}, cause);
 }

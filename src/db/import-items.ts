@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError, invalid } from "./errors.ts";
 import { notFound, orderType, productType, requestIdReused, type RowOutcome } from "./outcome.ts";
@@ -154,10 +153,8 @@ export async function importItems(
   drafts: readonly ItemDraft[],
 ): Promise<RowOutcome[]> {
   const outcomes = new Array<RowOutcome>(drafts.length).fill("inserted");
-  let writer = db;
   for (let round = drafts.map((_, n) => n); round.length > 0;) {
-    const rows = await writer.query(insertItems, insertValues(drafts, round), budget);
-    writer = afterWrite(db);
+    const rows = await db.query(insertItems, insertValues(drafts, round), budget);
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const { n, verdict, orderCurrency, status } of rows) {
       if (verdict === "existed") outcomes[n] = verdict;

@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import type { RowOutcome } from "./outcome.ts";
@@ -26,7 +25,7 @@ export async function importOrders(
     drafts,
     () => ({ isNew: true }),
     async (ids) => {
-      const stored = await afterWrite(db).query(selectFingerprints, [ids], budget);
+      const stored = await db.query(selectFingerprints, [ids], budget);
       return stored.map((order) => ({ ...order, isNew: false }));
     },
   );

@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import type { Cursor } from "./orders.ts";
 import { expectDistinct, requestIdReused, type Outcome } from "./outcome.ts";
@@ -98,7 +97,7 @@ export async function createProducts(
   const rows = await db.query(insertProducts, values, budget);
   const createTimes = new Map(rows.map((row) => [row.n, row.createTime]));
   const existing = drafts.filter((_, n) => (createTimes.get(n) ?? null) === null).map((draft) => draft.id);
-  const stored = existing.length === 0 ? [] : await getProducts(afterWrite(db), budget, existing);
+  const stored = existing.length === 0 ? [] : await getProducts(db, budget, existing);
   return drafts.map(({ id, name, onHand, fingerprint }, n) => {
     const createTime = createTimes.get(n) ?? null;
     if (createTime !== null) return { id, name, onHand, version: 1n, createTime, updateTime: createTime };

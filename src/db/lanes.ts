@@ -57,9 +57,10 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
     write: (db: Database, budget: Budget, requests: readonly Q[]) => Promise<readonly A[]>,
     { locksOf: toLocks = () => [], ...bounds }: Partial<LaneOptions<Q>> = {},
   ): Lane<Q, A> =>
-    createLane((requests, budget) => conclusively(db, budget, () => write(db, budget, requests)), {
+    createLane((requests, budget) => conclusively(db, budget, (writer) => write(writer, budget, requests)), {
       ...options,
       ...bounds,
+      writes: true,
       // Calls that leave alone meet at the database, as they would without lanes.
       locksOf: coalesce ? toLocks : () => [],
     });
@@ -89,8 +90,8 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
       weightMax: linesMax,
     }),
     changeStatus: writes(
-      async (_, budget, changes: readonly StatusChange[]) =>
-        (await changeStatuses(db, budget, changes, { atomic: false })) as Outcome<Order>[],
+      async (writer, budget, changes: readonly StatusChange[]) =>
+        (await changeStatuses(writer, budget, changes, { atomic: false })) as Outcome<Order>[],
       { keysOf: (change) => [change.orderId, change.idempotencyKey] },
     ),
     adjustStock: writes(adjustStock, {

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../config.ts";
 import { endSession } from "./fence.ts";
 import type { Lease, Pool, Session } from "./pool.ts";
-import { AttemptError, fateOf, retrying, type Budget, type Phase } from "./retry.ts";
+import { AttemptError, isStale, retrying, type Budget, type Phase } from "./retry.ts";
+import { toTimeoutMs } from "./timeouts.ts";
 
 /** Lends connections for one attempt each. */
 export type Lender = {
@@ -10,14 +11,8 @@ export type Lender = {
    * Runs `use` on a connection, which goes back to the pool when it has ended and not before, or is
    * destroyed. When the signal aborts it throws the signal's reason at once, and the server is asked to stop.
    * An attempt that is not answered in half of the time left is given up on, and judged by `phase`.
-   * `onUnsettled` is told the session of an attempt that may still come true, or hold locks.
    */
-  lend<T>(
-    budget: Budget,
-    phase: Phase,
-    use: (lease: Lease) => Promise<T>,
-    onUnsettled?: (session: Session) => void,
-  ): Promise<T>;
+  lend<T>(budget: Budget, phase: Phase, use: (lease: Lease) => Promise<T>, options?: LendOptions): Promise<T>;
   /** Ends a session on the server, see `endSession`. */
   fence(budget: Budget, session: Session): Promise<void>;
   /** Ends a session that its call leaves behind in doubt, in its own time. */
@@ -27,6 +22,13 @@ export type Lender = {
    * could not be brought about; undefined if nothing is left.
    */
   leftBehind(): Promise<unknown> | undefined;
+};
+
+type LendOptions = {
+  /** Told the session of an attempt that may still come true, or hold locks. */
+  readonly onUnsettled?: (session: Session) => void;
+  /** See `Pool.acquire`. */
+  readonly isFirst?: boolean;
 };
 
 /**
@@ -65,14 +67,15 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     budget: Budget,
     phase: Phase,
     use: (lease: Lease) => Promise<T>,
-    onUnsettled: (session: Session) => void = () => {},
+    { onUnsettled = () => {}, isFirst = false }: LendOptions = {},
   ): Promise<T> {
     const { signal } = budget;
-    const lease = await pool.acquire(budget).catch((error: unknown) => {
-      throw signal.aborted ? error : new AttemptError("connecting", error);
+    const lease = await pool.acquire(budget, isFirst).catch((error: unknown) => {
+      throw signal.aborted ? error : new AttemptError(engine, "connecting", error);
     });
     const abandoned = (used: Promise<unknown>): void => remember(stop(lease, phase, used));
-    return useOnce(lease, budget, phase, use, { abandoned, unsettled: onUnsettled });
+    const failed = ({ cause }: AttemptError): void => void (isStale(cause) && pool.renew());
+    return useOnce(lease, budget, phase, use, { abandoned, failed, unsettled: onUnsettled });
   }
 
   /**
@@ -113,7 +116,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
         await endSession(client, engine, session);
       } catch (error) {
         // Ending a session twice does no harm.
-        throw new AttemptError("executing", error);
+        throw new AttemptError(engine, "executing", error);
       }
     });
   }
@@ -123,6 +126,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
 type Ends = {
   /** The caller has left: whoever is told gives the connection back when what runs on it has ended. */
   readonly abandoned: (used: Promise<unknown>) => void;
+  readonly failed: (error: AttemptError) => void;
   readonly unsettled: (session: Session) => void;
 };
 
@@ -132,7 +136,7 @@ function useOnce<T>(
   budget: Budget,
   phase: Phase,
   use: (lease: Lease) => Promise<T>,
-  { abandoned, unsettled }: Ends,
+  { abandoned, failed, unsettled }: Ends,
 ): Promise<T> {
   const { signal } = budget;
   return new Promise<T>((resolve, reject) => {
@@ -145,6 +149,7 @@ function useOnce<T>(
       return true;
     };
     const fail = (error: unknown): void => {
+      if (error instanceof AttemptError) failed(error);
       const mustEnd = mayStillAct(error);
       if (mustEnd) unsettled(lease.session);
       // The session is ended before the next attempt: nobody else may have it then.
@@ -163,7 +168,7 @@ function useOnce<T>(
     const giveUp = (): void => {
       if (!end()) return;
       void lease.cancel();
-      fail(new AttemptError(phase, new Error("the database does not answer")));
+      fail(new AttemptError(lease.engine, phase, new Error("the database does not answer")));
     };
     const timer = setTimeout(giveUp, toAttemptMs(budget));
     const used = use(lease);
@@ -178,22 +183,26 @@ function useOnce<T>(
 
 /**
  * How long an attempt may go without an answer. A connection can be dead without a word, and half of the time
- * must be left to find out on another one. setTimeout takes no more than 2^31 - 1.
+ * must be left to find out on another one.
  */
 function toAttemptMs({ deadlineMs }: Budget): number {
-  return Math.min(Math.max((deadlineMs - Date.now()) / 2, attemptMsMin), 2 ** 31 - 1);
+  const leftMs = toTimeoutMs(deadlineMs);
+  return Math.min(Math.max(leftMs / 2, attemptMsMin), leftMs);
 }
 
 /** Whether the session of a failed attempt may still commit what it did, or hold the locks of it. */
 function mayStillAct(error: unknown): boolean {
   if (!(error instanceof AttemptError)) return false;
-  const fate = fateOf(error.phase, error.cause);
-  return fate === "ambiguous" || (error.phase === "inside" && fate === "disconnected");
+  const { fate, phase } = error;
+  return fate === "ambiguous" || (phase === "inside" && fate === "disconnected");
 }
 
-/** After an error that the server sent the connection goes on, unless the server says that it ends it. */
+/**
+ * After an error that the server sent the connection goes on, unless it is one that ends connections: a
+ * CockroachDB node that drains says that (57P01) with the severity of an error of the statement.
+ */
 function isSound(error: unknown): boolean {
   if (!(error instanceof AttemptError)) return true;
-  const { code, severity } = (error.cause ?? {}) as { code?: string; severity?: string };
-  return severity === "ERROR" && code !== "0A000" && code !== "26000" && code !== "25006";
+  const { severity } = (error.cause ?? {}) as { severity?: string };
+  return severity === "ERROR" && error.fate !== "disconnected" && error.fate !== "ambiguous";
 }

@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import { getOrders, type Order, type OrderItem } from "./orders.ts";
@@ -126,9 +125,7 @@ export function createOrders(
   budget: Budget,
   drafts: readonly OrderDraft[],
 ): Promise<Outcome<Order>[]> {
-  return placeOrders<Order>(db, budget, drafts, placed, (ids) =>
-    getOrders(afterWrite(db), budget, ids, true),
-  );
+  return placeOrders<Order>(db, budget, drafts, placed, (ids) => getOrders(db, budget, ids, true));
 }
 
 /** How a set of orders is answered: `toAnswer` those that were placed now, `find` those that were before. */
@@ -142,10 +139,8 @@ export async function placeOrders<T>(
   const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
   expectDistinct(drafts.map(({ id }) => id));
   const refusals = new Map<number, DomainError>();
-  let writer = db;
   for (let round = drafts.map((_, n) => n); round.length > 0;) {
-    const rows = await writer.query(insertOrders, insertValues(drafts, round), budget);
-    writer = afterWrite(db);
+    const rows = await db.query(insertOrders, insertValues(drafts, round), budget);
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const row of rows) {
       if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);

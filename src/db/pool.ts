@@ -3,6 +3,8 @@ import pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
 import { cancel } from "./cancel.ts";
 import { toClientConfig } from "./connection.ts";
+import { createConnector } from "./connector.ts";
+import { databaseAway, DomainError } from "./errors.ts";
 import { createQueue } from "./queue.ts";
 import type { Budget } from "./retry.ts";
 import { types } from "./values.ts";
@@ -19,8 +21,12 @@ export type Lease = {
   readonly session: Session;
   /** Asks the server to stop what the connection executes. */
   cancel(): Promise<void>;
-  /** Gives the connection back; destroys it if it is not sound or a transaction is open on it. */
+  /**
+   * Gives the connection back; destroys it if it is not sound or a transaction is open on it, with what was
+   * sent and has not left this machine yet.
+   */
   release(sound: boolean): void;
+  readonly engine: Engine;
 };
 
 /** The state of the pool: connections, and the calls that wait for one. */
@@ -41,26 +47,28 @@ export type PoolStats = {
 export type Pool = {
   /**
    * Waits for a connection as long as the queue and the budget allow. Throws as `Queue.enter`, or what
-   * failed.
+   * failed. While the database is suspected to be away, a call's first attempt gets a connection that has
+   * just answered, or DATABASE_UNAVAILABLE within a tenth of a second; those who have begun to wait for the
+   * database go on to.
    */
-  acquire(budget: Budget): Promise<Lease>;
+  acquire(budget: Budget, isFirst?: boolean): Promise<Lease>;
+  /** Says whether the database is suspected to be away. */
+  suspect(isAway: boolean): void;
+  /** Uses no connection any more that was made before now. */
+  renew(): void;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/**
- * A connection idle for longer is asked for a sign of life before it is used: a balancer may have dropped it.
- */
-const unverifiedMsMax = 10_000;
-/** A sound server answers within this; else the connection is destroyed and another one taken. */
-const verifyMsMax = 500;
+/** How long a call waits for a database that is known to be away: it may be back. */
+const awayMsMax = 100;
 /**
  * Connecting, TLS and authentication included; less than half of the default deadline, so that there is a
  * second try.
  */
 const connectMsMax = 2_000;
 /** Longer than any call may take: what ends a statement whose service died. */
-const statementMsMax = 120_000;
+export const statementMsMax = 120_000;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
 const idleInTransactionMsMax = 10_000;
 
@@ -68,42 +76,41 @@ const idleInTransactionMsMax = 10_000;
 export function createPool(connection: Connection, engine: Engine, limits: Config["pool"]): Pool {
   const queue = createQueue(limits.connsMax, limits.queueMax, limits.waitMsMax);
   const pool = openConnections(connection, engine, limits);
-  const usedAt = new WeakMap<pg.PoolClient, number>();
+  const connections = createConnector(pool);
+  let isSuspected = false;
   let acquired = 0;
   let waitedMs = 0;
 
-  async function connect(signal: AbortSignal): Promise<pg.PoolClient> {
-    for (;;) {
-      const client = await abandonable(pool.connect(), signal, (late) => late.release());
-      const idleMs = performance.now() - (usedAt.get(client) ?? performance.now());
-      if (idleMs < unverifiedMsMax || (await isAlive(client))) return client;
-      client.release(true);
+  async function lease(budget: Budget, verify: boolean): Promise<Lease> {
+    const leave = await queue.enter(budget);
+    try {
+      const client = await connections.connect(budget, verify);
+      return {
+        client,
+        engine,
+        session: toSession(client),
+        cancel: () => cancel(connection, client),
+        release(sound) {
+          connections.giveBack(client, sound);
+          leave();
+        },
+      };
+    } catch (error) {
+      leave();
+      throw error;
     }
   }
 
   return {
-    async acquire({ signal, deadlineMs }) {
+    async acquire(budget, isFirst = false) {
       const since = performance.now();
-      const leave = await queue.enter({ signal, deadlineMs });
-      try {
-        const client = await connect(signal);
-        acquired++;
-        waitedMs += performance.now() - since;
-        return {
-          client,
-          session: toSession(client),
-          cancel: () => cancel(connection, client),
-          release(sound) {
-            usedAt.set(client, performance.now());
-            client.release(!sound || client.getTransactionStatus() !== "I");
-            leave();
-          },
-        };
-      } catch (error) {
-        leave();
-        throw error;
-      }
+      const leased = await (isSuspected && isFirst ? atOnce(lease, budget) : lease(budget, false));
+      acquired++;
+      waitedMs += performance.now() - since;
+      return leased;
     },
+    suspect: (isAway) => void (isSuspected = isAway),
+    renew: connections.renew,
     stats: () => ({
       total: pool.totalCount,
       idle: pool.idleCount,
@@ -117,6 +124,20 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
       await pool.end();
     },
   };
+}
+
+/** A lease for the first attempt of a call whose database is probably away. */
+async function atOnce(
+  lease: (budget: Budget, verify: boolean) => Promise<Lease>,
+  { signal }: Budget,
+): Promise<Lease> {
+  const soon = AbortSignal.timeout(awayMsMax);
+  try {
+    const budget = { signal: AbortSignal.any([signal, soon]), deadlineMs: Date.now() + awayMsMax };
+    return await lease(budget, true);
+  } catch (error) {
+    throw signal.aborted || error instanceof DomainError ? error : databaseAway(error);
+  }
 }
 
 function openConnections(connection: Connection, engine: Engine, limits: Config["pool"]): pg.Pool {
@@ -173,30 +194,4 @@ function startupOptions(engine: Engine): string {
   return Object.entries(settings)
     .map(([name, value]) => `-c ${name}=${value}`)
     .join(" ");
-}
-
-async function isAlive(client: pg.PoolClient): Promise<boolean> {
-  const timeout = new Promise<false>((resolve) => setTimeout(resolve, verifyMsMax, false).unref());
-  const answer = client.query("select 1").then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([answer, timeout]);
-}
-
-/** Waits for a promise until the signal aborts; what comes too late is given to `onLate`. */
-async function abandonable<T>(
-  promise: Promise<T>,
-  signal: AbortSignal,
-  onLate: (value: T) => void,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const abandon = (): void => {
-      reject(signal.reason);
-      promise.then(onLate, () => {});
-    };
-    if (signal.aborted) return abandon();
-    signal.addEventListener("abort", abandon, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abandon));
-  });
 }

@@ -1,10 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { DomainError, outcomeUnknown, toDomainError, toServerError } from "./errors.ts";
+import type { Engine } from "../config.ts";
+import { databaseAway, DomainError, outcomeUnknown, toDomainError, toServerError } from "./errors.ts";
 
 /** How long a caller waits: what every use of the database is bounded by. A `Call` is one. */
 export type Budget = {
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
+  /**
+   * Throws where an attempt must not be sent any more as it is: it has the row of a caller who has left, and
+   * may be back at another replica.
+   */
+  readonly throwIfStale?: () => void;
   /** Attempts, where there is something better to do than the same again; `attemptsMax` otherwise. */
   readonly attemptsMax?: number;
 };
@@ -29,13 +35,15 @@ export type Fate =
   /** It did not happen and never will. */
   | "final";
 
-/** Why an attempt failed, with the phase it had reached. Thrown by attempts, understood by `retrying`. */
+/** Why an attempt failed, and what that means. Thrown by attempts, understood by `retrying`. */
 export class AttemptError extends Error {
   readonly phase: Phase;
+  readonly fate: Fate;
 
-  constructor(phase: Phase, cause: unknown) {
+  constructor(engine: Engine, phase: Phase, cause: unknown) {
     super("the attempt failed", { cause });
     this.phase = phase;
+    this.fate = fateOf(engine, phase, cause);
   }
 }
 
@@ -54,15 +62,25 @@ const racingConstraints = new Set([
 ]);
 
 const contention = new Set(["40001", "40P01", "CR000"]);
-const overload = new Set(["53200", "53300", "53400"]);
+/** 53100: the disk is full; the others: no memory, no connection, a limit. */
+const overload = new Set(["53000", "53100", "53200", "53300", "53400"]);
 /**
- * 0A000: a cached plan no longer fits its table. 26000: the server forgot a prepared statement. 25006: a
- * read-only node.
+ * What a new connection mends. 0A000: a cached plan no longer fits its table. 26000: the server forgot a
+ * prepared statement. Of a connection that is new they mean something else: 0A000 is also what CockroachDB
+ * says of all that it has not implemented.
  */
-const staleConnection = new Set(["0A000", "26000", "25006"]);
+const stalePlan = new Set(["0A000", "26000"]);
+/** A server that takes no writes: a standby, or a primary that has become one. */
+const readOnly = "25006";
+
+/** Whether a server's error concerns all connections that were made before it. */
+export function isStale(cause: unknown): boolean {
+  const code = toServerError(cause)?.code ?? "";
+  return stalePlan.has(code) || code === readOnly;
+}
 
 /** Judges a failed attempt by SQLSTATE and phase, never by the text of a message. */
-export function fateOf(phase: Phase, cause: unknown): Fate {
+export function fateOf(engine: Engine, phase: Phase, cause: unknown): Fate {
   if (cause instanceof DomainError) return "final";
   const server = toServerError(cause);
   // Not from the server: the connection broke, or was never made.
@@ -73,7 +91,10 @@ export function fateOf(phase: Phase, cause: unknown): Fate {
   if (overload.has(code)) return "overloaded";
   // A password or a database that is being changed: the next connection may be let in.
   if (phase === "connecting" && /^(28|3D)/.test(code)) return "disconnected";
-  if (staleConnection.has(code)) return "disconnected";
+  if (isStale(cause)) return "disconnected";
+  // Somebody else's cancellation: of our own the outcome is not asked for. CockroachDB says it of statements
+  // that may have been committed.
+  if (code === "57014") return engine === "cockroachdb" && phase === "committing" ? "ambiguous" : "aborted";
   // 25P03 and 25P04: the transaction was idle or open for too long, and the server has undone it.
   if (code === "25P03" || code === "25P04") return "disconnected";
   // 40003, 08007 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that
@@ -116,13 +137,16 @@ export async function retrying<T>(
   { now = Date.now, random = Math.random, sleep = interruptibleSleep, onRetry }: RetryOptions = {},
 ): Promise<T> {
   let ambiguous = false;
+  let renewed = false;
   for (let attempts = 1; ; attempts++) {
     try {
       return await attempt();
     } catch (error) {
       if (budget.signal.aborted) throw budget.signal.reason;
       if (!(error instanceof AttemptError)) throw error;
-      const fate = fateOf(error.phase, error.cause);
+      const isStalePlan = stalePlan.has(codeOf(error.cause));
+      const fate = isStalePlan && renewed ? "final" : error.fate;
+      renewed ||= isStalePlan;
       if (fate === "final") {
         const meaning = toDomainError(error.cause);
         // Who gets no connection has not asked, and what means nothing to the caller tells nothing of an
@@ -164,13 +188,15 @@ function gaveUp(fate: Fate, ambiguous: boolean, cause: unknown): DomainError {
       { retryAfterMs: 100 },
       cause,
     );
-  return new DomainError(
-    "unavailable",
-    "DATABASE_UNAVAILABLE",
-    "the database cannot be reached now; nothing was changed",
-    { retryAfterMs: 1_000 },
-    cause,
-  );
+  if (codeOf(cause) === readOnly)
+    return new DomainError(
+      "unavailable",
+      "DATABASE_READ_ONLY",
+      "the database takes no writes now; nothing was changed",
+      { retryAfterMs: 1_000 },
+      cause,
+    );
+  return databaseAway(cause);
 }
 
 function codeOf(cause: unknown): string {

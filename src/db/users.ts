@@ -1,4 +1,3 @@
-import { afterWrite } from "./after-write.ts";
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
 import type { Cursor } from "./orders.ts";
@@ -119,7 +118,7 @@ export async function createUsers(
     if (conflicting.length === 0) break;
     const ids = conflicting.map(([, draft]) => draft.id);
     const emails = conflicting.map(([, draft]) => draft.email);
-    const rivals = await afterWrite(db).query(selectRivals, [ids, emails], budget);
+    const rivals = await db.query(selectRivals, [ids, emails], budget);
     for (const [n, draft] of conflicting) {
       const same = rivals.find((user) => user.id === draft.id);
       if (same)

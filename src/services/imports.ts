@@ -57,7 +57,7 @@ export function importService(
     },
     weigh: ({ items }) => items.length,
     locksOf,
-    write: (budget, rows) => writeRows(database, budget, () => importOrders(database, budget, rows)),
+    write: (budget, rows) => writeRows(database, budget, (writer) => importOrders(writer, budget, rows)),
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
     chunkMax: itemsMax,
@@ -67,7 +67,7 @@ export function importService(
     },
     weigh: () => 1,
     locksOf: ({ orderId }) => [orderId],
-    write: (budget, rows) => writeRows(database, budget, () => importItems(database, budget, rows)),
+    write: (budget, rows) => writeRows(database, budget, (writer) => importItems(writer, budget, rows)),
   });
 
   return {
@@ -108,11 +108,11 @@ type Rows<Draft> = Iterable<Draft | Error> | undefined;
 function writeRows(
   database: Database,
   budget: Budget,
-  write: () => Promise<RowOutcome[]>,
+  write: (db: Database) => Promise<RowOutcome[]>,
 ): Promise<RowOutcome[]> {
   let before: readonly RowOutcome[] = [];
-  return conclusively(database, budget, async () => {
-    const outcomes = await write();
+  return conclusively(database, budget, async (writer) => {
+    const outcomes = await write(writer);
     const merged = outcomes.map((outcome, n) =>
       outcome === "existed" && before[n] === "inserted" ? "inserted" : outcome,
     );

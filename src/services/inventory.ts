@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
+import { conclusively } from "../db/conclusive.ts";
 import type { Database } from "../db/database.ts";
 import { deriveId, fingerprint } from "../db/identity.ts";
 import * as db from "../db/inventory.ts";
@@ -24,7 +25,10 @@ export function inventoryService(
         name,
         onHand: request.onHand,
       };
-      return { product: toMessage(expectOne(await db.createProducts(database, call, [draft]))) };
+      const outcomes = await conclusively(database, call, (writer) =>
+        db.createProducts(writer, call, [draft]),
+      );
+      return { product: toMessage(expectOne(outcomes)) };
     },
 
     async getProduct(request, call) {

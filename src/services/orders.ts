@@ -74,8 +74,8 @@ export function orderService(
         fingerprint: all,
       }));
       expectDistinct(changes);
-      const outcomes = await conclusively(database, call, () =>
-        changeStatuses(database, call, changes, { atomic: true }),
+      const outcomes = await conclusively(database, call, (writer) =>
+        changeStatuses(writer, call, changes, { atomic: true }),
       );
       return { orders: expectAll(outcomes).map(toMessage) };
     },

@@ -64,7 +64,7 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
         email,
         name,
       };
-      const user = await conclusively(database, call, () => updateUser(database, call, change));
+      const user = await conclusively(database, call, (writer) => updateUser(writer, call, change));
       return { user: toMessage(user) };
     },
 
@@ -77,7 +77,7 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
         version: toVersion(request.etag),
         force: request.force,
       };
-      await conclusively(database, call, () => deleteUser(database, call, change));
+      await conclusively(database, call, (writer) => deleteUser(writer, call, change));
       return {};
     },
 

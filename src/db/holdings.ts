@@ -1,0 +1,55 @@
+/** What requests need for themselves while they are under way. */
+export type Needs = { readonly keys: readonly string[]; readonly locks: readonly string[] };
+
+/** What the requests under way hold, by which others are held back. */
+export type Holdings = {
+  take(needs: Needs): void;
+  /** Others may ask for the locks again, one by one: whether the database holds them up as well shows. */
+  holdUp(needs: Needs): void;
+  release(needs: Needs, wasHeldUp: boolean): void;
+  hasKey(key: string): boolean;
+  /** Whether a lock is not to be had now. */
+  hasLock(lock: string): boolean;
+  /** Whether something that needs one of these locks is held up in the database. */
+  isHeldUp(needs: Needs): boolean;
+};
+
+/**
+ * What may be held up for one lock at once. If a row is locked in the database, the next request for it is
+ * held up as well, and each takes a connection; if only a connection broke, the next one succeeds.
+ */
+const heldUpMax = 2;
+
+/** Keeps account of what a lane has under way. */
+export function createHoldings(): Holdings {
+  const keys = new Set<string>();
+  const locks = new Set<string>();
+  const heldUp = new Map<string, number>();
+  const count = (lock: string, change: 1 | -1): void => {
+    const now = (heldUp.get(lock) ?? 0) + change;
+    if (now === 0) heldUp.delete(lock);
+    else heldUp.set(lock, now);
+  };
+  return {
+    take(needs) {
+      for (const key of needs.keys) keys.add(key);
+      for (const lock of needs.locks) locks.add(lock);
+    },
+    holdUp(needs) {
+      for (const lock of needs.locks) {
+        locks.delete(lock);
+        count(lock, 1);
+      }
+    },
+    release(needs, wasHeldUp) {
+      for (const key of needs.keys) keys.delete(key);
+      for (const lock of needs.locks) {
+        if (wasHeldUp) count(lock, -1);
+        else locks.delete(lock);
+      }
+    },
+    hasKey: (key) => keys.has(key),
+    hasLock: (lock) => locks.has(lock) || (heldUp.get(lock) ?? 0) >= heldUpMax,
+    isHeldUp: (needs) => heldUp.size > 0 && needs.locks.some((lock) => heldUp.has(lock)),
+  };
+}

@@ -1,11 +1,11 @@
-import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
+import { redactedConfig, type Address, type Config, type Connection } from "./config.ts";
 import { readVersion, type ServerVersion } from "./db/connection.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
 import { createLanes, type Lanes } from "./db/lanes.ts";
 import { migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
-import { createReadinessCheck } from "./db/readiness.ts";
+import { createReadiness, type Readiness } from "./db/readiness.ts";
 import { getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
@@ -70,11 +70,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const { engine } = version;
   await migrate(connection, { engine, log: (line) => telemetry.logger.info(line) });
 
-  const observer = observeRetries(telemetry);
+  const readiness = starting.use(await createReadiness(connection, engine, migrationsDirectory));
+  const observer = observeRetries(telemetry, readiness);
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
   const health = createHealth(services.map((service) => service.typeName));
-  starting.use(await watchReadiness(db, engine, health));
+  starting.use(await watchReadiness(readiness, db, health));
 
   const pages = createPages(await getSecret(db, startBudget(), "page_tokens"));
   const lanes = createLanes(db, config.calls.coalesce);
@@ -90,10 +91,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const { methods } = pipeline;
   const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
   const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
-  const { readiness } = health;
-  const admin = starting.use(
-    await startAdminDoor({ address: config.adminAddr, readiness, scrape: telemetry.scrape }),
-  );
+  const probes = { readiness: health.readiness, scrape: telemetry.scrape };
+  const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));
 
   const running = starting.move();
   const stop = async (): Promise<boolean> => {
@@ -151,14 +150,14 @@ async function openEngine(
 const readyMs = 2_000;
 const unreadyMs = 250;
 
-/** Keeps health in step with the database. Resolves after the first look. */
-async function watchReadiness(db: Database, engine: Engine, health: Health): Promise<Disposable> {
-  const check = await createReadinessCheck(db, migrationsDirectory, engine);
+/** Keeps health in step with the database, and tells the calls. Resolves after the first look. */
+async function watchReadiness(readiness: Readiness, db: Database, health: Health): Promise<Disposable> {
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
   const look = async (): Promise<void> => {
-    const problem = await check();
-    health.set(problem === undefined, problem);
+    const problem = await readiness.check();
+    health.set(problem === undefined, problem?.reason);
+    db.suspect(problem?.isAway === true);
     if (!disposed) timer = setTimeout(() => void look(), problem === undefined ? readyMs : unreadyMs);
   };
   await look();
@@ -170,9 +169,14 @@ async function watchReadiness(db: Database, engine: Engine, health: Health): Pro
   };
 }
 
-function observeRetries(telemetry: Telemetry): DatabaseObserver {
+function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
   const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
-  return { retried: (fate, code) => count(`${fate}:${code}`) };
+  return {
+    retried(fate, code) {
+      count(`${fate}:${code}`);
+      readiness.note(code);
+    },
+  };
 }
 
 function logReload({ logger }: Telemetry, error: Error | undefined): void {

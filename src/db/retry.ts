@@ -116,6 +116,11 @@ export type RetryOptions = {
 /** Attempts of one call. With the waits below they take some four seconds, most of the default deadline. */
 export const attemptsMax = 64;
 /**
+ * Attempts that end with what no waiting of a call mends. Behind the name of a server that takes no writes
+ * there may be another one within half a second; a disk is not cleared up so soon.
+ */
+const patience: Readonly<Record<string, number>> = { [readOnly]: 10, "53100": 3 };
+/**
  * The first wait is up to 2 ms, about what a conflicting statement needs to finish; each next one up to twice
  * that.
  */
@@ -160,7 +165,8 @@ export async function retrying<T>(
         fate === "overloaded" ? overloadedMsMax : Math.min(backoffMsMax, backoffMsBase * 2 ** (attempts - 1));
       const waitMs = random() * ceiling;
       // Doubt is resolved by the same again, and by nothing else.
-      const enough = ambiguous ? attemptsMax : (budget.attemptsMax ?? attemptsMax);
+      const sensible = patience[codeOf(error.cause)] ?? attemptsMax;
+      const enough = ambiguous ? attemptsMax : Math.min(budget.attemptsMax ?? attemptsMax, sensible);
       if (attempts >= enough || now() + waitMs >= budget.deadlineMs)
         throw gaveUp(fate, ambiguous, error.cause);
       onRetry?.(fate, codeOf(error.cause));

@@ -165,6 +165,23 @@ test("a connection that breaks silently under a call is not used again", async (
   expect(next).toEqual([{ one: 1 }]);
 });
 
+test("a write does not go out on a connection whose node drains, and is not in doubt", async () => {
+  const proxy = await openProxy(connection);
+  const db = openDatabase(proxy.connection);
+  const touch = statement<never>("test.touch", "update secrets set value = value where name = $1::text");
+  const seen: string[] = [];
+  proxy.decide = ({ statement: name }) => {
+    seen.push(name);
+    return name === "test.ask" ? { kind: "drain" } : undefined;
+  };
+
+  const drained = await reasonOf(db.query(ask, [], { ...budget(), attemptsMax: 1 }));
+  await db.query(touch, ["page_tokens"], budget());
+
+  expect(drained).toMatchObject({ reason: "DATABASE_UNAVAILABLE" });
+  expect(seen).toEqual(["test.ask", "test.touch"]);
+});
+
 test.each([
   ["refuse", { kind: "unavailable", reason: "DATABASE_UNAVAILABLE" }],
   ["too_many_connections", { kind: "exhausted", reason: "DATABASE_OVERLOADED" }],

@@ -25,6 +25,10 @@ export type Fault =
   | { readonly kind: "orphan" }
   /** From now on nothing passes, in either direction; each side believes that the other one is there. */
   | { readonly kind: "half_open" }
+  /** It waits in the network, and arrives then unless the sender has taken it back by a reset. */
+  | { readonly kind: "stall"; readonly until: Promise<unknown> }
+  /** The server never hears of it; a node that drains says so, and closes the connection a little later. */
+  | { readonly kind: "drain" }
   /** It takes longer. */
   | { readonly kind: "delay"; readonly ms: number };
 
@@ -51,6 +55,9 @@ export type LinkOptions = {
   /** Whether each byte goes alone. */
   readonly isSliced: () => boolean;
 };
+
+/** How long a node that drains keeps a connection after it has said so. */
+const drainMs = 60;
 
 const nothing = (): boolean => false;
 const everything = (): boolean => true;
@@ -148,6 +155,14 @@ async function carry(link: Link, messages: readonly Message[]): Promise<void> {
     case "delay":
       await wait(fault.ms);
       return converse(link, bytes);
+    case "stall":
+      link.passes = nothing;
+      await fault.until;
+      return link.client.errored ? cut(link) : converse(link, bytes);
+    case "drain":
+      await write(link, link.client, wire.errorResponse("ERROR", "57P01"));
+      await wait(drainMs);
+      return cut(link);
     case "cut_before":
       return cut(link);
     case "drop_answer":

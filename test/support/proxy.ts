@@ -14,6 +14,8 @@ export type Exchange = {
   readonly statement: string;
 };
 
+type Refusal = "refuse" | "silence" | "too_many_connections";
+
 /** A PostgreSQL server as seen through a bad network. Cancellations pass. Disposal ends all connections. */
 export type Proxy = AsyncDisposable & {
   /** To the server, through the proxy. */
@@ -24,8 +26,8 @@ export type Proxy = AsyncDisposable & {
   decide: (exchange: Exchange) => Fault | undefined;
   /** Where new connections lead. May be replaced at any time, as by a server that comes back elsewhere. */
   upstream: Connection;
-  /** Whether new connections are reset, or told that there are too many; undefined ends it. */
-  refuse(mode: "refuse" | "too_many_connections" | undefined): void;
+  /** Whether new connections are reset, get no answer, or are told that there are too many. */
+  refuse(mode: Refusal | undefined): void;
   /** Ends the connections that are idle, as an administrator's command would (57P01). */
   endIdle(): void;
   /** Whether each byte comes alone. */
@@ -50,7 +52,7 @@ export async function startProxy(
   const links = new Set<Link>();
   const sockets = new Set<Socket>();
   const injected = new Map<string, number>();
-  let refusal: "refuse" | "too_many_connections" | undefined;
+  let refusal: Refusal | undefined;
   let sliced = false;
   let connections = 0;
 
@@ -69,6 +71,7 @@ export async function startProxy(
   };
   const accept = async (client: Socket): Promise<void> => {
     if (refusal === "refuse") return reset(client);
+    if (refusal === "silence") return void own(client).resume();
     const requests = readMessages(own(client), "client");
     const { value: greeting } = await requests.next();
     if (!greeting) return void client.destroy();

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { DomainError } from "../src/db/errors.ts";
 import { createTestLane, patient, settle } from "./support/lanes.ts";
 
@@ -36,6 +36,81 @@ test("a set is stopped when all its callers have left, and not before", async ()
   expect([before, signal.aborted]).toEqual([false, true]);
   await expect(answers[0]).rejects.toThrow("gone");
   await expect(answers[1]).rejects.toThrow("gone too");
+});
+
+test("a set of writes that is late is stopped, and its requests are sent one by one", async () => {
+  const { departed, ask } = createTestLane({ writes: true });
+  const answers = [2, 3, 4].map((request) => ask(request));
+  await settle();
+
+  await vi.waitUntil(() => departed[0]!.budget.signal.aborted);
+  departed[0]!.fail(departed[0]!.budget.signal.reason);
+  await settle();
+  const alone = departed.slice(1);
+  alone.forEach((set) => set.answer());
+
+  expect(await Promise.all(answers)).toEqual(["answer 2", "answer 3", "answer 4"]);
+  expect(alone.map(({ requests }) => requests)).toEqual([[2], [3], [4]]);
+});
+
+test("no attempt of a set of writes begins when a caller has left it, who is not sent again", async () => {
+  const { departed, ask } = createTestLane({ writes: true });
+  const leaver = new AbortController();
+  const answers = Promise.allSettled([ask(2, patient(leaver.signal)), ask(3)]);
+  await settle();
+  const [set] = departed;
+
+  set!.budget.throwIfStale!();
+  leaver.abort("gone");
+  const stale = (): void => set!.budget.throwIfStale!();
+  expect(stale).toThrow("the set was split");
+  set!.fail(set!.budget.signal.reason);
+  await settle();
+  departed[1]!.answer();
+
+  expect(await answers).toEqual([
+    { status: "rejected", reason: "gone" },
+    { status: "fulfilled", value: "answer 3" },
+  ]);
+  expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [3]]);
+});
+
+test("a request that was in a set which was stopped stays in doubt until it is answered", async () => {
+  const { departed, ask } = createTestLane({ writes: true });
+  const answers = Promise.allSettled([ask(2), ask(3)]);
+  await settle();
+  await vi.waitUntil(() => departed[0]!.budget.signal.aborted);
+  departed[0]!.fail(departed[0]!.budget.signal.reason);
+  await settle();
+
+  departed[1]!.fail(new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away"));
+  departed[2]!.fail(new DomainError("not_found", "USER_NOT_FOUND", "no user"));
+
+  expect(await answers).toMatchObject([
+    { reason: { reason: "COMMIT_OUTCOME_UNKNOWN" } },
+    { reason: { reason: "USER_NOT_FOUND" } },
+  ]);
+});
+
+test("while a request is late, those that need its locks go alone, two at a time, and the others do not wait", async () => {
+  const locksOf = (request: number): string[] => [`${request % 10}`];
+  const { departed, ask } = createTestLane({ writes: true, sets: 2, locksOf });
+  const answers = [ask(1)];
+  await settle();
+  const late = () => departed.filter(({ requests }) => requests[0]! % 10 === 1).length;
+
+  answers.push(...[11, 21, 31, 2, 12, 3].map((request) => ask(request)));
+  await vi.waitUntil(() => late() === 2);
+  await settle();
+  const before = departed.map(({ requests }) => requests);
+  for (let n = 0; n < departed.length; n++) {
+    departed[n]!.answer();
+    await settle();
+  }
+  await Promise.all(answers);
+
+  expect(new Set(before.map(String))).toEqual(new Set(["1", "11", "2,12,3"]));
+  expect(departed.map(({ requests }) => requests).slice(3)).toEqual([[21], [31]]);
 });
 
 test("the deadline of a set is the latest of its callers'", async () => {

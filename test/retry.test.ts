@@ -61,6 +61,12 @@ test.each(Object.entries(fates))("SQLSTATE %s is %s", (code, [before, at]) => {
   ]);
 });
 
+test("a cancelled statement of CockroachDB may have been committed", () => {
+  const seen = phases.map((phase) => fateOf("cockroachdb", phase, serverError("57014")));
+
+  expect(seen).toEqual(["aborted", "aborted", "aborted", "ambiguous"]);
+});
+
 test.each(["ECONNRESET", "EPIPE", "ECONNREFUSED", "ETIMEDOUT", undefined])(
   "errno %s is ambiguous at commit only",
   (code) => {
@@ -208,6 +214,26 @@ test.each([
   const { outcome } = await play([ambiguous, ...then]);
 
   expect(outcome).toMatchObject({ kind: "outcome_unknown", reason: "COMMIT_OUTCOME_UNKNOWN" });
+});
+
+test.each([
+  ["a server that takes no writes", "25006", "DATABASE_READ_ONLY", 10],
+  ["a full disk", "53100", "DATABASE_OVERLOADED", 3],
+])("%s is not asked for as long as the deadline allows", async (_, code, reason, count) => {
+  const { outcome, attempts } = await play([new AttemptError("postgresql", "committing", serverError(code))]);
+
+  expect(outcome).toMatchObject({ reason });
+  expect(attempts).toBe(count);
+});
+
+test.each(["0A000", "26000"])("%s is mended by one new connection, or not at all", async (code) => {
+  const stale = new AttemptError("postgresql", "committing", serverError(code));
+
+  const mended = await play([stale, aborted, "done"]);
+  const failed = play([stale, aborted, stale]);
+
+  expect(mended.outcome).toBe("done");
+  await expect(failed).resolves.toMatchObject({ attempts: 3 });
 });
 
 test("a final error ends it at once, in the words of the domain", async () => {

@@ -1,38 +1,74 @@
-import { SingleBar } from "cli-progress";
 import type { State } from "./resume.ts";
 
 /** Says how far an import is. */
 export type Progress = {
-  readonly update: (state: State, bytesRead: number) => void;
+  readonly update: (state: State) => void;
   readonly stop: () => void;
 };
 
-// Elsewhere than on a terminal: often enough to see that it goes on, seldom enough for a log.
-const linesMs = 5_000;
+/** Where progress is written: of process.stderr, what is needed. */
+export type Output = Pick<NodeJS.WriteStream, "write"> & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+};
 
-/** A bar on a terminal, a line every few seconds elsewhere. `bytes` is the size of the input, if known. */
-export function startProgress(bytes: number | undefined, output: NodeJS.WriteStream): Progress {
-  const counts = "{rows} rows, {rate}/s, {refused} refused";
-  const bar = new SingleBar({
-    format: bytes === undefined ? counts : `{bar} {percentage}% · ${counts} · {eta_formatted} left`,
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-    stream: output,
-    noTTYOutput: true,
-    notTTYSchedule: linesMs,
-    hideCursor: true,
-    etaBuffer: 100,
-  });
+// On a terminal as often as an eye can follow; elsewhere often enough to see that it goes on, and seldom enough
+// for a log.
+const [liveMs, lineMs] = [100, 5_000];
+const barWidth = 30;
+
+/**
+ * Progress in one line that is written anew on a terminal, and in lines elsewhere. There are no control
+ * sequences in it, so that nothing is to be undone however the import ends. `bytes` is the size of the input, if
+ * it is known.
+ */
+export function startProgress(
+  bytes: number | undefined,
+  initial: State,
+  output: Output,
+  term = process.env["TERM"],
+): Progress {
+  const isLive = output.isTTY === true && term !== "dumb";
   const startMs = performance.now();
-  let first: number | undefined;
-  bar.start(bytes ?? 0, 0, { rows: 0, rate: 0, refused: 0 });
-  return {
-    update({ nextIndex, refused }, bytesRead) {
-      first ??= nextIndex;
-      const seconds = (performance.now() - startMs) / 1_000;
-      const rate = Math.round((nextIndex - first) / seconds);
-      bar.update(bytesRead, { rows: nextIndex, rate, refused });
-    },
-    stop: () => bar.stop(),
+  let [text, shown] = ["", ""];
+
+  const update = ({ nextIndex, refused, checkpoint }: State): void => {
+    const seconds = (performance.now() - startMs) / 1_000;
+    const rate = Math.round((nextIndex - initial.nextIndex) / Math.max(seconds, 0.001));
+    const counts = `${nextIndex} rows, ${rate}/s, ${refused} refused`;
+    const bytesRead = checkpoint?.bytes ?? 0;
+    if (bytes === undefined) text = counts;
+    else {
+      // A file may grow while it is read.
+      const part = bytesRead < bytes ? bytesRead / bytes : 1;
+      const left = ((bytes - bytesRead) / (bytesRead - (initial.checkpoint?.bytes ?? 0))) * seconds;
+      const bar = isLive ? `${"█".repeat(part * barWidth).padEnd(barWidth, "░")} ` : "";
+      const rest = left > 0 && left < Infinity ? ` · ${toTime(left)} left` : "";
+      text = `${bar}${Math.floor(part * 100)}% · ${counts}${rest}`;
+    }
   };
+  const show = (): void => {
+    // A line that wraps could not be written over.
+    const line = isLive ? text.slice(0, (output.columns ?? 80) - 1) : text;
+    if (line === shown) return;
+    output.write(isLive ? `\r${line.padEnd(shown.length)}` : `${line}\n`);
+    shown = line;
+  };
+
+  update(initial);
+  const timer = setInterval(show, isLive ? liveMs : lineMs);
+  return {
+    update,
+    stop() {
+      clearInterval(timer);
+      show();
+      if (isLive) output.write("\n");
+    },
+  };
+}
+
+function toTime(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole}s`;
+  return whole < 3_600 ? `${Math.ceil(whole / 60)}min` : `${(whole / 3_600).toFixed(1)}h`;
 }

@@ -1,3 +1,4 @@
+import type { State } from "./resume.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /**
@@ -8,19 +9,22 @@ import type { Row, Rows } from "./rows.ts";
 export type Queue<Message> = {
   /** The index of the first row that was not answered. */
   readonly nextIndex: number;
+  /** Whether all rows that were read are answered. */
+  readonly isEmpty: boolean;
+  /** Waits until there is a row to send, and returns whether there will be one. Throws what reading fails with. */
+  hasRows(): Promise<boolean>;
   /** All rows from the first that was not answered, some at a time, as the input has them. */
   sendAll(): AsyncGenerator<readonly Row<Message>[]>;
   /** Forgets the rows up to an index and returns them. */
   acknowledge(lastIndex: number): readonly Row<Message>[];
 };
 
-/** A queue behind the rows of an input, the first `skipped` of which were answered before. */
+/** A queue behind the rows of an input, the first of which were answered before. */
 export function createQueue<Message>(
-  rows: Rows<Message>,
-  skipped: number,
+  input: Rows<Message>,
+  { nextIndex: skipped, checkpoint }: Pick<State, "nextIndex" | "checkpoint">,
   { bytesMax }: { readonly bytesMax: number },
 ): Queue<Message> {
-  const input = rows[Symbol.asyncIterator]();
   let open: Row<Message>[] = [];
   let nextIndex = skipped;
   let left = skipped;
@@ -28,19 +32,34 @@ export function createQueue<Message>(
   let reading: Promise<void> | undefined;
 
   async function read(): Promise<void> {
-    const { done, value } = await input.next();
-    reading = undefined;
-    if (done) isAtEnd = true;
-    else {
-      const fresh = value.slice(left);
-      left -= value.length - fresh.length;
-      open = [...open, ...fresh];
+    const { done, value = [] } = await input.next();
+    if (left > 0 && (done || value.length >= left)) {
+      const last = value[left - 1]?.end;
+      const isSame = checkpoint === undefined || last?.crc32 === checkpoint.crc32;
+      if (last === undefined || !isSame) throw new Error("the rows that were imported have changed since");
     }
+    const fresh = value.slice(left);
+    left -= value.length - fresh.length;
+    open = [...open, ...fresh];
+    isAtEnd = done === true;
+    // After a failure it stays: what follows it must not be taken for the end of the input.
+    reading = undefined;
   }
+  // One reading at a time: what a stream that broke has begun to read is for the next one.
+  const readOn = (): Promise<void> => (reading ??= read());
 
   return {
     get nextIndex() {
       return nextIndex;
+    },
+    get isEmpty() {
+      return open.length === 0;
+    },
+    async hasRows() {
+      for (;;) {
+        if (open.length > 0 || isAtEnd) return open.length > 0;
+        await readOn();
+      }
     },
     async *sendAll() {
       for (let cursor = nextIndex; ;) {
@@ -48,8 +67,7 @@ export function createQueue<Message>(
         cursor += fresh.length;
         if (fresh.length > 0) yield fresh;
         else if (isAtEnd) return;
-        // One reading at a time: what a stream that broke has begun to read is for the next one.
-        else await (reading ??= read());
+        else await readOn();
       }
     },
     acknowledge(lastIndex) {
@@ -64,6 +82,6 @@ export function createQueue<Message>(
 /** The first rows, at least one, of so many bytes of the input. */
 function takeBytes<Message>(rows: readonly Row<Message>[], bytesMax: number): readonly Row<Message>[] {
   const [first] = rows;
-  const end = rows.findIndex(({ bytesRead }) => bytesRead - first!.bytesRead > bytesMax);
+  const end = rows.findIndex((row) => row.end.bytes - first!.end.bytes > bytesMax);
   return end === -1 ? rows : rows.slice(0, end);
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
+import type { Checkpoint } from "./lines.ts";
 
 /** How far an import is. */
 export type State = {
@@ -11,8 +12,10 @@ export type State = {
   readonly refused: number;
   /** Set when all rows were answered. */
   readonly isDone: boolean;
-  /** Bytes of the file that all rows were read from. */
-  readonly bytes?: number | undefined;
+  /** Behind the last row that was answered; when all are, behind the whole file. */
+  readonly checkpoint?: Checkpoint | undefined;
+  /** Bytes of the list of refused rows. */
+  readonly refusedBytes?: number;
 };
 
 /** The state in a resume file, or that of a new import. Throws for another request id than the file's. */
@@ -21,7 +24,7 @@ export async function readState(file: string | undefined, requestId: string | un
   if (stored && requestId !== undefined && stored.requestId !== requestId)
     throw new Error(`${file} belongs to the request id ${stored.requestId}`);
   if (stored) return stored;
-  const counts = { nextIndex: 0, inserted: 0, existing: 0, refused: 0, isDone: false };
+  const counts = { nextIndex: 0, inserted: 0, existing: 0, refused: 0, refusedBytes: 0, isDone: false };
   return { requestId: requestId ?? randomUUID(), ...counts };
 }
 

@@ -1,82 +1,118 @@
-import type { Readable } from "node:stream";
 import { create, fromJsonString, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import { parse } from "csv-parse";
 import { OrderDraftSchema, OrderItemDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { parseDecimal } from "../demo/money.ts";
+import { readRecords, type CsvRecord } from "./csv.ts";
+import { expectExactNumbers } from "./numbers.ts";
+import type { Checkpoint, Line } from "./lines.ts";
 
 /** A row of the input: where it stands, what it asks for and, if that cannot be read, why. */
 export type Row<Message> = {
+  /** The first of its lines. */
   readonly line: number;
-  /** The bytes of the input up to the end of this row; for CSV about that. */
-  readonly bytesRead: number;
+  /** Behind this row. */
+  readonly end: Checkpoint;
   /** Empty for a row that cannot be read: it keeps its index, and the service refuses it. */
   readonly message: Message;
   readonly problem?: string;
 };
 
 /** Rows that arrived together. */
-export type Rows<Message> = AsyncIterable<readonly Row<Message>[]>;
+export type Rows<Message> = AsyncGenerator<readonly Row<Message>[]>;
 
-/** Reads orders from lines, the proto3 JSON of a commerce.order.v1.OrderDraft each. Empty lines are none. */
-export async function* readOrders(input: Readable): Rows<MessageShape<typeof OrderDraftSchema>> {
-  let [rest, line, bytesRead] = ["", 0, 0];
-  const toRows = (lines: readonly string[]) =>
-    lines.flatMap((text) => {
-      line += 1;
-      bytesRead += Buffer.byteLength(text) + 1;
-      if (text.trim() === "") return [];
-      const read = attempt(OrderDraftSchema, () => fromJsonString(OrderDraftSchema, text));
-      return [{ line, bytesRead, ...read }];
-    });
-  for await (const chunk of input.setEncoding("utf8") as AsyncIterable<string>) {
-    const lines = (rest + chunk).split("\n");
-    rest = lines.pop()!;
-    yield toRows(lines);
+type OrderDraft = MessageShape<typeof OrderDraftSchema>;
+type OrderItemDraft = MessageShape<typeof OrderItemDraftSchema>;
+
+/**
+ * Reads orders from lines, the proto3 JSON of a commerce.order.v1.OrderDraft each. Empty lines are none. Throws
+ * before the first row for a file that is an array.
+ */
+export async function* readOrders(lines: AsyncIterable<readonly Line[]>): Rows<OrderDraft> {
+  let isBegun = false;
+  for await (const some of lines) {
+    const filled = some.filter(({ text }) => text.trim() !== "");
+    if (!isBegun && filled[0]?.text.trimStart().startsWith("["))
+      throw new Error(
+        "the file is a JSON array; an import reads an object a line, as `jq -c '.[]'` writes them",
+      );
+    isBegun ||= filled.length > 0;
+    yield filled.map(({ number, end, text, problem }) => ({
+      line: number,
+      end,
+      ...attempt(OrderDraftSchema, problem, () => {
+        expectExactNumbers(text);
+        return fromJsonString(OrderDraftSchema, text);
+      }),
+    }));
   }
-  yield toRows([rest]);
 }
 
 /** Rows of CSV that go into one request: 10,000 are 1.2 MB of it. */
 const requestRows = 10_000;
 const columns = ["order_id", "product_id", "quantity", "unit_price", "currency"] as const;
+type Column = (typeof columns)[number];
 
-/** Reads items from CSV with a heading: order_id, product_id, quantity, unit_price such as 9.99, currency. */
-export async function* readItems(input: Readable): Rows<MessageShape<typeof OrderItemDraftSchema>> {
-  const parser = parse({
-    columns: true,
-    skip_empty_lines: true,
-    trim: true,
-    bom: true,
-    relax_column_count: true,
-  });
-  input.on("error", (error) => parser.destroy(error)).pipe(parser);
-  let rows: Row<MessageShape<typeof OrderItemDraftSchema>>[] = [];
-  for await (const record of parser as AsyncIterable<Record<string, string>>) {
-    const { lines: line, bytes: bytesRead } = parser.info;
-    rows.push({ line, bytesRead, ...attempt(OrderItemDraftSchema, () => toItem(record)) });
+/**
+ * Reads items from CSV with a heading: order_id, product_id, quantity, unit_price such as 9.99, currency, in any
+ * order and among other columns. Empty records are none. Throws before the first row for another heading.
+ */
+export async function* readItems(lines: AsyncIterable<readonly Line[]>): Rows<OrderItemDraft> {
+  let heading: readonly string[] | undefined;
+  let rows: Row<OrderItemDraft>[] = [];
+  for await (const records of readRecords(lines)) {
+    for (const record of records.filter(isFilled)) {
+      const { line, end, problem, cells } = record;
+      if (heading === undefined) heading = expectHeading(record);
+      else rows.push({ line, end, ...attempt(OrderItemDraftSchema, problem, () => toItem(heading!, cells)) });
+    }
     if (rows.length < requestRows) continue;
     yield rows;
     rows = [];
   }
+  if (heading === undefined) throw new Error(`the file has no heading; it needs ${columns.join(",")}`);
   yield rows;
 }
 
-function toItem(record: Record<string, string>): MessageShape<typeof OrderItemDraftSchema> {
-  const missing = columns.filter((name) => (record[name] ?? "") === "");
+/** Spreadsheets write their empty rows too, as commas. */
+function isFilled({ cells, problem }: CsvRecord): boolean {
+  return problem !== undefined || cells.some((cell) => cell !== "");
+}
+
+function expectHeading({ cells, line, problem }: CsvRecord): readonly string[] {
+  if (problem !== undefined) throw new Error(`the heading in line ${line} cannot be read: ${problem}`);
+  if (/^sep=/i.test(cells[0]!)) throw new Error(`line ${line} is "${cells.join(",")}"; remove it`);
+  const [separator] = cells.length === 1 ? (/[;\t|]/.exec(cells[0]!) ?? []) : [];
+  if (separator !== undefined)
+    throw new Error(
+      `the heading in line ${line} has ${JSON.stringify(separator)} between its cells; use commas`,
+    );
+  const missing = columns.filter((name) => !cells.includes(name));
+  const repeated = columns.filter((name) => cells.indexOf(name) !== cells.lastIndexOf(name));
+  if (missing.length > 0) throw new Error(`the heading in line ${line} has no ${missing.join(", ")}`);
+  if (repeated.length > 0) throw new Error(`the heading in line ${line} has ${repeated.join(", ")} twice`);
+  return cells;
+}
+
+function toItem(heading: readonly string[], cells: readonly string[]): OrderItemDraft {
+  if (cells.length !== heading.length)
+    throw new Error(`the row has ${cells.length} cells and the heading ${heading.length}`);
+  const read = (name: Column): string => cells[heading.indexOf(name)]!;
+  const missing = columns.filter((name) => read(name) === "");
   if (missing.length > 0) throw new Error(`no ${missing.join(", ")}`);
-  const { order_id: orderId, product_id: productId, quantity, unit_price: price, currency } = record;
-  if (!/^\d{1,9}$/.test(quantity!)) throw new Error(`the quantity ${quantity} is not a whole number`);
-  const unitPrice = { currencyCode: currency!, ...parseDecimal(price!) };
-  const item = { productId: productId!, quantity: Number(quantity), unitPrice };
-  return create(OrderItemDraftSchema, { orderId: orderId!, item });
+  const quantity = read("quantity");
+  if (!/^\d{1,9}$/.test(quantity)) throw new Error(`the quantity ${quantity} is not a whole number`);
+  const unitPrice = { currencyCode: read("currency"), ...parseDecimal(read("unit_price")) };
+  const item = { productId: read("product_id"), quantity: Number(quantity), unitPrice };
+  return create(OrderItemDraftSchema, { orderId: read("order_id"), item });
 }
 
 function attempt<D extends DescMessage>(
   schema: D,
+  problem: string | undefined,
   read: () => MessageShape<D>,
-): { readonly message: MessageShape<D>; readonly problem?: string } {
+): Pick<Row<MessageShape<D>>, "message" | "problem"> {
   try {
-    return { message: read() };
+    if (problem === undefined) return { message: read() };
+    return { message: create(schema), problem };
   } catch (error) {
     return { message: create(schema), problem: (error as Error).message };
   }

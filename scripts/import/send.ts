@@ -1,13 +1,15 @@
-import type { Client } from "@connectrpc/connect";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Code, ConnectError, type Client } from "@connectrpc/connect";
 import type {
   CommittedChunk,
   OrderDraft,
   OrderItemDraft,
   OrderService,
 } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import type { Queue } from "./queue.ts";
 
-// The longest that the service allows; an import that takes longer goes on in another call.
+/** A call that hangs ends after an hour, as any that takes longer; the import goes on in another one. */
 const timeoutMs = 3_600_000;
 
 /** Sends orders in a stream and yields what was committed. */
@@ -37,4 +39,51 @@ export async function* sendItems(
     firstIndex += BigInt(rows.length);
     for await (const { chunk } of client.importOrderItems(request, { timeoutMs })) if (chunk) yield chunk;
   }
+}
+
+// What may pass: a server that restarts or is overloaded, an import longer than a call, and a network that
+// breaks, which is said by ABORTED or, where nothing was cancelled, by CANCELLED.
+const passing = new Set([
+  Code.Unavailable,
+  Code.ResourceExhausted,
+  Code.DeadlineExceeded,
+  Code.Aborted,
+  Code.Canceled,
+]);
+/** Calls in a row that bring nothing: with the waits between them six seconds, in which a server restarts. */
+const failuresMax = 6;
+const waitMsBase = 100;
+
+/** Runs calls until all rows are answered, each from where the last one stopped. */
+export async function sendUntilAnswered(
+  queue: Queue<unknown>,
+  send: () => AsyncIterable<CommittedChunk>,
+  take: (chunk: CommittedChunk) => Promise<void>,
+): Promise<void> {
+  let failures = 0;
+  // A call is not made before there are rows for it, which the standard input may keep waiting for.
+  while (await queue.hasRows()) {
+    let taking: Promise<void> | undefined;
+    try {
+      for await (const chunk of send()) {
+        await (taking = take(chunk));
+        failures = 0;
+      }
+      if (!queue.isEmpty)
+        throw new ConnectError("the call has ended before all rows were answered", Code.Aborted);
+    } catch (error) {
+      // A resume file that cannot be written is not the call's failure.
+      await taking;
+      // A server may end a call that has waited for more rows.
+      if (queue.isEmpty && isPassing(error)) continue;
+      failures += 1;
+      if (!isPassing(error) || failures > failuresMax) throw error;
+      await sleep(waitMsBase * 2 ** (failures - 1));
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof ConnectError) || !passing.has(error.code)) return false;
+  return !error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === "MESSAGE_TOO_LARGE");
 }

@@ -27,6 +27,7 @@ export async function openSource({ file, isItems }: Options, state: State): Prom
   await using opening = new AsyncDisposableStack();
   const opened = file === "-" ? undefined : opening.use(await openFile(file));
   const about = await opened?.stat();
+  if (about?.isDirectory()) throw new Error(`${file} is a directory`);
   const lines = readLines(opened?.createReadStream({ autoClose: false }) ?? process.stdin);
   const { queue, send } = isItems ? toItems(lines, state) : toOrders(lines, state);
   await queue.hasRows();

@@ -8,7 +8,7 @@ import { itemFiles, orderFiles, type ItemOfOrder, type Model } from "../support/
 import { openShop, type Shop } from "../support/shop.ts";
 
 // Each run starts the command, which takes longer than all else of it: few runs, of long files.
-const runs = { numRuns: 5, endOnFailure: true };
+const runs = { numRuns: 3, endOnFailure: true };
 
 /** Imports a file and returns what the command says of it: how it ended, and the lines that it refused. */
 async function importBytes(shop: Shop, bytes: Buffer, ...options: readonly string[]) {

@@ -4,7 +4,9 @@ import { expect, test } from "vitest";
 import { readLines } from "../scripts/import/lines.ts";
 import { readItems, readOrders, type Row, type Rows } from "../scripts/import/rows.ts";
 import { type OrderItem, StockPolicy } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { itemFiles, orderFiles, type Item, type Model } from "./support/import-files.ts";
+import { itemFiles } from "./support/csv-files.ts";
+import type { Item, Model } from "./support/import-files.ts";
+import { orderFiles } from "./support/json-files.ts";
 
 /** The bytes in pieces of a size: a line, a quote or a character may be cut anywhere. */
 async function* inPieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {

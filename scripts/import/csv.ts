@@ -10,8 +10,9 @@ export type CsvRecord = Pick<Line, "end" | "problem"> & {
  * Reads records of cells between commas; a cell in quotes may have commas, line ends and, doubled, quotes.
  *
  * A record goes on while the quotes so far are odd, which holds wherever the quotes are right. Where they are
- * not, its first line is refused and reading goes on with the next line: a quote too many costs one row, not all
- * that follow it. (A parser of the whole stream has no such place to go on from, and no line for its records.)
+ * not, its first line is refused and reading goes on with the next line: a quote too many costs one row, not
+ * all that follow it. (A parser of the whole stream has no such place to go on from, and no line for its
+ * records.)
  */
 export async function* readRecords(lines: AsyncIterable<readonly Line[]>): AsyncGenerator<CsvRecord[]> {
   let open: Line[] = [];

@@ -28,8 +28,8 @@ const headBytes = 100;
 const [lf, cr] = [0x0a, 0x0d];
 
 /**
- * Reads lines of UTF-8 that end with LF, CRLF or CR, mixed as they may be; a byte order mark is left out. What
- * is kept in memory is bounded, however long a line is. Throws for UTF-16.
+ * Reads lines of UTF-8 that end with LF, CRLF or CR, mixed as they may be; a byte order mark is left out.
+ * What is kept in memory is bounded, however long a line is. Throws for UTF-16.
  */
 export function readLines(input: AsyncIterable<Buffer>): Lines {
   let end: Checkpoint = { bytes: 0, crc32: 0 };

@@ -12,15 +12,15 @@ export type Output = Pick<NodeJS.WriteStream, "write"> & {
   readonly columns?: number;
 };
 
-// On a terminal as often as an eye can follow; elsewhere often enough to see that it goes on, and seldom enough
-// for a log.
+// On a terminal as often as an eye can follow; elsewhere often enough to see that it goes on, and seldom
+// enough for a log.
 const [liveMs, lineMs] = [100, 5_000];
 const barWidth = 30;
 
 /**
  * Progress in one line that is written anew on a terminal, and in lines elsewhere. There are no control
- * sequences in it, so that nothing is to be undone however the import ends. `bytes` is the size of the input, if
- * it is known.
+ * sequences in it, so that nothing is to be undone however the import ends. `bytes` is the size of the input,
+ * if it is known.
  */
 export function startProgress(
   bytes: number | undefined,

@@ -11,7 +11,10 @@ export type Queue<Message> = {
   readonly nextIndex: number;
   /** Whether all rows that were read are answered. */
   readonly isEmpty: boolean;
-  /** Waits until there is a row to send, and returns whether there will be one. Throws what reading fails with. */
+  /**
+   * Waits until there is a row to send, and returns whether there will be one. Throws what reading fails
+   * with.
+   */
   hasRows(): Promise<boolean>;
   /** All rows from the first that was not answered, some at a time, as the input has them. */
   sendAll(): AsyncGenerator<readonly Row<Message>[]>;

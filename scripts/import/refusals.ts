@@ -6,8 +6,8 @@ import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import type { Row } from "./rows.ts";
 
 /**
- * Makes the list of refused rows as long as it was when the resume file was written, and returns how long it is:
- * rows that were listed behind that are answered, and listed, once more.
+ * Makes the list of refused rows as long as it was when the resume file was written, and returns how long it
+ * is: rows that were listed behind that are answered, and listed, once more.
  */
 export async function cutRefusals(file: string | undefined, bytes: number | undefined): Promise<number> {
   const about = file === undefined ? undefined : await stat(file).catch(() => undefined);

@@ -23,8 +23,8 @@ type OrderDraft = MessageShape<typeof OrderDraftSchema>;
 type OrderItemDraft = MessageShape<typeof OrderItemDraftSchema>;
 
 /**
- * Reads orders from lines, the proto3 JSON of a commerce.order.v1.OrderDraft each. Empty lines are none. Throws
- * before the first row for a file that is an array.
+ * Reads orders from lines, the proto3 JSON of a commerce.order.v1.OrderDraft each. Empty lines are none.
+ * Throws before the first row for a file that is an array.
  */
 export async function* readOrders(lines: AsyncIterable<readonly Line[]>): Rows<OrderDraft> {
   let isBegun = false;
@@ -52,8 +52,8 @@ const columns = ["order_id", "product_id", "quantity", "unit_price", "currency"]
 type Column = (typeof columns)[number];
 
 /**
- * Reads items from CSV with a heading: order_id, product_id, quantity, unit_price such as 9.99, currency, in any
- * order and among other columns. Empty records are none. Throws before the first row for another heading.
+ * Reads items from CSV with a heading: order_id, product_id, quantity, unit_price such as 9.99, currency, in
+ * any order and among other columns. Empty records are none. Throws before the first row for another heading.
  */
 export async function* readItems(lines: AsyncIterable<readonly Line[]>): Rows<OrderItemDraft> {
   let heading: readonly string[] | undefined;

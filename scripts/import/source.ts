@@ -20,8 +20,8 @@ export type Source = AsyncDisposable & {
 };
 
 /**
- * Opens what is imported, behind the rows that were answered before. Throws, before anything is sent, for what
- * is no import at all or not the one that was begun.
+ * Opens what is imported, behind the rows that were answered before. Throws, before anything is sent, for
+ * what is no import at all or not the one that was begun.
  */
 export async function openSource({ file, isItems }: Options, state: State): Promise<Source> {
   await using opening = new AsyncDisposableStack();

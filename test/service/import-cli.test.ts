@@ -1,27 +1,12 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { appendFile, readdir, readFile, writeFile } from "node:fs/promises";
-import net, { type AddressInfo, type Socket } from "node:net";
 import path from "node:path";
-import { toJsonString, create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { OrderDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { countOrders, drafts, readViolations } from "../support/imports.ts";
-import { givenDirectory, importFile as cli } from "../support/import-command.ts";
+import { givenDirectory, givenFile, importFile as cli, toLines } from "../support/import-command.ts";
 import { startProxy } from "../support/proxy.ts";
-import { run, runToEnd } from "../support/processes.ts";
-import { openShop, type Shop } from "../support/shop.ts";
-
-const toLines = (orders: ReturnType<typeof drafts>): string[] =>
-  orders.map((order) => toJsonString(OrderDraftSchema, create(OrderDraftSchema, order)));
-
-async function givenFile(shop: Shop, count: number) {
-  const directory = await givenDirectory();
-  const [ada, lamp] = [await shop.user(), await shop.product(1_000_000n)];
-  const lines = toLines(drafts(ada.id, lamp, count));
-  const file = path.join(directory.path, "orders.ndjson");
-  await writeFile(file, `${lines.join("\n")}\n`);
-  return { file, lines, ada, lamp, [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose]() };
-}
+import { runToEnd } from "../support/processes.ts";
+import { openShop } from "../support/shop.ts";
 
 test("import reads a file, tells how it went, and imports nothing when it is run again", async () => {
   await using shop = await openShop();
@@ -35,7 +20,8 @@ test("import reads a file, tells how it went, and imports nothing when it is run
     expect.stringMatching(/^3000 inserted, 0 there before, 0 refused \(request id [0-9a-f-]{36}\)\n$/),
   ]);
   expect(first.stderr).toMatch(/100% · 3000 rows/);
-  expect([second.code, second.stdout]).toEqual([0, expect.stringContaining("already imported")]);
+  expect(second.code).toBe(0);
+  expect(second.stdout).toMatch(/already imported, .* without .*, all rows would be imported a second time/);
   expect([await countOrders(shop), await readViolations(shop)]).toEqual([3_000, []]);
 });
 
@@ -101,118 +87,16 @@ test("import lists refused and unreadable rows by their lines and ends with 1", 
   ]);
 });
 
-/** What the resume file says of a file; 0 if there is none yet. */
-function readNextIndex(file: string): number {
-  const resume = `${file}.resume`;
-  if (!existsSync(resume)) return 0;
-  return (JSON.parse(readFileSync(resume, "utf8")) as { nextIndex: number }).nextIndex;
-}
-
-const goesOn = "the same command goes on and imports nothing twice";
-
-test.each([
-  ["killed", "SIGKILL", null, ""],
-  ["interrupted", "SIGINT", 130, `ended by SIGINT; ${goesOn}`],
-  ["terminated", "SIGTERM", 143, `ended by SIGTERM; ${goesOn}`],
-  ["hung up on", "SIGHUP", 129, `ended by SIGHUP; ${goesOn}`],
-] as const)("import that was %s goes on behind the last answer", async (_, signal, exit, said) => {
-  await using shop = await openShop({}, { through: startProxy });
-  await using given = await givenFile(shop, 6_000);
-  await using ended = run(process.execPath, ["scripts/import.ts", "--url", shop.grpcUrl, given.file]);
-  // Answers are on their way to the command when the next chunk is written already.
-  shop.proxy.decide = ({ statement }) => {
-    if (statement === "orders.create" && readNextIndex(given.file) > 0) ended.signal(signal);
-    return undefined;
-  };
-  const { code: endCode, stderr } = await ended.ended;
-  const nextIndex = readNextIndex(given.file);
-
-  const { code, stdout } = await cli(shop, given.file);
-
-  expect([endCode, stderr]).toEqual([exit, expect.stringContaining(said)]);
-  expect(nextIndex).toBeGreaterThan(0);
-  expect(nextIndex).toBeLessThan(6_000);
-  const [, inserted, existing] = /^(\d+) inserted, (\d+) there before, 0 refused/.exec(stdout)!.map(Number);
-  expect([code, inserted! + existing!]).toEqual([0, 6_000]);
-  expect([await countOrders(shop), await readViolations(shop)]).toEqual([6_000, []]);
-});
-
-test("import --items that was killed goes on in CSV of any line ends, and lists each refused row once", async () => {
-  await using shop = await openShop({}, { through: startProxy });
-  await using given = await givenFile(shop, 0);
-  const orders = await shop.manyOrders(given.ada.id, 50);
-  const rows = Array.from({ length: 6_000 }, (_, n) => {
-    const quantity = n % 100 === 0 ? "two" : "2";
-    const end = ["\r\n", "\n", "\r"][n % 3];
-    return `${orders[n % 50]},${given.lamp.id},${quantity},0.05,EUR,"one\r\ntwo"${end}`;
-  });
-  await writeFile(
-    given.file,
-    ["order_id,product_id,quantity,unit_price,currency,note\r\n", ...rows].join(""),
-  );
-  const args = ["scripts/import.ts", "--url", shop.grpcUrl, "--items", given.file];
-  await using killed = run(process.execPath, args);
-  shop.proxy.decide = ({ statement }) => {
-    if (statement === "orders.add_items" && readNextIndex(given.file) > 0) killed.signal("SIGKILL");
-    return undefined;
-  };
-  await killed.ended;
-  const nextIndex = readNextIndex(given.file);
-
-  const { code, stdout } = await cli(shop, "--items", given.file);
-
-  expect(nextIndex).toBeGreaterThan(0);
-  expect(nextIndex).toBeLessThan(6_000);
-  const [, inserted, existing] = /^(\d+) inserted, (\d+) there before, 60 refused/.exec(stdout)!.map(Number);
-  expect([code, inserted! + existing!]).toEqual([1, 5_940]);
-  expect(await shop.stored()).toMatchObject({ items: "5940" });
-  const refused = (await readFile(`${given.file}.refused`, "utf8")).trim().split("\n");
-  const lines = refused.map((each) => (JSON.parse(each) as { line: number }).line);
-  expect(lines).toEqual(Array.from({ length: 60 }, (_, n) => 2 + 200 * n));
-});
-
-test("import does not go on in a file whose imported rows have changed, or in another one", async () => {
-  await using shop = await openShop({}, { through: startProxy });
-  await using given = await givenFile(shop, 6_000);
-  await using killed = run(process.execPath, ["scripts/import.ts", "--url", shop.grpcUrl, given.file]);
-  shop.proxy.decide = ({ statement }) => {
-    if (statement === "orders.create" && readNextIndex(given.file) > 0) killed.signal("SIGKILL");
-    return undefined;
-  };
-  await killed.ended;
-  const before = await shop.stored();
-  await writeFile(given.file, `\n${given.lines.join("\n")}\n`);
-
-  const { code, stdout, stderr } = await cli(shop, given.file);
-
-  expect([code, stdout]).toEqual([2, ""]);
-  expect(stderr).toContain("the rows that were imported have changed since");
-  expect(await shop.stored()).toEqual(before);
-});
-
 test("import whose output is not read goes on to its end", async () => {
   await using shop = await openShop();
   await using given = await givenFile(shop, 300);
-  const command = `(${process.execPath} scripts/import.ts --url ${shop.grpcUrl} - < ${given.file}) 2>&1 | true`;
+  const command = `${process.execPath} scripts/import.ts --url ${shop.grpcUrl} - < ${given.file} 2>&1 | true`;
   given.lines[0] = "{";
   await writeFile(given.file, given.lines.join("\n"));
 
   await runToEnd("sh", ["-c", command]);
 
   expect(await countOrders(shop)).toBe(299);
-});
-
-test("import says what a second import of a file would do, and does not advise it", async () => {
-  await using shop = await openShop();
-  await using given = await givenFile(shop, 3);
-  await cli(shop, given.file);
-
-  const { code, stdout } = await cli(shop, given.file);
-
-  expect(code).toBe(0);
-  expect(stdout).toMatch(
-    /already imported, says .*; .* without .*, all rows would be imported a second time/,
-  );
 });
 
 test("import knows a file that was changed since it was imported and is as long as before", async () => {
@@ -244,35 +128,6 @@ test.each([
     expect(stderr).toContain(why);
   },
 );
-
-test("import goes on by itself, from the standard input too, when its connection breaks", async () => {
-  await using shop = await openShop({}, { through: startProxy });
-  await using given = await givenFile(shop, 4_000);
-  const sockets: Socket[] = [];
-  const between = net.createServer((client) => {
-    const server = net.connect(shop.server.grpc.port, "127.0.0.1");
-    sockets.push(
-      client.on("error", () => {}),
-      server.on("error", () => {}),
-    );
-    client.pipe(server).pipe(client);
-  });
-  await new Promise<void>((resolve) => between.listen(0, "127.0.0.1", resolve));
-  let chunks = 0;
-  shop.proxy.decide = ({ statement }) => {
-    if (statement === "orders.create" && ++chunks === 3) for (const each of sockets) each.destroy();
-    return undefined;
-  };
-  const url = `http://127.0.0.1:${(between.address() as AddressInfo).port}`;
-  const command = `cat ${given.file} | ${process.execPath} scripts/import.ts --url ${url} -`;
-
-  const { code, stdout } = await runToEnd("sh", ["-c", command]);
-  between.close();
-
-  expect([code, stdout]).toEqual([0, expect.stringMatching(/^\d+ inserted, \d+ there before, 0 ref/)]);
-  expect(sockets.length).toBeGreaterThan(2);
-  expect([await countOrders(shop), await readViolations(shop)]).toEqual([4_000, []]);
-});
 
 test("import --items adds the items of a CSV file", async () => {
   await using shop = await openShop();

@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { execute } from "../support/databases.ts";
 import { givenDirectory, importFile } from "../support/import-command.ts";
-import { itemFiles, orderFiles, type ItemOfOrder, type Model } from "../support/import-files.ts";
+import { itemFiles, type ItemOfOrder } from "../support/csv-files.ts";
+import type { Model } from "../support/import-files.ts";
+import { orderFiles } from "../support/json-files.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 
 // Each run starts the command, which takes longer than all else of it: few runs, of long files.

@@ -102,8 +102,8 @@ function goOn({ resume }: Pick<Options, "resume">, { requestId }: State): string
 
 function alreadyImported({ resume }: Options): string {
   return (
-    `already imported, says ${resume}; refused rows that were corrected belong into a file of their own: ` +
-    `without ${resume}, all rows would be imported a second time`
+    `already imported, says ${resume}; put corrected rows into a file of their own, ` +
+    `for without ${resume} all rows would be imported a second time`
   );
 }
 

@@ -44,8 +44,13 @@ test("a call that ends well before its rows are answered is followed by another"
 
 test("an input that cannot be read any further is not taken for its end", async () => {
   const queue = createQueue(toRows(1, new Error("the disk is gone")), fromStart, bounds);
+  // A client says of requests that cannot be made that the call was cancelled.
   const send = async function* () {
-    for await (const rows of queue.sendAll()) yield chunkOf(queue.nextIndex + rows.length - 1);
+    try {
+      for await (const rows of queue.sendAll()) yield chunkOf(queue.nextIndex + rows.length - 1);
+    } catch {
+      throw new ConnectError("the requests have ended", Code.Canceled);
+    }
   };
 
   const sent = sendUntilAnswered(

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile, writeFile } from "node:fs/promises";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { countOrders, readViolations } from "../support/imports.ts";
@@ -65,6 +65,8 @@ test("import --items that was killed goes on in CSV of any line ends, and lists 
   };
   await killed.ended;
   const nextIndex = readNextIndex(given.file);
+  // As if it had been killed between the list and the resume file.
+  await appendFile(`${given.file}.refused`, '{"line": 0}\n');
 
   const { code, stdout } = await cli(shop, "--items", given.file);
 

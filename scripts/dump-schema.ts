@@ -2,8 +2,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import pg from "pg";
-import { toClientConfig } from "../src/db/connection.ts";
+import type pg from "pg";
+import { connect } from "../src/db/connection.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { migrate } from "../src/db/migrate.ts";
 
@@ -51,8 +51,7 @@ const directory = await mkdtemp(path.join(tmpdir(), "commerce-schema-"));
 try {
   await using embedded = await startEmbedded(directory, { settings: ["fsync=off"] });
   await migrate(embedded.connection, { engine: "postgresql" });
-  const client = new pg.Client(toClientConfig(embedded.connection));
-  await client.connect();
+  const client = await connect(embedded.connection, { purpose: "dump" });
   try {
     await writeFile(path.join(import.meta.dirname, "../schema.sql"), await dump(client));
   } finally {

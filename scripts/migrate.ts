@@ -1,16 +1,16 @@
 // npm run migrate: brings the schema of the configured database to the newest migration.
 import { parseArgs } from "node:util";
-import pg from "pg";
-import { ConfigError, parseConfig, type Connection, type Engine } from "../src/config.ts";
-import { readVersion, toClientConfig } from "../src/db/connection.ts";
-import { startEmbedded } from "../src/db/embedded.ts";
-import { migrate, readApplied } from "../src/db/migrate.ts";
-import { findPending, migrationsDirectory, readMigrations } from "../src/db/migrations.ts";
+import { type Config, ConfigError, parseConfig, type Connection, type Engine } from "../src/config.ts";
+import { connectRunning, startEmbedded } from "../src/db/embedded.ts";
+import { migrate, readStatus } from "../src/db/migrate.ts";
+import { describeNewer } from "../src/db/migrations.ts";
+import { reachDatabase } from "../src/db/reach.ts";
 
 const usage = `usage: npm run migrate [-- --status | --help]
 
 Applies the migrations that the configured database lacks: the one of DATABASE_URL or the CRDB_* variables,
-or else the embedded one in DATA_DIR. Any number may run at once; each migration is applied once.
+or else the embedded one in DATA_DIR, whether or not the service runs on it. Any number may run at once; each
+migration is applied once. Where none is lacking, a role that may only read is enough.
 
   --status  only lists the migrations and which of them are applied
   --help    prints this
@@ -19,7 +19,7 @@ Exit codes: 0 done, 1 failed, 2 the arguments or the environment are wrong.`;
 
 process.exitCode = await main().catch((error: unknown) => {
   const wrong = error instanceof ConfigError || isArgumentError(error);
-  console.error(describe(error));
+  console.error((error as Error).message);
   return wrong ? 2 : 1;
 });
 
@@ -29,39 +29,41 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const { database } = parseConfig(process.env);
-  await using embedded = database.kind === "embedded" ? await startEmbedded(database.dataDir) : undefined;
-  const connection = database.kind === "embedded" ? embedded?.connection : database.connection;
-  if (connection === undefined) throw new Error("no database");
-  const { engine } = await readVersion(connection, database.kind === "remote" ? database.engine : undefined);
+  const config = parseConfig(process.env);
+  await using resources = new AsyncDisposableStack();
+  const { connection, engine } = await open(config, resources);
   if (values.status) await printStatus(connection, engine);
   else {
-    const applied = await migrate(connection, { engine, log: console.log });
+    const applied = await migrate(connection, { engine, log: console.log, warn: console.error });
     console.log(applied.length === 0 ? "nothing to apply" : `applied ${applied.length} migrations`);
   }
   return 0;
 }
 
+/** The configured database; the embedded one by the server that the service runs, or by one of our own. */
+async function open(
+  { database, start }: Config,
+  resources: AsyncDisposableStack,
+): Promise<{ connection: Connection; engine: Engine }> {
+  const remote = database.kind === "remote" ? database : undefined;
+  const connection =
+    database.kind === "remote"
+      ? database.connection
+      : ((await connectRunning(database.dataDir)) ??
+        resources.use(await startEmbedded(database.dataDir)).connection);
+  const options = { expected: remote?.engine, waitMs: start.waitMsMax, warn: console.error };
+  const { engine } = await reachDatabase(connection, options);
+  return { connection, engine };
+}
+
 async function printStatus(connection: Connection, engine: Engine): Promise<void> {
-  const migrations = await readMigrations(migrationsDirectory, engine);
-  const client = new pg.Client(toClientConfig(connection));
-  await client.connect();
-  try {
-    const pending = new Set(findPending(migrations, await readApplied(client)));
-    for (const migration of migrations) {
-      console.log(`${pending.has(migration) ? "pending" : "applied"}  ${migration.version}`);
-    }
-  } finally {
-    await client.end();
-  }
+  const { migrations, pending, newer } = await readStatus(connection, { engine });
+  for (const migration of migrations)
+    console.log(`${pending.includes(migration) ? "pending" : "applied"}  ${migration.version}`);
+  for (const version of newer) console.log(`newer    ${version}`);
+  if (newer.length > 0) console.error(describeNewer(newer));
 }
 
 function isArgumentError(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS") ?? false;
-}
-
-/** A host with several addresses fails with an error for each and no message of its own. */
-function describe(error: unknown): string {
-  const errors = error instanceof AggregateError ? (error.errors as Error[]) : [error as Error];
-  return errors.map(({ message }) => message).join("; ");
 }

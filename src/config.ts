@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
-import { connectionVariables, parseDatabaseUrl, type Report, toCockroach } from "./config/connection.ts";
+import { connectionVariables, type Report, toCockroach } from "./config/connection.ts";
+import { parseDatabaseUrl } from "./config/database-url.ts";
 import { found, type Name, names, unknownVariables, type Values, variables } from "./config/environment.ts";
 import { isLoopback } from "./config/parsers.ts";
 
@@ -17,6 +18,10 @@ export type Connection = {
   readonly password?: string;
   readonly database: string;
   readonly ssl: false | ConnectionOptions;
+  /** For the server, as libpq's parameter of this name: `-c search_path=shop`. */
+  readonly options?: string;
+  /** Whether the password is bound to the TLS channel where the server can do that. */
+  readonly channelBinding?: boolean;
 };
 
 /** All that the environment decides. Plain data, frozen. */
@@ -28,6 +33,12 @@ export type Config = {
   readonly database:
     | { readonly kind: "embedded"; readonly dataDir: string }
     | { readonly kind: "remote"; readonly connection: Connection; readonly engine: Engine | undefined };
+  readonly start: {
+    /** How long to wait for a database that is away. */
+    readonly waitMsMax: number;
+    /** What to do about migrations that the database lacks. */
+    readonly migrations: "apply" | "check" | "off";
+  };
   readonly pool: {
     readonly connsMax: number;
     readonly connsMin: number;
@@ -121,6 +132,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       httpAddr: values.HTTP_ADDR,
       adminAddr: values.ADMIN_ADDR,
       database,
+      start: { waitMsMax: values.DATABASE_WAIT_MAX, migrations: values.MIGRATE },
       pool: {
         connsMax: values.CRDB_MAX_CONNS,
         connsMin: Math.min(values.CRDB_MIN_CONNS, values.CRDB_MAX_CONNS),

@@ -44,24 +44,31 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
-const config = readConfig();
-const asked = new Promise<undefined>((resolve) => {
-  let signals = 0;
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.on(signal, () => {
-      // The second signal does not wait for the calls in flight.
-      if (++signals > 1) fail(new Error(`stopped at once by a second ${signal}`));
-      resolve(undefined);
-    });
-});
-const server = await startServer(config).catch(fail);
-process.stdout.write(welcome(config, server));
-// What starting has used and nobody needs any more, a fifth of the memory, goes back to the machine (with
-// --expose-gc, as `npm start` has it).
-await globalThis.gc?.({ execution: "async", type: "major", flavor: "last-resort" });
-const failure = await Promise.race([asked, server.failed]);
-if (failure === undefined) process.stdout.write("stopping: calls in flight may finish\n");
-const drained = await server.stop().catch(fail);
-if (failure !== undefined) fail(failure);
-if (!drained) fail(new Error("some calls had not finished after the grace period and were cut off"));
-process.stdout.write("stopped\n");
+/** Runs the service until `asked` aborts or it fails. */
+export async function run(asked: AbortSignal): Promise<void> {
+  const config = readConfig();
+  const server = await startServer(config, { signal: asked }).catch((error: unknown) =>
+    asked.aborted ? undefined : fail(error),
+  );
+  if (server === undefined) {
+    process.stdout.write("stopped before it was ready\n");
+    return;
+  }
+  process.stdout.write(welcome(config, server));
+  // What starting has used and nobody needs any more, a fifth of the memory, goes back to the machine (with
+  // --expose-gc, as `npm start` has it).
+  await globalThis.gc?.({ execution: "async", type: "major", flavor: "last-resort" });
+  const failure = await Promise.race([server.failed, untilAborted(asked)]);
+  if (failure === undefined) process.stdout.write("stopping: calls in flight may finish\n");
+  const drained = await server.stop().catch(fail);
+  if (failure !== undefined) fail(failure);
+  if (!drained) fail(new Error("some calls had not finished after the grace period and were cut off"));
+  process.stdout.write("stopped\n");
+}
+
+function untilAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

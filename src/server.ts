@@ -1,10 +1,10 @@
-import { redactedConfig, type Address, type Config, type Connection } from "./config.ts";
-import { readVersion, type ServerVersion } from "./db/connection.ts";
+import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
 import { createLanes, type Lanes } from "./db/lanes.ts";
-import { migrate } from "./db/migrate.ts";
+import { expectMigrated, migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
+import { reachDatabase, type ServerVersion } from "./db/reach.ts";
 import { createReadiness, type Readiness } from "./db/readiness.ts";
 import { getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
@@ -50,31 +50,36 @@ export type Server = {
 
 const services = [UserService, OrderService, InventoryService];
 
-/** What a test changes of a server. */
 export type ServerOptions = {
-  /** Stands between the services and the database, to switch a protection off. */
+  /** Ends a start that is under way: startServer throws the reason. */
+  readonly signal?: AbortSignal;
+  /** For tests: stands between the services and the database, to switch a protection off. */
   readonly decorateDatabase?: (db: Database) => Database;
 };
 
 /**
  * Starts the service. When it cannot start it leaves nothing behind and throws an Error whose message is one
- * line.
+ * line. The admin port answers from the beginning, so that a start that waits is not taken for a dead one.
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
-  const { decorateDatabase = (db) => db } = options;
+  const { decorateDatabase = (db) => db, signal } = options;
   await using starting = new AsyncDisposableStack();
   const telemetry = starting.use(await createTelemetry(config));
   telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
+  const health = createHealth(services.map((service) => service.typeName));
+  const probes = { readiness: health.readiness, scrape: telemetry.scrape };
+  const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));
   const failed = Promise.withResolvers<Error>();
-  const { connection, version } = await openEngine(config, starting, failed.resolve);
+  const beginning: Beginning = { telemetry, resources: starting, signal };
+  const { connection, version } = await openEngine(config, beginning, failed.resolve);
   const { engine } = version;
-  await migrate(connection, { engine, log: (line) => telemetry.logger.info(line) });
+  await bringSchema(config, connection, engine, beginning);
+  signal?.throwIfAborted();
 
   const readiness = starting.use(await createReadiness(connection, engine, migrationsDirectory));
   const observer = observeRetries(telemetry, readiness);
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
-  const health = createHealth(services.map((service) => service.typeName));
   starting.use(await watchReadiness(readiness, db, health));
 
   const pages = createPages(await getSecret(db, startBudget(), "page_tokens"));
@@ -91,8 +96,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const { methods } = pipeline;
   const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
   const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
-  const probes = { readiness: health.readiness, scrape: telemetry.scrape };
-  const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));
 
   const running = starting.move();
   const stop = async (): Promise<boolean> => {
@@ -127,20 +130,44 @@ function bindAll(db: Database, lanes: Lanes, pages: Pages, health: Health): Bind
   ];
 }
 
+/** What the steps of a start share. */
+type Beginning = {
+  readonly telemetry: Telemetry;
+  readonly resources: AsyncDisposableStack;
+  readonly signal: AbortSignal | undefined;
+};
+
 /** Reaches the database that the configuration names, or starts one of our own, and asks what it is. */
 async function openEngine(
-  { database }: Config,
-  resources: AsyncDisposableStack,
+  { database, start }: Config,
+  { telemetry, resources, signal }: Beginning,
   onFailure: (error: Error) => void,
 ): Promise<{ connection: Connection; version: ServerVersion }> {
   if (database.kind === "remote") {
     const { connection, engine } = database;
-    return { connection, version: await readVersion(connection, engine) };
+    const warn = (line: string): void => telemetry.logger.warn(line);
+    const options = { expected: engine, waitMs: start.waitMsMax, warn, signal };
+    return { connection, version: await reachDatabase(connection, options) };
   }
   const embedded = resources.use(await startEmbedded(database.dataDir));
+  signal?.throwIfAborted();
   void embedded.exited.then((error) => error && onFailure(error));
   const { connection } = embedded;
-  return { connection, version: await readVersion(connection) };
+  return { connection, version: await reachDatabase(connection, { signal }) };
+}
+
+/** Does about lacking migrations what the configuration says. */
+async function bringSchema(
+  { start }: Config,
+  connection: Connection,
+  engine: Engine,
+  { telemetry: { logger }, signal }: Beginning,
+): Promise<void> {
+  const log = (line: string): void => logger.info(line);
+  const warn = (line: string): void => logger.warn(line);
+  const options = { engine, log, warn, signal };
+  if (start.migrations === "apply") await migrate(connection, options);
+  if (start.migrations === "check") await expectMigrated(connection, options);
 }
 
 /**

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { detectEngine, readVersion } from "../src/db/connection.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { findPending, migrationsDirectory, readMigrations, splitStatements } from "../src/db/migrations.ts";
+import { detectEngine, reachDatabase } from "../src/db/reach.ts";
 import { execute } from "./support/databases.ts";
 import { root } from "./support/embedded.ts";
 import { startScratch, type Scratch } from "./support/scratch.ts";
@@ -106,7 +106,7 @@ test.each([
 });
 
 test("refuses a database of another engine than the configuration says", async () => {
-  const read = readVersion(await scratch.createDatabase(), "cockroachdb");
+  const read = reachDatabase(await scratch.createDatabase(), { expected: "cockroachdb" });
 
   await expect(read).rejects.toThrow(
     /^the database is PostgreSQL \S+, and the configuration says cockroachdb$/,

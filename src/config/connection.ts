@@ -1,27 +1,27 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { ConnectionOptions } from "node:tls";
+import { getCACertificates, type ConnectionOptions } from "node:tls";
 import type { Connection, Engine } from "../config.ts";
 import type { Name, Values } from "./environment.ts";
-import { fileProblem, isHost, isLoopback } from "./parsers.ts";
+import { fileProblem } from "./parsers.ts";
 
 /** Notes what is wrong with the variables of these names, so that one error can name all that is wrong. */
 export type Report = (names: readonly string[], problem: string) => void;
 
-type Remote = {
+export type Remote = {
   readonly kind: "remote";
   readonly connection: Connection;
   readonly engine: Engine | undefined;
 };
 
-const sslModes = ["disable", "require", "verify-ca", "verify-full"] as const;
-type SslMode = (typeof sslModes)[number];
+export const sslModes = ["disable", "require", "verify-ca", "verify-full"] as const;
+export type SslMode = (typeof sslModes)[number];
 
 type SslFile = "rootCert" | "cert" | "key";
 /** The files that TLS needs, each with the name under which the operator gave it. */
-type SslFiles = Readonly<Record<SslFile, { readonly name: string; readonly path: string | undefined }>>;
-
-const parameters = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
+export type SslFiles = Readonly<
+  Record<SslFile, { readonly name: string; readonly path: string | undefined }>
+>;
 
 /** The variables that describe a connection to CockroachDB; each of them alone selects it. */
 export const connectionVariables = [
@@ -58,84 +58,19 @@ export function toCockroach(values: Values, report: Report): Remote {
   return { kind: "remote", connection, engine: "cockroachdb" };
 }
 
-/** The database at a URL, reading the files that it names; undefined where something was wrong with it. */
-export function parseDatabaseUrl(
-  text: string,
-  engine: Values["DATABASE_ENGINE"],
-  report: Report,
-): Remote | undefined {
-  // No message repeats the URL or what a mistake in it (an unescaped @ or #) may have made of the password.
-  const refuse = (problem: string) => {
-    report(["DATABASE_URL"], problem);
-    return undefined;
-  };
-  const url = URL.parse(text);
-  const parts = url === null ? undefined : decode(url);
-  const isOurs = /^(postgres|postgresql|cockroachdb):$/.test(url?.protocol ?? "");
-  if (url === null || parts === undefined || !isOurs || url.hash !== "") {
-    const schemes = "postgres://user:password@host:port/database (or postgresql://, cockroachdb://)";
-    return refuse(`must be ${schemes}, in which a password's special characters are percent-encoded`);
-  }
-  const unknown = [...url.searchParams.keys()].filter((key) => !parameters.includes(key));
-  if (unknown.length > 0) return refuse(`has unknown parameters; known are ${parameters.join(", ")}`);
-  const { host, user, password, database } = parts;
-  const isSocket = host.startsWith("/");
-  if (!(isSocket || isHost(host)) || user === "" || database === "") {
-    return refuse("must name a user, one host and a database");
-  }
-  const mode = url.searchParams.get("sslmode") ?? (isSocket || isLoopback(host) ? "disable" : "verify-full");
-  if (!isSslMode(mode)) {
-    return refuse(`sslmode must be ${sslModes.slice(0, -1).join(", ")} or ${sslModes.at(-1)}`);
-  }
-  const cockroach = url.protocol === "cockroachdb:";
-  if (cockroach && engine === "postgresql") {
-    report(["DATABASE_ENGINE"], "is postgresql, but DATABASE_URL begins with cockroachdb://");
-  }
-  const file = (key: string) => ({
-    name: `DATABASE_URL ${key}`,
-    path: url.searchParams.get(key) || undefined,
-  });
-  const files: SslFiles = { rootCert: file("sslrootcert"), cert: file("sslcert"), key: file("sslkey") };
-  const connection: Connection = {
-    host,
-    port: url.port === "" ? (cockroach ? 26_257 : 5432) : Number(url.port),
-    user,
-    ...(password !== "" && { password }),
-    database,
-    ssl: readSsl(mode, "DATABASE_URL sslmode", files, report),
-  };
-  return {
-    kind: "remote",
-    connection,
-    engine: engine === "auto" ? (cockroach ? "cockroachdb" : undefined) : engine,
-  };
-}
-
-function decode(url: URL) {
-  try {
-    return {
-      host: decodeURIComponent(url.hostname.replace(/^\[(.*)\]$/, "$1")),
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      database: decodeURIComponent(url.pathname.slice(1)),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function isSslMode(text: string): text is SslMode {
-  return (sslModes as readonly string[]).includes(text);
-}
-
 /**
  * TLS as libpq's sslmode means it, for node-postgres, whose own reading of these words changes with versions.
  * `require` trusts any server; with a root certificate it is `verify-ca`, which ignores the host's name.
  */
-function readSsl(mode: SslMode, modeName: string, files: SslFiles, report: Report): Connection["ssl"] {
+export function readSsl(mode: SslMode, modeName: string, files: SslFiles, report: Report): Connection["ssl"] {
   if (mode === "disable") return false;
-  const ca = read(files.rootCert, "PEM certificate", report, (pem) => new X509Certificate(pem));
-  const cert = read(files.cert, "PEM certificate", report, (pem) => new X509Certificate(pem));
+  const ofSystem = files.rootCert.path === "system";
+  if (ofSystem && mode !== "verify-full") {
+    // Anybody can have a certificate for some name from a public authority.
+    report([modeName], `must be verify-full where ${files.rootCert.name} is system`);
+  }
+  const ca = ofSystem ? undefined : readCertificate(files.rootCert, report);
+  const cert = readCertificate(files.cert, report);
   const key = read(files.key, "unencrypted PEM private key", report, createPrivateKey);
   if (mode === "verify-ca" && files.rootCert.path === undefined) {
     // Anybody can have a certificate for some name from a public authority.
@@ -151,10 +86,15 @@ function readSsl(mode: SslMode, modeName: string, files: SslFiles, report: Repor
   return {
     rejectUnauthorized: mode !== "require" || ca !== undefined,
     ...(mode !== "verify-full" && ca !== undefined && chainOnly),
+    ...(ofSystem && { ca: getCACertificates("system") }),
     ...(ca && { ca: ca.pem }),
     ...(cert && { cert: cert.pem }),
     ...(key && { key: key.pem }),
   };
+}
+
+function readCertificate(file: SslFiles[SslFile], report: Report) {
+  return read(file, "PEM certificate", report, (pem) => new X509Certificate(pem));
 }
 
 /** The text of a PEM file and what `parse` makes of it; undefined, and reported, where it is no such file. */

@@ -46,12 +46,26 @@ export const variables = z.object({
       secret: true,
       description:
         "A database: `postgres://user:password@host:port/database`, or `postgresql://`, `cockroachdb://`, " +
-        "with `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as parameters. Without `sslmode`, " +
-        "`verify-full` holds for other machines and `disable` for this one.",
+        "with `sslmode`, `sslrootcert` (a file, or `system`), `sslcert`, `sslkey`, `channel_binding`, " +
+        "`options` and `host` (a socket's directory) as parameters. Without `sslmode`, `verify-full` holds " +
+        "for other machines and `disable` for this one. `PG*` variables are not read.",
     }),
   DATABASE_ENGINE: choice("auto", "postgresql", "cockroachdb")
     .prefault("auto")
     .describe("The engine that the database must be; another one is refused at start. `auto` takes either."),
+  // What compose and Kubernetes start together is there within seconds; a supervisor that sees the start fail
+  // waits longer before each next one.
+  DATABASE_WAIT_MAX: duration(0, hourMs)
+    .prefault("30s")
+    .describe(
+      "How long a start waits for a database that is away. A wrong password, name or engine ends it at once.",
+    ),
+  MIGRATE: choice("apply", "check", "off")
+    .prefault("apply")
+    .describe(
+      "What a start does about migrations that the database lacks: `apply` them, `check` and fail naming " +
+        "them, or `off`: not look, and stay unready as long as one is lacking.",
+    ),
 
   CRDB_HOST: hostName()
     .prefault("localhost")
@@ -72,7 +86,8 @@ export const variables = z.object({
     .string()
     .optional()
     .describe(
-      "A PEM file of the authorities to trust for CockroachDB; without it, those that Node.js trusts.",
+      "A PEM file of the authorities to trust for CockroachDB, or `system` for those of this machine; " +
+        "without it, those that Node.js trusts.",
     ),
   CRDB_SSL_CERT: z.string().optional().describe("A PEM file with the certificate to show to CockroachDB."),
   CRDB_SSL_KEY: z.string().optional().describe("A PEM file with the private key of `CRDB_SSL_CERT`."),
@@ -180,7 +195,7 @@ export type Name = keyof Values;
 export const names = Object.keys(variables.shape) as Name[];
 
 // The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
-const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|TLS)_/;
+const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|MIGRATE|POOL|SHUTDOWN|TLS)_/;
 // gRPC's libraries and HTTP clients read variables of these names.
 const foreign = /^(GRPC_(TRACE|VERBOSITY|(NODE|DEFAULT_SSL|SSL|EXPERIMENTAL|XDS|DNS|PROXY)_.*)|HTTP_PROXY)$/;
 // Kubernetes sets these for each service of the namespace, and a service may be called grpc or crdb-public.

@@ -1,58 +1,83 @@
+import net from "node:net";
 import pg, { type ClientConfig } from "pg";
-import type { Connection, Engine } from "../config.ts";
+import type { Connection } from "../config.ts";
+
+/** Settings of a session, by their names. */
+export type Settings = Readonly<Record<string, string | number>>;
 
 /**
- * What node-postgres takes, from the configuration. A copy: node-postgres hides the key inside `ssl`, ours is
- * frozen.
+ * What every session of ours needs, whatever the role or the database has been given: values.ts reads
+ * timestamps in ISO's order and in UTC.
  */
-export function toClientConfig(connection: Connection): ClientConfig {
-  return { ...connection, ssl: connection.ssl && { ...connection.ssl } };
+const sessionSettings: Settings = { datestyle: "ISO", timezone: "UTC" };
+
+/** The server wants a password and the configuration has none. */
+export class PasswordMissing extends Error {
+  constructor() {
+    super("it asks for a password and none is configured");
+    this.name = "PasswordMissing";
+  }
 }
 
 /**
- * The engine that answered `select version()` with `version`; fails for one that the service does not run on.
+ * What node-postgres takes, from the configuration: all connections are made of it. It leaves nothing open,
+ * because node-postgres completes what is open from PG* variables and from ~/.pgpass, which are other
+ * programs' and would not reach all connections alike. A copy: node-postgres hides the key inside `ssl`, ours
+ * is frozen.
  */
-export function detectEngine(version: string): Engine {
-  if (version.startsWith("CockroachDB ")) return "cockroachdb";
-  if (version.startsWith("PostgreSQL ")) return "postgresql";
-  throw new Error(`unknown database engine: ${version}`);
+export function toClientConfig(connection: Connection, settings: Settings = {}): ClientConfig {
+  const { ssl, password, options, channelBinding = false, ...place } = connection;
+  const own = Object.entries({ ...sessionSettings, ...settings }).map(
+    ([name, value]) => `-c ${name}=${value}`,
+  );
+  return {
+    ...place,
+    password: password ?? (() => Promise.reject(new PasswordMissing())),
+    ssl: ssl && { ...ssl },
+    // Ours come last, and the last word counts.
+    options: [...(options === undefined ? [] : [options]), ...own].join(" "),
+    application_name: "commerce-core",
+    client_encoding: "UTF8",
+    sslnegotiation: "postgres",
+    enableChannelBinding: channelBinding,
+  };
 }
 
-/** What a database says that it is. */
-export type ServerVersion = {
-  readonly engine: Engine;
-  /** "PostgreSQL 18.4" or "CockroachDB CCL v26.2.1". */
-  readonly text: string;
-};
-
-/** A name that is looked up, a handshake and an answer take less, unless there is nobody. */
+/** A name that is looked up, a handshake and an answer take less, unless nothing answers. */
 const connectMsMax = 10_000;
 
-/** Asks the database what it is; fails in one line where it is away, or not the `expected` engine. */
-export async function readVersion(connection: Connection, expected?: Engine): Promise<ServerVersion> {
-  const client = new pg.Client({ ...toClientConfig(connection), connectionTimeoutMillis: connectMsMax });
+export type ConnectOptions = {
+  /** What the connection is for, which the server shows behind our name. */
+  readonly purpose: string;
+  readonly settings?: Settings;
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Opens a connection that does not belong to the pool. Its owner ends it. */
+export async function connect(
+  connection: Connection,
+  { purpose, settings, signal }: ConnectOptions,
+): Promise<pg.Client> {
+  signal?.throwIfAborted();
+  const socket = new net.Socket();
+  const client = new pg.Client({
+    ...toClientConfig(connection, settings),
+    application_name: `commerce-core ${purpose}`,
+    connectionTimeoutMillis: connectMsMax,
+    stream: () => socket,
+  });
+  // Without a listener, a connection that breaks ends the process; the statement that runs rejects anyway.
   client.on("error", () => {});
-  let version: string;
+  const abandon = (): void => void socket.destroy(signal?.reason as Error);
+  signal?.addEventListener("abort", abandon);
   try {
     await client.connect();
-    version = (await client.query<{ version: string }>("select version() as version")).rows[0]!.version;
+    return client;
   } catch (error) {
-    const { host, port } = connection;
-    throw new Error(`the database at ${host}:${port} cannot be reached: ${describe(error)}`, {
-      cause: error,
-    });
+    socket.destroy();
+    throw error;
   } finally {
-    await client.end().catch(() => {});
+    signal?.removeEventListener("abort", abandon);
   }
-  const engine = detectEngine(version);
-  const text = /^\S+( CCL)? \S+/.exec(version)![0];
-  if (expected !== undefined && engine !== expected)
-    throw new Error(`the database is ${text}, and the configuration says ${expected}`);
-  return { engine, text };
-}
-
-/** Connecting to a name with several addresses fails with an error for each and no message of its own. */
-function describe(error: unknown): string {
-  const { message, code } = error as Error & { code?: string };
-  return message || code || String(error);
 }

@@ -5,7 +5,7 @@ import { tooSlow, toServerError } from "./errors.ts";
 import { createPool, statementMsMax, type Lease, type PoolStats, type Session } from "./pool.ts";
 import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
 import type { Statement } from "./statement.ts";
-import { toParameter } from "./values.ts";
+import { DecodeError, toParameter } from "./values.ts";
 
 /** An open transaction. */
 type Tx = {
@@ -118,6 +118,8 @@ async function run<Row>(
     const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: parameters });
     return rows;
   } catch (error) {
+    // Of an answer that came to its end: nothing was lost, and the same again would end in the same.
+    if (error instanceof DecodeError) throw error;
     // On PostgreSQL it has been undone.
     const isTooSlow =
       engine === "postgresql" &&

@@ -50,6 +50,12 @@ export async function holdDirectory(directory: string): Promise<AsyncDisposable>
   }
 }
 
+/** Whether a process that runs holds a directory. Changes nothing; there may be no such directory. */
+export async function isHeld(directory: string): Promise<boolean> {
+  const { holder } = await readLast(directory).catch(unlessCode("ENOENT", { holder: released }));
+  return holder.pid > 0 && (await isAlive(holder));
+}
+
 /**
  * When a process started, in the system's own unit ("" where it does not tell); undefined if none runs as
  * `pid`.

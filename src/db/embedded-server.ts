@@ -25,6 +25,8 @@ const readyMsMax = 120_000;
 const stopMsMax = 30_000;
 /** The backends of a killed server leave within milliseconds, unless they are inside a long computation. */
 const leftoverMsMax = 30_000;
+/** Between making its lock file and writing to it postgres does nothing else. */
+const unwrittenMsMax = 500;
 /** Enough for the reason of a failure and what led to it. */
 const logCharsMax = 8_192;
 
@@ -139,22 +141,45 @@ function ownServer(child: ChildProcess, port: number, log: Log): Server {
   };
 }
 
+/** The lines of postgres' lock file: its pid first, its port fourth, its state eighth. */
+async function readLock(data: string): Promise<string[] | undefined> {
+  const text = await readFile(lockFileOf(data), "utf8").catch(() => undefined);
+  return text?.split("\n").map((line) => line.trim());
+}
+
+function lockFileOf(data: string): string {
+  return path.join(data, "postmaster.pid");
+}
+
+/** The port of the server that runs on a data directory; undefined while it takes no connections. */
+export async function readPort(data: string): Promise<number | undefined> {
+  const lock = await readLock(data);
+  return lock?.[7] === "ready" ? Number(lock[3]) : undefined;
+}
+
 /**
  * Waits for the server of a killed process to go. On Linux it is on its way already (see createLauncher),
  * elsewhere this stops it. A lock file whose pid now belongs to something else is removed, since postgres
  * would take that process for a server; its check of the shared memory still stands between two servers and
- * one directory.
+ * one directory. So is one without a pid, which a loss of power leaves and postgres takes for a server's that
+ * is just starting: one that writes it would have done so by now.
  */
 async function endLeftover(data: string): Promise<void> {
-  const lockFile = path.join(data, "postmaster.pid");
-  for (const end = Date.now() + leftoverMsMax; ; await sleep(10)) {
-    const pid = Number.parseInt(await readFile(lockFile, "utf8").catch(() => ""), 10);
-    if (Number.isNaN(pid)) return;
+  const file = lockFileOf(data);
+  const start = Date.now();
+  for (; ; await sleep(10)) {
+    const lock = await readLock(data);
+    if (lock === undefined) return;
+    const pid = Number(lock[0]);
+    if (!(Number.isSafeInteger(pid) && pid > 0)) {
+      if (Date.now() > start + unwrittenMsMax) return rm(file, { force: true });
+      continue;
+    }
     const command = await commandLineOf(pid);
-    if (!command.includes("postgres")) return rm(lockFile, { force: true });
+    if (!command.includes("postgres")) return rm(file, { force: true });
     // A server that somebody else started here by other means: postgres itself says so.
     if (!command.includes(data)) return;
-    if (Date.now() > end) {
+    if (Date.now() > start + leftoverMsMax) {
       throw new Error(
         `postgres (pid ${pid}) of a killed process still runs on ${data}: end it (kill -INT ${pid})`,
       );

@@ -4,9 +4,10 @@ import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 
 import path from "node:path";
 import pg from "pg";
 import type { Connection } from "../config.ts";
-import { holdDirectory } from "./embedded-holder.ts";
+import { connect } from "./connection.ts";
+import { holdDirectory, isHeld } from "./embedded-holder.ts";
 import { createLauncher, findPrograms, type Launcher, type Programs } from "./embedded-launcher.ts";
-import { collectLog, startServer, untilEnded, type Server } from "./embedded-server.ts";
+import { collectLog, readPort, startServer, untilEnded, type Server } from "./embedded-server.ts";
 
 /** A PostgreSQL server of our own. Disposal shuts it down and lets go of the directory. */
 export type Embedded = {
@@ -25,6 +26,10 @@ export type EmbeddedOptions = {
 };
 
 const role = "commerce";
+
+function toConnection(port: number, password: string): Connection {
+  return { host: "127.0.0.1", port, user: role, password, database: "commerce", ssl: false };
+}
 
 /**
  * Starts the PostgreSQL that came with `npm ci` on a directory, which it makes on first use: durable, on a
@@ -46,6 +51,19 @@ export async function startEmbedded(dataDir: string, options: EmbeddedOptions = 
   }
 }
 
+/**
+ * To the server that another process runs on a directory; undefined where none does, or it does not take
+ * connections yet. It may end at any time.
+ */
+export async function connectRunning(dataDir: string): Promise<Connection | undefined> {
+  const cluster = path.join(path.resolve(dataDir), "cluster");
+  if (!(await isHeld(path.dirname(cluster)))) return undefined;
+  const port = await readPort(path.join(cluster, "data"));
+  return port === undefined
+    ? undefined
+    : toConnection(port, await readFile(path.join(cluster, "password"), "utf8"));
+}
+
 async function start(directory: string, settings: readonly string[]): Promise<Embedded> {
   const programs = await findPrograms();
   await makeDirectory(directory);
@@ -61,14 +79,7 @@ async function start(directory: string, settings: readonly string[]): Promise<Em
   );
   const resources = owned.move();
   return {
-    connection: {
-      host: "127.0.0.1",
-      port: server.port,
-      user: role,
-      password,
-      database: "commerce",
-      ssl: false,
-    },
+    connection: toConnection(server.port, password),
     pid: server.pid,
     exited: server.exited,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -149,7 +160,7 @@ async function createCluster(
 async function createPassword({ owner }: Launcher, draft: string): Promise<string> {
   const password = randomBytes(24).toString("base64url");
   const file = path.join(draft, "password");
-  await writeFile(file, password, { mode: 0o600 });
+  await writeFile(file, password, { mode: 0o600, flush: true });
   if (owner !== undefined) {
     await chown(file, owner.uid, owner.gid);
     await chown(draft, owner.uid, owner.gid);
@@ -161,10 +172,8 @@ async function createPassword({ owner }: Launcher, draft: string): Promise<strin
 async function createDatabase(started: Server, password: string): Promise<void> {
   await using server = started;
   const { port } = server;
-  const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", password, database: "postgres" });
-  // Without a listener, a server that dies ends the process; the query that runs rejects anyway.
-  client.on("error", () => {});
-  await client.connect();
+  const superuser = { ...toConnection(port, password), user: "postgres", database: "postgres" };
+  const client = await connect(superuser, { purpose: "creation" });
   try {
     // Iterations slow down those who guess, and nobody guesses 24 random bytes: they would slow down each
     // connection.

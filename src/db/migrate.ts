@@ -1,16 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Connection, Engine } from "../config.ts";
-import { toClientConfig } from "./connection.ts";
+import { connect, type Settings } from "./connection.ts";
 import { acquireLease, expectLease, type MigrationLease } from "./migration-lease.ts";
 import {
-  expectContinuation,
-  findPending,
+  compareMigrations,
+  describeNewer,
   migrationsDirectory,
   readMigrations,
   selectApplied,
   splitStatements,
   type AppliedRow,
+  type Comparison,
   type Migration,
 } from "./migrations.ts";
 
@@ -26,7 +27,14 @@ export type MigrateOptions = {
   readonly waitMs?: number;
   /** Told of each migration, in a line. */
   readonly log?: (line: string) => void;
+  /** Told of what a newer release has applied, in a line. */
+  readonly warn?: (line: string) => void;
+  /** Ends the waiting, and the run before its next migration: the reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 };
+
+/** An index may take long to build, whatever the role is given for the statements of calls. */
+const settings: Settings = { statement_timeout: 0 };
 
 const createTables = [
   `create table if not exists schema_migrations (
@@ -49,30 +57,29 @@ const insertApplied = "insert into schema_migrations (version, checksum) values 
 
 /**
  * Applies the migrations that the database lacks, in order, each once however many processes run this;
- * returns those that this one applied. Fails with an Error of one line naming the migration.
+ * returns those that this one applied. Fails with an Error of one line naming the migration. Where nothing is
+ * lacking it only reads: a role that may not change the schema is enough.
  *
  * On PostgreSQL a migration and its row are one transaction. CockroachDB commits before each change of the
  * schema, so there each statement runs by itself and the row comes last: after a failure the next run repeats
  * the file from its start, and every statement must allow that.
  */
 export async function migrate(connection: Connection, options: MigrateOptions): Promise<Applied[]> {
-  const { engine, directory = migrationsDirectory, waitMs = 60_000, log = () => {} } = options;
+  const { engine, directory = migrationsDirectory, waitMs = 60_000, signal } = options;
+  const { log = () => {}, warn = () => {} } = options;
   const migrations = await readMigrations(directory, engine);
-  const client = new pg.Client({
-    ...toClientConfig(connection),
-    application_name: "commerce-core migrations",
-  });
-  // Without a listener, a connection that breaks ends the process; the statement that runs rejects anyway.
-  client.on("error", () => {});
-  await client.connect();
+  const client = await connect(connection, { purpose: "migrations", settings, signal });
   try {
+    const before = compareMigrations(migrations, await readApplied(client));
+    if (before.newer.length > 0) warn(describeNewer(before.newer));
+    if (before.pending.length === 0) return [];
     for (const statement of createTables) await createTable(client, statement);
-    await using lease = await acquireLease(connection, waitMs);
-    // Read under the lease: what another process applied meanwhile is applied.
-    const rows = await readApplied(client);
-    expectContinuation(migrations, rows);
+    await using lease = await acquireLease(connection, waitMs, signal);
+    // Read again under the lease: what another process applied meanwhile is applied.
+    const { pending } = compareMigrations(migrations, await readApplied(client));
     const applied: Applied[] = [];
-    for (const migration of findPending(migrations, rows)) {
+    for (const migration of pending) {
+      signal?.throwIfAborted();
       const start = performance.now();
       await (engine === "postgresql" ? applyAsOne : applyByStatement)(client, lease, migration);
       const elapsedMs = Math.round(performance.now() - start);
@@ -85,8 +92,31 @@ export async function migrate(connection: Connection, options: MigrateOptions): 
   }
 }
 
+/** What the database lacks and what it has beyond this release. Only reads. */
+export async function readStatus(
+  connection: Connection,
+  { engine, directory = migrationsDirectory, signal }: MigrateOptions,
+): Promise<Comparison & { readonly migrations: readonly Migration[] }> {
+  const migrations = await readMigrations(directory, engine);
+  const client = await connect(connection, { purpose: "migrations", settings, signal });
+  try {
+    return { migrations, ...compareMigrations(migrations, await readApplied(client)) };
+  } finally {
+    await client.end();
+  }
+}
+
+/** Fails in one line that says what to do where the database lacks a migration. Only reads. */
+export async function expectMigrated(connection: Connection, options: MigrateOptions): Promise<void> {
+  const { pending, newer } = await readStatus(connection, options);
+  if (newer.length > 0) options.warn?.(describeNewer(newer));
+  if (pending.length === 0) return;
+  const lacking = pending.map(({ version }) => version).join(", ");
+  throw new Error(`the database lacks ${lacking}: run \`npm run migrate\`, or start with MIGRATE=apply`);
+}
+
 /** The rows of schema_migrations; none where the table does not exist yet. */
-export async function readApplied(client: pg.Client): Promise<readonly AppliedRow[]> {
+async function readApplied(client: pg.Client): Promise<readonly AppliedRow[]> {
   try {
     return (await client.query<AppliedRow>(selectApplied)).rows;
   } catch (error) {

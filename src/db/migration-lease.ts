@@ -4,7 +4,7 @@ import { pid } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Connection } from "../config.ts";
-import { toClientConfig } from "./connection.ts";
+import { connect } from "./connection.ts";
 
 /** The right to migrate a database, which one process at a time has. Disposal gives it back. */
 export type MigrationLease = {
@@ -45,17 +45,15 @@ const dropLease = "delete from schema_migrations_lock where id = 1 and owner = $
  * lock nothing. It is renewed on a connection of its own: a statement that takes minutes must not hold up the
  * renewal.
  */
-export async function acquireLease(connection: Connection, waitMs: number): Promise<MigrationLease> {
-  const client = new pg.Client({
-    ...toClientConfig(connection),
-    application_name: "commerce-core migration lease",
-  });
-  // Without a listener, a connection that breaks ends the process; the next renewal fails and says so.
-  client.on("error", () => {});
-  await client.connect();
+export async function acquireLease(
+  connection: Connection,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<MigrationLease> {
+  const client = await connect(connection, { purpose: "migration lease", signal });
   try {
     const owner = randomUUID();
-    await waitForLease(client, owner, waitMs);
+    await waitForLease(client, owner, waitMs, signal);
     return keepLease(client, owner);
   } catch (error) {
     await client.end();
@@ -73,9 +71,15 @@ export async function expectLease(client: pg.Client, { owner, signal }: Migratio
   if (rowCount !== 1) throw lost();
 }
 
-async function waitForLease(client: pg.Client, owner: string, waitMs: number): Promise<void> {
+async function waitForLease(
+  client: pg.Client,
+  owner: string,
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const holder = `process ${pid} on ${hostname()}`;
   for (const end = Date.now() + waitMs; ; await sleep(pollMs)) {
+    signal?.throwIfAborted();
     if (await tryLease(client, [owner, holder, leaseMs])) return;
     if (Date.now() < end) continue;
     const { rows } = await client.query<{ holder: string; since: Date }>(readHolder);

@@ -89,27 +89,50 @@ export function findPending(migrations: readonly Migration[], rows: readonly App
   return migrations.filter(({ version }) => !applied.has(version));
 }
 
+/** What `migrations` and the rows of schema_migrations say about each other. */
+export type Comparison = {
+  /** Not applied yet, in order. */
+  readonly pending: readonly Migration[];
+  /** Applied by a newer release: versions behind the last of `migrations`, in order. */
+  readonly newer: readonly string[];
+};
+
 /**
- * Fails unless `migrations` continue what the rows of schema_migrations say was applied: every row has its
- * migration and all that is pending comes after all that is applied.
+ * Compares `migrations` with what was applied. Fails unless one continues the other: all that is pending
+ * comes after all that is applied, and what was applied without having a file comes after all of
+ * `migrations`. That is what a newer release leaves, whose migrations this one can work with (CONTRIBUTING has
+ * the rules).
  */
-export function expectContinuation(migrations: readonly Migration[], rows: readonly AppliedRow[]): void {
+export function compareMigrations(migrations: readonly Migration[], rows: readonly AppliedRow[]): Comparison {
   const known = new Set(migrations.map(({ version }) => version));
-  const missing = rows.find(({ version }) => !known.has(version));
-  if (missing !== undefined) {
-    throw new Error(`migration ${missing.version} was applied and has no file: is this an older release?`);
-  }
+  const newest = numberOf(migrations.at(-1)?.version ?? "");
+  const unknown = rows.map(({ version }) => version).filter((version) => !known.has(version));
+  const missing = unknown.find((version) => numberOf(version) <= newest);
+  if (missing !== undefined) throw new Error(`migration ${missing} was applied and has no file`);
+  const pending = findPending(migrations, rows);
   const last =
     rows
       .map(({ version }) => version)
       .toSorted()
       .at(-1) ?? "";
-  const late = findPending(migrations, rows).find(({ version }) => version < last);
+  const late = pending.find(({ version }) => version < last);
   if (late !== undefined) {
     throw new Error(
       `migration ${late.version} comes before ${last}, which is applied already: give it a higher number`,
     );
   }
+  return { pending, newer: unknown.toSorted() };
+}
+
+/** Says what the database has been given by a newer release. */
+export function describeNewer(newer: readonly string[]): string {
+  const [what, them] = newer.length === 1 ? ["a migration", "it"] : ["migrations", "them"];
+  return `the database has ${what} of a newer release, ${newer.join(", ")}: this one goes on without ${them}`;
+}
+
+/** Four digits, which sort as text. */
+function numberOf(version: string): string {
+  return version.slice(0, 4);
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
 import { cancel } from "./cancel.ts";
-import { toClientConfig } from "./connection.ts";
+import { toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError } from "./errors.ts";
 import { createQueue } from "./queue.ts";
@@ -142,8 +142,7 @@ async function atOnce(
 
 function openConnections(connection: Connection, engine: Engine, limits: Config["pool"]): pg.Pool {
   const pool = new pg.Pool({
-    ...toClientConfig(connection),
-    options: startupOptions(engine),
+    ...toClientConfig(connection, serviceSettings(engine)),
     types,
     max: limits.connsMax,
     min: limits.connsMin,
@@ -173,25 +172,32 @@ function toSession(client: pg.PoolClient): Session {
   return { processId: processID, applicationName: connectionParameters.application_name };
 }
 
-function startupOptions(engine: Engine): string {
-  const settings: Record<string, string | number> = {
+/** What the sessions of calls need, whatever the role or the database has been given. */
+function serviceSettings(engine: Engine): Settings {
+  const shared = {
     default_transaction_isolation: "serializable",
     statement_timeout: statementMsMax,
+    // How long a statement waits is its caller's to say.
+    lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,
-    timezone: "UTC",
   };
-  if (engine === "postgresql") {
+  if (engine === "cockroachdb") return shared;
+  return {
+    ...shared,
     // A sequential scan locks the whole table against serializable writers, so that on small tables calls
     // that have nothing to do with each other would conflict. Every statement has an index to use (see the
     // plan gate).
-    settings["enable_seqscan"] = "off";
+    enable_seqscan: "off",
     // A bitmap loses the order of its index: the first page of a user's orders would read and sort them all.
-    settings["enable_bitmapscan"] = "off";
+    enable_bitmapscan: "off",
+    // What the plan gate's plans are made of.
+    enable_indexscan: "on",
+    enable_indexonlyscan: "on",
+    enable_nestloop: "on",
     // The text alone decides on the plan (see the plan gate). Left to itself the server plans the sets again
     // each time, because they are arrays, which costs a set of one as much as running it.
-    settings["plan_cache_mode"] = "force_generic_plan";
-  }
-  return Object.entries(settings)
-    .map(([name, value]) => `-c ${name}=${value}`)
-    .join(" ");
+    plan_cache_mode: "force_generic_plan",
+    // Optional columns of a set are sent as nulls in arrays.
+    array_nulls: "on",
+  };
 }

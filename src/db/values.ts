@@ -28,6 +28,7 @@ function toMicros(text: string): Micros {
   if (!text.endsWith("+00") && !text.endsWith("+00:00"))
     throw new Error(`the session is not in UTC: ${text}`);
   const millis = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`);
+  if (Number.isNaN(millis)) throw new Error(`no timestamp as ISO writes it: ${text}`);
   const fraction = text.slice(20, text.indexOf("+", 19)).padEnd(6, "0");
   return BigInt(millis) * 1000n + BigInt(fraction);
 }
@@ -55,11 +56,29 @@ export function toParameter(value: unknown): unknown {
   return elements.every(isPlain) ? `{${elements.join(",")}}` : elements;
 }
 
+/** What the database sent cannot be read. The statement has run all the same; run again, it ends the same. */
+export class DecodeError extends Error {
+  constructor(cause: unknown) {
+    super("a value from the database cannot be read", { cause });
+    this.name = "DecodeError";
+  }
+}
+
 const parsers: Record<number, (text: string) => unknown> = {
-  [pg.types.builtins.INT8]: BigInt,
-  [pg.types.builtins.NUMERIC]: toE4,
-  [pg.types.builtins.TIMESTAMPTZ]: toMicros,
+  [pg.types.builtins.INT8]: decoding(BigInt),
+  [pg.types.builtins.NUMERIC]: decoding(toE4),
+  [pg.types.builtins.TIMESTAMPTZ]: decoding(toMicros),
 };
+
+function decoding<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new DecodeError(error);
+    }
+  };
+}
 
 /**
  * How result columns become values on our connections. node-postgres would lose microseconds and round

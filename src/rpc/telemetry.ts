@@ -92,7 +92,7 @@ export async function createTelemetry(
   });
   // Loaded only when wanted: the SDK costs 130 ms at start and 9 MiB.
   const tracing = config.tracesEndpoint
-    ? (await import("./tracing.ts")).startTracing(config.tracesEndpoint)
+    ? (await import("./tracing.ts")).startTracing(config.tracesEndpoint, createFailureLog(logger))
     : undefined;
   const observe = (method: DescMethod, quiet: boolean): Observer =>
     createObserver(method, { started, seconds, logger, quiet, beginSpan: tracing?.begin });
@@ -117,6 +117,22 @@ export async function createTelemetry(
     async [Symbol.asyncDispose]() {
       await tracing?.[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** A collector that is away is no news more often than this. */
+const failureLogMs = 60_000;
+
+/** Logs that traces cannot be sent, the first time at once, and then how often it was since. */
+function createFailureLog(logger: Logger): (reason: string) => void {
+  let loggedMs = -Infinity;
+  let failures = 0;
+  return (reason) => {
+    failures++;
+    if (performance.now() - loggedMs < failureLogMs) return;
+    logger.warn({ reason, failures }, "traces cannot be sent to the collector");
+    loggedMs = performance.now();
+    failures = 0;
   };
 }
 

@@ -1,10 +1,13 @@
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { ExportResultCode, W3CTraceContextPropagator } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor, type SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import { ATTR_SERVICE_NAME } from "@opentelemetry/semantic-conventions";
 
 /** One call's span. */
@@ -23,15 +26,27 @@ const headerGetter = {
 };
 
 /**
- * Sends a span for each call to the OTLP/HTTP collector at `endpoint` (its base, as in
- * OTEL_EXPORTER_OTLP_ENDPOINT), as a child of the caller's `traceparent`. Registers itself as
- * OpenTelemetry's global, so that any library that makes spans joins in: one at a time in a process.
+ * What one export may take, its repetitions included, and so what a collector that is away or slow may add to
+ * a stop. One that is well answers in milliseconds; the spans of the others are lost.
  */
-export function startTracing(endpoint: string): Tracing {
+const exportMsMax = 2_000;
+
+/**
+ * Sends a span for each call to the OTLP/HTTP collector at `endpoint` (its base, as in
+ * OTEL_EXPORTER_OTLP_ENDPOINT), as a child of the caller's `traceparent`. Tells `onFailure` why spans were
+ * lost, and never fails. Registers itself as OpenTelemetry's global, so that any library that makes spans
+ * joins in: one at a time in a process.
+ */
+export function startTracing(endpoint: string, onFailure: (reason: string) => void): Tracing {
   const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
+  const agent = url.startsWith("https:")
+    ? new HttpsAgent({ keepAlive: true })
+    : new HttpAgent({ keepAlive: true });
+  const options = { url, timeoutMillis: exportMsMax, httpAgentOptions: () => agent };
+  const exporter = createForgivingExporter(new OTLPTraceExporter(options), onFailure);
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ [ATTR_SERVICE_NAME]: "commerce-core" }),
-    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url }) })],
+    spanProcessors: [new BatchSpanProcessor({ exporter })],
   });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
@@ -58,10 +73,29 @@ export function startTracing(endpoint: string): Tracing {
       };
     },
     async [Symbol.asyncDispose]() {
-      await provider.shutdown();
+      const flushed = provider.shutdown().catch((error: Error) => onFailure(error.message));
+      await Promise.race([flushed, sleep(exportMsMax, undefined, { ref: false })]);
+      // What has not been answered by now would keep the process.
+      agent.destroy();
       trace.disable();
       propagation.disable();
       context.disable();
     },
   };
+}
+
+/** An exporter whose failures are told, and no failures to those who export. */
+function createForgivingExporter(exporter: SpanExporter, onFailure: (reason: string) => void): SpanExporter {
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, ({ code, error }) => {
+        if (code !== ExportResultCode.SUCCESS) onFailure(error ? describe(error) : "no reason given");
+        done({ code: ExportResultCode.SUCCESS });
+      }),
+    shutdown: () => exporter.shutdown(),
+  };
+}
+
+function describe({ message, code }: Error & { code?: string | number }): string {
+  return code === undefined ? message : `${message} (${code})`;
 }

@@ -66,6 +66,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
     httpAddr: anywhere,
     adminAddr: anywhere,
     database: { kind: "remote", connection: proxy?.connection ?? connection, engine },
+    start: { waitMsMax: 0, migrations: "apply" },
     tls: undefined,
     auth: undefined,
     logLevel: "silent",

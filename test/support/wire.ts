@@ -26,6 +26,16 @@ export function isCancelRequest({ bytes }: Message): boolean {
   return bytes.readInt32BE(4) === 80877102;
 }
 
+/** A client's first message without one of its parameters, which are names and values in turn. */
+export function withoutParameter({ bytes }: Message, name: string): Buffer {
+  const words = bytes.toString("utf8", 8).split("\0");
+  const at = words.findIndex((word, index) => index % 2 === 0 && word === name);
+  const body = Buffer.from((at === -1 ? words : words.toSpliced(at, 2)).join("\0"));
+  const head = Buffer.from(bytes.subarray(0, 8));
+  head.writeInt32BE(8 + body.length, 0);
+  return Buffer.concat([head, body]);
+}
+
 /** Whether the server, after a client's message, says that it is ready for more (Query, Sync). */
 export function endsExchange({ type }: Message): boolean {
   return type === "Q" || type === "S";

@@ -1,0 +1,144 @@
+import type { Connection } from "../config.ts";
+import { readSsl, type Remote, type Report, type SslFiles, type SslMode, sslModes } from "./connection.ts";
+import type { Values } from "./environment.ts";
+import { isHost, isLoopback } from "./parsers.ts";
+
+const taken = ["sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding", "options", "host"] as const;
+type Taken = (typeof taken)[number];
+
+const limitsConnections = "leave it out; CRDB_MAX_CONNS limits the connections";
+const bounded = "leave it out; the service bounds what it waits for, at start by DATABASE_WAIT_MAX";
+const belongsBeforeHost = "write it before the host: postgres://user:password@host/database";
+const namesPrimary = "leave it out and name the host that takes writes";
+
+/** Parameters that other programs take in a URL, and what to do about each here. */
+const advice: ReadonlyMap<string, string> = new Map([
+  ["user", belongsBeforeHost],
+  ["password", belongsBeforeHost],
+  ["port", "write it behind the host: postgres://user:password@host:5432/database"],
+  ["dbname", "write it behind the host: postgres://user:password@host/database"],
+  ["hostaddr", "write the address in the place of the host"],
+  ["application_name", "leave it out; the service names its sessions itself, and finds them by their names"],
+  ["connect_timeout", bounded],
+  ["pool_timeout", "leave it out; POOL_WAIT_MAX says how long a call waits for a connection"],
+  ["statement_timeout", "leave it out; each call has a deadline"],
+  ["connection_limit", limitsConnections],
+  ["max", limitsConnections],
+  ["client_encoding", "leave it out; it is UTF8"],
+  ["target_session_attrs", namesPrimary],
+  ["load_balance_hosts", namesPrimary],
+  ["schema", "write it as options=-c%20search_path%3Dschema"],
+  ["ssl", "use sslmode=verify-full, require or disable"],
+  ["sslnegotiation", "leave it out; TLS is asked for as all servers know it"],
+  ["sslcrl", "leave it out; revocation lists are not read"],
+  ["pgbouncer", "leave it out, and name the database itself: the service has a pool of its own"],
+  ["keepalives", "leave it out; connections are kept alive"],
+]);
+
+/** The database at a URL, reading the files that it names; undefined where something was wrong with it. */
+export function parseDatabaseUrl(
+  text: string,
+  engine: Values["DATABASE_ENGINE"],
+  report: Report,
+): Remote | undefined {
+  // No message repeats the URL or what a mistake in it (an unescaped @ or #) may have made of the password.
+  const refuse = (problem: string) => {
+    report(["DATABASE_URL"], problem);
+    return undefined;
+  };
+  const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(text)?.[1] ?? "";
+  if (authority.slice(authority.lastIndexOf("@") + 1).includes(","))
+    return refuse("names several hosts; name one, or a balancer that leads to the one that takes writes");
+  const { url, parts } = read(text);
+  const isOurs = /^(postgres|postgresql|cockroachdb):$/.test(url?.protocol ?? "");
+  if (url === null || parts === undefined || !isOurs || url.hash !== "") {
+    const schemes = "postgres://user:password@host:port/database (or postgresql://, cockroachdb://)";
+    return refuse(`must be ${schemes}, in which a password's special characters are percent-encoded`);
+  }
+  const parameter = (name: Taken) => url.searchParams.get(name) || undefined;
+  const { user, password, database } = parts;
+  const host = parts.host || parameter("host") || "";
+  const isSocket = host.startsWith("/");
+  if (parts.host !== "" && parameter("host") !== undefined) return refuse("names two hosts");
+  if (!(isSocket || isHost(host)) || user === "" || database === "")
+    return refuse("must name a user, one host and a database");
+  const wrong = findWrong(url.searchParams);
+  wrong.forEach(refuse);
+  if (wrong.length > 0) return undefined;
+  const mode = parameter("sslmode") ?? (isSocket || isLoopback(host) ? "disable" : "verify-full");
+  const cockroach = url.protocol === "cockroachdb:";
+  if (cockroach && engine === "postgresql")
+    report(["DATABASE_ENGINE"], "is postgresql, but DATABASE_URL begins with cockroachdb://");
+  const file = (name: Taken) => ({ name: `DATABASE_URL ${name}`, path: parameter(name) });
+  const files: SslFiles = { rootCert: file("sslrootcert"), cert: file("sslcert"), key: file("sslkey") };
+  const options = parameter("options");
+  const connection: Connection = {
+    host,
+    port: url.port === "" ? (cockroach ? 26_257 : 5432) : Number(url.port),
+    user,
+    ...(password !== "" && { password }),
+    database,
+    ssl: readSsl(mode as SslMode, "DATABASE_URL sslmode", files, report),
+    ...(options !== undefined && { options }),
+    ...(parameter("channel_binding") === "prefer" && { channelBinding: true }),
+  };
+  return {
+    kind: "remote",
+    connection,
+    engine: engine === "auto" ? (cockroach ? "cockroachdb" : undefined) : engine,
+  };
+}
+
+/**
+ * The URL and its decoded parts. WHATWG's reading knows no user without a host, as in
+ * postgres://app@/shop?host=/run/postgresql: it is given one for as long as it is read.
+ */
+function read(text: string) {
+  const absent = "absent.invalid";
+  const url = URL.parse(text.replace(/^([a-z]+:\/\/[^/?#]*@)(?=(:\d+)?\/)/, `$1${absent}`));
+  if (url === null) return { url, parts: undefined };
+  try {
+    const host = decodeURIComponent(url.hostname.replace(/^\[(.*)\]$/, "$1"));
+    const parts = {
+      host: host === absent ? "" : host,
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+      database: decodeURIComponent(url.pathname.slice(1)),
+    };
+    return { url, parts };
+  } catch {
+    return { url, parts: undefined };
+  }
+}
+
+/** A line for each parameter that cannot be taken as it is, without its value, which may be a secret. */
+function findWrong(parameters: URLSearchParams): string[] {
+  const names = new Set(parameters.keys());
+  return [...names].flatMap((name) => {
+    const values = parameters.getAll(name);
+    if (isTaken(name)) {
+      const problem = values.length > 1 ? "is given twice" : judge(name, values[0]!);
+      return problem === undefined ? [] : [`${name} ${problem}`];
+    }
+    const said = advice.get(name) ?? `known are ${taken.join(", ")}`;
+    // What is no name may be the rest of a password with an unescaped "?".
+    return [`${/^\w{1,40}$/.test(name) ? name : "a parameter"} is not taken: ${said}`];
+  });
+}
+
+function isTaken(name: string): name is Taken {
+  return (taken as readonly string[]).includes(name);
+}
+
+/** What is wrong with a parameter's value, and what to write instead. */
+function judge(name: Taken, value: string): string | undefined {
+  if (name === "sslmode" && (value === "prefer" || value === "allow"))
+    return `${value} may end in plain text, which has to be asked for: use verify-full, require or disable`;
+  if (name === "sslmode" && !(sslModes as readonly string[]).includes(value))
+    return `must be ${sslModes.slice(0, -1).join(", ")} or ${sslModes.at(-1)}`;
+  if (name === "channel_binding" && value === "require")
+    return "require cannot be insisted on: use prefer, with sslmode=verify-full against others in between";
+  if (name === "channel_binding" && !["prefer", "disable"].includes(value))
+    return "must be prefer or disable";
+  return undefined;
+}

@@ -2,13 +2,15 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo, LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { connect, createServer } from "node:tls";
+import { connect, createServer, getCACertificates } from "node:tls";
 import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseConfig, redactedConfig } from "../src/config.ts";
 import { createAuthority } from "./support/certificates.ts";
 import { findProblems } from "./support/problems.ts";
+
+const systemAuthorities = getCACertificates("system");
 
 let directory: string;
 const authority = createAuthority();
@@ -55,6 +57,11 @@ test.each<[string, object]>([
   ["cockroachdb://app@db.example.com/shop", { port: 26_257, ssl: { rejectUnauthorized: true } }],
   ["postgres://app@db.example.com/shop?sslmode=disable", { host: "db.example.com", ssl: false }],
   ["postgres://app@%2Frun%2Fpostgresql/shop", { host: "/run/postgresql", ssl: false }],
+  ["postgres://app@/shop?host=/run/postgresql", { host: "/run/postgresql", ssl: false }],
+  ["postgres://app:a,b@:6000/shop?host=/run", { host: "/run", port: 6000, password: "a,b" }],
+  ["postgres://app@h/shop?options=-c%20search_path%3Dshop", { options: "-c search_path=shop" }],
+  ["postgres://app@h/shop?channel_binding=prefer", { channelBinding: true }],
+  ["postgres://app@h/shop?sslrootcert=system", { ssl: { rejectUnauthorized: true, ca: systemAuthorities } }],
 ])("reads DATABASE_URL=%s", (url, connection) => {
   const { database } = parseConfig({ DATABASE_URL: url });
 
@@ -66,6 +73,54 @@ test.each<[string, object]>([
 });
 
 test.each([
+  ["sslmode=prefer", "sslmode prefer may end in plain text, which has to be asked for: use verify-full, "],
+  ["sslmode=allow", "sslmode allow may end in plain text"],
+  ["sslmode=maybe", "sslmode must be disable, require, verify-ca or verify-full"],
+  [
+    "sslmode=require&sslrootcert=system",
+    "sslmode: must be verify-full where DATABASE_URL sslrootcert is system",
+  ],
+  ["sslmode=require&sslmode=disable", "sslmode is given twice"],
+  ["channel_binding=require", "channel_binding require cannot be insisted on: use prefer, with "],
+  ["connect_timeout=10", "connect_timeout is not taken: leave it out; the service bounds what it waits for"],
+  ["application_name=shop", "application_name is not taken: leave it out; the service names its sessions"],
+  ["target_session_attrs=read-write", "target_session_attrs is not taken: leave it out and name the host"],
+  ["user=app", "user is not taken: write it before the host"],
+  ["port=1", "port is not taken: write it behind the host"],
+  ["schema=shop", "schema is not taken: write it as options=-c%20search_path%3Dschema"],
+  ["connection_limit=5", "connection_limit is not taken: leave it out; CRDB_MAX_CONNS limits"],
+  ["nonsense=1", "nonsense is not taken: known are sslmode, sslrootcert, sslcert, sslkey, channel_binding, "],
+  ["host=other", "names two hosts"],
+])("names what is wrong in DATABASE_URL with %s", (parameters, problem) => {
+  const problems = findProblems({ DATABASE_URL: `postgres://app@h/shop?${parameters}` });
+
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(/^DATABASE_URL:? /);
+  expect(problems[0]!.replace(/^DATABASE_URL:? /, "")).toContain(problem);
+});
+
+test("names each parameter of DATABASE_URL that it does not take", () => {
+  const url = "postgres://app@h/shop?connect_timeout=10&application_name=a&sslmode=prefer";
+
+  const problems = findProblems({ DATABASE_URL: url });
+
+  expect(problems.map((problem) => problem.split(" ")[1])).toEqual([
+    "connect_timeout",
+    "application_name",
+    "sslmode",
+  ]);
+});
+
+test("names several hosts in DATABASE_URL as what they are", () => {
+  const problems = ["h1,h2", "h1:1,h2:2"].map((hosts) =>
+    findProblems({ DATABASE_URL: `postgres://app@${hosts}/shop` }),
+  );
+
+  const line = "names several hosts; name one, or a balancer that leads to the one that takes writes";
+  expect(problems).toEqual([[`DATABASE_URL: ${line}`], [`DATABASE_URL: ${line}`]]);
+});
+
+test.each([
   "mysql://u:s3cret@h/d",
   "postgres://u:12s3cret#@h/d",
   "postgres://u@h/d#s3cret",
@@ -74,6 +129,8 @@ test.each([
   "postgres://u:s3cret@h/",
   "postgres://:s3cret@h/d",
   "postgres://u@h/d?password=s3cret",
+  "postgres://u:12?s3cret@h/d",
+  "postgres://u@h/d?x/s3cret@h=1",
   "postgres://u:s3cret@h/d?sslmode=prefer",
   "s3cret",
 ])("refuses DATABASE_URL=%s without repeating it", (url) => {

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -112,55 +111,6 @@ test("refuses a database of another engine than the configuration says", async (
     /^the database is PostgreSQL \S+, and the configuration says cockroachdb$/,
   );
 });
-
-test("npm run migrate says what it applied, and then that nothing is left", async () => {
-  const env = { DATABASE_URL: toUrl(await scratch.createDatabase()) };
-
-  const status = await runScript(["--status"], env);
-  const first = await runScript([], env);
-  const second = await runScript([], env);
-
-  expect(status.stdout).toMatch(/^pending {2}0001_users\n/);
-  expect(first.stdout.replaceAll(/\d+ ms/g, "N ms")).toMatch(/^applied 0001_users in N ms\n/);
-  expect(second).toEqual({ code: 0, stdout: "nothing to apply\n", stderr: "" });
-});
-
-test.each([
-  ["an argument that it does not know", ["--force"], {}, 2, /^Unknown option '--force'[^\n]*\n$/],
-  [
-    "a bad environment",
-    [],
-    { DATABASE_URL: "mysql://a" },
-    2,
-    /^The configuration is wrong:\n {2}DATABASE_URL[^\n]*\n$/,
-  ],
-  [
-    "a database that is away",
-    [],
-    { DATABASE_URL: "postgres://a@127.0.0.1:1/a" },
-    1,
-    /^the database at [^\n]* cannot be reached: connect ECONNREFUSED [^\n]*\n$/,
-  ],
-])("npm run migrate fails for %s without a stack", async (_, args, env, code, stderr) => {
-  const result = await runScript(args, env);
-
-  expect(result).toEqual({ code, stdout: "", stderr: expect.stringMatching(stderr) });
-});
-
-async function runScript(args: readonly string[], env: Record<string, string>) {
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(
-      process.execPath,
-      [path.join(root, "scripts/migrate.ts"), ...args],
-      { env },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
-    );
-  });
-}
-
-function toUrl({ user, password, host, port, database }: Connection): string {
-  return `postgres://${user}:${password}@${host}:${port}/${database}`;
-}
 
 /** Columns, constraints and indexes of all tables. */
 async function describe(database: Connection) {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import { afterAll } from "vitest";
 import { root } from "./embedded.ts";
 
@@ -18,6 +19,8 @@ export type Program = AsyncDisposable & {
   readonly ended: Promise<Ended>;
   /** All of standard output once the text is in it. Rejects, with all output, if the program ends before. */
   printed(text: string): Promise<string>;
+  /** The same of standard error. */
+  logged(text: string): Promise<string>;
   /** Sends a signal to the program alone, as a supervisor does. */
   signal(name: NodeJS.Signals): void;
   /** Sends a signal to the whole process group, as a terminal does. */
@@ -48,21 +51,23 @@ export function run(program: string, args: readonly string[], env: NodeJS.Proces
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   const ended = once(child, "close").then(([code, signal]): Ended => ({ code, signal, stdout, stderr }));
+  const until = (stream: Readable, read: () => string, text: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (read().includes(text)) resolve(read());
+      };
+      stream.on("data", look);
+      ended.then((how) => reject(new Error(`it did not print "${text}": ${JSON.stringify(how)}`)), reject);
+      look();
+    });
   const signalGroup = (name: NodeJS.Signals): void => {
     process.kill(-child.pid!, name);
   };
   const own: Program = {
     pid: child.pid!,
     ended,
-    printed: (text) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (stdout.includes(text)) resolve(stdout);
-        };
-        child.stdout.on("data", look);
-        ended.then((how) => reject(new Error(`it did not print "${text}": ${JSON.stringify(how)}`)), reject);
-        look();
-      }),
+    printed: (text) => until(child.stdout, () => stdout, text),
+    logged: (text) => until(child.stderr, () => stderr, text),
     signal: (name) => void child.kill(name),
     signalGroup,
     async [Symbol.asyncDispose]() {

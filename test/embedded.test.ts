@@ -71,6 +71,19 @@ test("accepts connections within 300 ms on a used directory", async () => {
   expect(Math.min(...elapsedMs)).toBeLessThan(300);
 });
 
+test.each([
+  ["is empty", ""],
+  ["holds zeros", "\0".repeat(64)],
+  ["holds something else", "nonsense\n"],
+])("starts on a directory whose postmaster.pid %s, as a loss of power leaves it", async (what, text) => {
+  const directory = await copyUsed(`pid ${what}`);
+  await writeFile(path.join(directory, "cluster/data/postmaster.pid"), text);
+
+  await using embedded = await startEmbedded(directory, { settings });
+
+  expect(await execute(embedded.connection, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
 test("a second start names the process that holds the directory, and since when", async () => {
   const directory = await copyUsed("held");
   await using holder = await launch(root, directory);

@@ -100,8 +100,8 @@ export type Comparison = {
 /**
  * Compares `migrations` with what was applied. Fails unless one continues the other: all that is pending
  * comes after all that is applied, and what was applied without having a file comes after all of
- * `migrations`. That is what a newer release leaves, whose migrations this one can work with (CONTRIBUTING has
- * the rules).
+ * `migrations`. That is what a newer release leaves, whose migrations this one can work with (CONTRIBUTING
+ * has the rules).
  */
 export function compareMigrations(migrations: readonly Migration[], rows: readonly AppliedRow[]): Comparison {
   const known = new Set(migrations.map(({ version }) => version));

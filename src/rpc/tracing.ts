@@ -74,7 +74,8 @@ export function startTracing(endpoint: string, onFailure: (reason: string) => vo
     },
     async [Symbol.asyncDispose]() {
       const flushed = provider.shutdown().catch((error: Error) => onFailure(error.message));
-      await Promise.race([flushed, sleep(exportMsMax, undefined, { ref: false })]);
+      const late = sleep(exportMsMax, "late", { ref: false });
+      if ((await Promise.race([flushed, late])) === "late") onFailure("no answer before the end");
       // What has not been answered by now would keep the process.
       agent.destroy();
       trace.disable();

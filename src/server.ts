@@ -66,6 +66,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   await using starting = new AsyncDisposableStack();
   const telemetry = starting.use(await createTelemetry(config));
   telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
+  signal?.throwIfAborted();
   const health = createHealth(services.map((service) => service.typeName));
   const probes = { readiness: health.readiness, scrape: telemetry.scrape };
   const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));

@@ -64,7 +64,7 @@ export const variables = z.object({
     .prefault("apply")
     .describe(
       "What a start does about migrations that the database lacks: `apply` them, `check` and fail naming " +
-        "them, or `off`: not look, and stay unready as long as one is lacking.",
+        "them, or nothing (`off`): readiness then names the first one that is lacking.",
     ),
 
   CRDB_HOST: hostName()
@@ -195,7 +195,7 @@ export type Name = keyof Values;
 export const names = Object.keys(variables.shape) as Name[];
 
 // The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
-const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|MIGRATE|POOL|SHUTDOWN|TLS)_/;
+const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|TLS)_/;
 // gRPC's libraries and HTTP clients read variables of these names.
 const foreign = /^(GRPC_(TRACE|VERBOSITY|(NODE|DEFAULT_SSL|SSL|EXPERIMENTAL|XDS|DNS|PROXY)_.*)|HTTP_PROXY)$/;
 // Kubernetes sets these for each service of the namespace, and a service may be called grpc or crdb-public.

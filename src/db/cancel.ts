@@ -26,8 +26,11 @@ export async function cancel(connection: Connection, client: pg.PoolClient): Pro
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
   await new Promise<void>((resolve) => {
-    // The address that the connection has: behind one name there may be many servers.
-    const socket = net.connect(connection.port, own.stream.remoteAddress ?? connection.host);
+    const { host, port } = connection;
+    const socket = host.startsWith("/")
+      ? net.connect(`${host}/.s.PGSQL.${port}`)
+      : // The address that the connection has: behind one name there may be many servers.
+        net.connect(port, own.stream.remoteAddress ?? host);
     const timer = setTimeout(() => socket.destroy(), cancelMsMax);
     socket.once("connect", () => {
       if (connection.ssl === false) socket.end(request);

@@ -20,8 +20,8 @@ export class PasswordMissing extends Error {
 }
 
 /**
- * What node-postgres takes, from the configuration: all connections are made of it. It leaves nothing open,
- * because node-postgres completes what is open from PG* variables and from ~/.pgpass, which are other
+ * What node-postgres takes, from the configuration: all connections are made of it, each with a name of its
+ * own for the server (application_name). It leaves nothing else open, because node-postgres completes what is open from PG* variables and from ~/.pgpass, which are other
  * programs' and would not reach all connections alike. A copy: node-postgres hides the key inside `ssl`, ours
  * is frozen.
  */
@@ -36,7 +36,6 @@ export function toClientConfig(connection: Connection, settings: Settings = {}):
     ssl: ssl && { ...ssl },
     // Ours come last, and the last word counts.
     options: [...(options === undefined ? [] : [options]), ...own].join(" "),
-    application_name: "commerce-core",
     client_encoding: "UTF8",
     sslnegotiation: "postgres",
     enableChannelBinding: channelBinding,

@@ -63,13 +63,13 @@ const settings = { default_transaction_isolation: "serializable" };
 
 const describeServer = `
   select version() as version, current_setting('server_encoding') as encoding,
-    current_setting('default_transaction_isolation') as isolation, pg_backend_pid()::int4 as pid`;
+    current_setting('default_transaction_isolation') as isolation, pg_backend_pid()::text as pid`;
 
 type Described = {
   readonly version: string;
   readonly encoding: string;
   readonly isolation: string;
-  readonly pid: number;
+  readonly pid: string;
 };
 
 async function ask(
@@ -116,7 +116,7 @@ function expectSuitable(
   }
   // node-postgres does not declare it. CockroachDB's sessions are found by name.
   const { processID } = client as unknown as { readonly processID: number };
-  if (isolation === "serializable" && (engine === "cockroachdb" || pid === processID)) return;
+  if (isolation === "serializable" && (engine === "cockroachdb" || pid === String(processID))) return;
   const found =
     isolation === "serializable"
       ? "hides the numbers of sessions"

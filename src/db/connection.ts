@@ -21,9 +21,9 @@ export class PasswordMissing extends Error {
 
 /**
  * What node-postgres takes, from the configuration: all connections are made of it, each with a name of its
- * own for the server (application_name). It leaves nothing else open, because node-postgres completes what is open from PG* variables and from ~/.pgpass, which are other
- * programs' and would not reach all connections alike. A copy: node-postgres hides the key inside `ssl`, ours
- * is frozen.
+ * own for the server (application_name). It leaves nothing else open, because node-postgres completes what is
+ * open from PG* variables and from ~/.pgpass, which are other programs' and would not reach all connections
+ * alike. A copy: node-postgres hides the key inside `ssl`, ours is frozen.
  */
 export function toClientConfig(connection: Connection, settings: Settings = {}): ClientConfig {
   const { ssl, password, options, channelBinding = false, ...place } = connection;

@@ -4,7 +4,7 @@ export type Pace = {
   overdueMs(): number;
   /** How long a set has that goes on although one of its callers has left. */
   leftMs(): number;
-  /** Takes note of a set that has ended, or was cut short because it was late: it may only have been large. */
+  /** Takes note of a set that has ended, or was stopped because it was late: it may just have been large. */
   note(elapsedMs: number): void;
 };
 

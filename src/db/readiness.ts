@@ -21,8 +21,8 @@ export type Problem = {
 /** Whether the database can serve calls. */
 export type Readiness = AsyncDisposable & {
   /**
-   * Returns why the database cannot serve calls now, or undefined if it can: it answers in time, takes writes,
-   * and its schema is the one that this version of the service was written for.
+   * Returns why the database cannot serve calls now, or undefined if it can: it answers in time, takes
+   * writes, and its schema is the one that this version of the service was written for.
    */
   check(): Promise<Problem | undefined>;
   /** Takes note of the SQLSTATE that an attempt of a call has failed with. */

@@ -88,20 +88,14 @@ test("a full disk is told as overload, and not as ready", async () => {
 });
 
 test("a database that takes no writes is told as such, and not as ready", async () => {
-  const { database, user } = shop.connection;
-  await execute(
-    shop.connection,
-    `alter role ${user} in database ${database} set default_transaction_read_only = on`,
-  );
+  const alter = `alter role ${shop.connection.user} in database ${shop.connection.database}`;
+  await execute(shop.connection, `${alter} set default_transaction_read_only = on`);
   proxy.endIdle();
 
   const { reason } = await untilReady(false);
   const failed = await failure(place());
   const read = await inventory.getProduct({ id: (await product).id });
-  await execute(
-    shop.connection,
-    `begin read write; alter role ${user} in database ${database} reset default_transaction_read_only; commit`,
-  );
+  await execute(shop.connection, `begin read write; ${alter} reset default_transaction_read_only; commit`);
   proxy.endIdle();
   await untilReady(true);
   const { order } = await place();

@@ -1,6 +1,13 @@
 import type { Database } from "./database.ts";
 import { DomainError } from "./errors.ts";
-import { getOrders, orderColumns, statusMachine, type Order, type OrderStatus } from "./orders.ts";
+import {
+  getOrders,
+  orderColumns,
+  orderNames,
+  statusMachine,
+  type Order,
+  type OrderStatus,
+} from "./orders.ts";
 import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type Outcome } from "./outcome.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
@@ -25,7 +32,7 @@ type ChangedRow = { readonly n: number; readonly was: OrderStatus | null } & (
  * The event is written with the change under the call's key, whose unique index is the fence between attempts
  * of one call: the statement reads the key first, so that the second attempt either finds the first one's
  * event or fails on the index and is run again. Cancelling returns the stock; products are locked in the
- * order of their ids.
+ * order of their ids, as in `orders.create`.
  */
 const updateStatuses = statement<ChangedRow>(
   "orders.update_statuses",
@@ -56,12 +63,12 @@ const updateStatuses = statement<ChangedRow>(
     select id, version + 1, status, idempotency_key, fingerprint from accepted
   ),
   returned as (
-    select product_id, sum(quantity)::int8 as quantity from order_items
-    where order_id = any(array(select id from accepted where status = 'cancelled' and reserves_stock))
-    group by product_id
+    select i.product_id, sum(i.quantity)::int8 as quantity
+    from accepted a join order_items i on i.order_id = a.id
+    where a.status = 'cancelled' and a.reserves_stock group by i.product_id
   ),
   held as (
-    select id from products where id = any(array(select product_id from returned)) order by id for update
+    select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
   ),
   restocked as (
     update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
@@ -72,8 +79,7 @@ const updateStatuses = statement<ChangedRow>(
     from accepted a where o.id = a.id
     returning ${orderColumns}
   )
-  select c.n, c.verdict, c.was, o.id, o."userId", o.status, o."currencyCode", o.total, o."itemCount",
-    o."reservesStock", o.version, o."createTime", o."updateTime"
+  select c.n, c.verdict, c.was, ${orderNames}
   from candidate c left join changed o on o.id = c.id`,
 );
 

@@ -39,12 +39,12 @@ type LeftRow = {
 /**
  * Adds a set of items to orders, with a verdict for each that it does not insert; totals, stock and one event
  * for each order change with them. Orders are locked in the order of their ids, then the products of those
- * that reserve stock. What is refused alone counts no further; among the others stock, room and totals are
- * counted in the order of arrival, and who would be refused only because of those before comes again in the
- * next round, where the first in line is decided for good.
+ * that reserve stock, as in `orders.create`. What is refused alone counts no further; among the others stock,
+ * room and totals are counted in the order of arrival, and who would be refused only because of those before
+ * comes again in the next round, where the first in line is decided for good.
  *
  * An item that is there is found before anything else is decided: its order may have been delivered since.
- * "limit 1" keeps the lookup one by the primary key. Who is not answered is inserted.
+ * Who is not answered is inserted.
  *
  * Repeatable read is as good as serializable here. Orders, and products whose stock is taken, are locked
  * before they decide: what has changed since the snapshot fails the statement. Whoever added an item in
@@ -72,20 +72,19 @@ const insertItems = statement<LeftRow>(
         when o.id is null then 'unknown_order' when o.status in ('delivered', 'cancelled') then 'final'
         when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $9::int4 then 'full'
         when o.total + r.quantity * r.unit_price > $10::decimal then 'over' else 'possible' end as verdict
-    from request r left join locked o on o.id = r.order_id left join lateral (
-      select product_id, quantity, unit_price from order_items i
-      where i.order_id = r.order_id and i.id = r.id limit 1
-    ) k on true
+    from request r left join locked o on o.id = r.order_id
+      left join order_items k on k.order_id = r.order_id and k.id = r.id
   ),
   held as (
-    select id, on_hand from products
-    where id = any(array(select product_id from asked where verdict = 'possible' and reserves_stock))
-    order by id for update
+    select p.id, p.on_hand
+    from (select distinct product_id from asked where verdict = 'possible' and reserves_stock) a
+      join products p on p.id = a.product_id order by p.id for update of p
   ),
   product as (
     select id, on_hand, true as reserved from held
-    union all select id, null::int8, false from products
-    where id = any(array(select product_id from asked where verdict = 'possible' and not reserves_stock))
+    union all select p.id, null::int8, false
+    from (select distinct product_id from asked where verdict = 'possible' and not reserves_stock) a
+      join products p on p.id = a.product_id
   ),
   candidate as (
     select a.n, a.order_id, a.id, a.product_id, a.quantity, a.unit_price,

@@ -46,29 +46,38 @@ export const orderColumns = `
   o.item_count as "itemCount", o.reserves_stock as "reservesStock", o.version,
   o.create_time as "createTime", o.update_time as "updateTime"`;
 
-/** Decimals travel as text inside JSON, which has no exact ones. */
+/** The same columns of a query that has named them. */
+export const orderNames = `
+  o.id, o."userId", o.status, o."currencyCode", o.total, o."itemCount", o."reservesStock", o.version,
+  o."createTime", o."updateTime"`;
+
+/**
+ * Decimals travel as text inside JSON, which has no exact ones. The items are in no order: CockroachDB may
+ * lose that of an aggregate which does not fit into memory.
+ */
 const itemsColumn = (wanted: string): string => `
   case when ${wanted} then (
-    select jsonb_agg(
-      jsonb_build_array(i.id, i.product_id, i.quantity, i.unit_price::text) order by i.position, i.id
-    )
+    select jsonb_agg(jsonb_build_array(i.position, i.id, i.product_id, i.quantity, i.unit_price::text))
     from order_items i where i.order_id = o.id
   ) end as items`;
 
-type OrderRow = Omit<Order, "items"> & { readonly items: [string, string, number, string][] | null };
+type ItemRow = readonly [position: number, id: string, productId: string, quantity: number, price: string];
+type OrderRow = Omit<Order, "items"> & { readonly items: readonly ItemRow[] | null };
 
-const toOrder = ({ items, ...order }: OrderRow): Order =>
-  items === null
-    ? order
-    : {
-        ...order,
-        items: items.map(([id, productId, quantity, unitPrice]) => ({
-          id,
-          productId,
-          quantity,
-          unitPrice: toE4(unitPrice),
-        })),
-      };
+/** The order of a row, with its items by position. */
+export function toOrder({ items, ...order }: OrderRow): Order {
+  if (items === null) return order;
+  const sorted = items.toSorted(([a], [b]) => a - b);
+  return {
+    ...order,
+    items: sorted.map(([, id, productId, quantity, price]) => ({
+      id,
+      productId,
+      quantity,
+      unitPrice: toE4(price),
+    })),
+  };
+}
 
 const selectOrders = statement<OrderRow & { readonly fingerprint: string }>(
   "orders.get",
@@ -89,14 +98,18 @@ export async function getOrders(
 
 /**
  * One statement for each filter: a plan is made for the text, and each text has one index to read its page
- * from.
+ * from. The page is cut before its items are looked up, by its shape and not by what a planner thinks of it.
  */
 const listOrdersBy = (name: string, filter: string) =>
   statement<OrderRow>(
     name,
-    `select ${orderColumns}, ${itemsColumn("$4::bool")}
-  from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
-  order by o.create_time desc, o.id desc limit $3::int4`,
+    `select ${orderNames}, ${itemsColumn("$4::bool")}
+  from (
+    select ${orderColumns}
+    from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
+    order by o.create_time desc, o.id desc limit $3::int4
+  ) o
+  order by o."createTime" desc, o.id desc`,
   );
 
 const listAll = listOrdersBy("orders.list", "");
@@ -145,9 +158,9 @@ export type OrderEvent = {
 const selectEvents = statement<{ readonly [K in keyof OrderEvent]: OrderEvent[K] | null }>(
   "orders.list_events",
   `select e.version, e.status, e.create_time as "createTime"
-  from orders o left join lateral (
+  from orders o left join (
     select version, status, create_time from order_events
-    where order_id = o.id and version > $2::int8 order by version limit $3::int4
+    where order_id = $1::uuid and version > $2::int8 order by version limit $3::int4
   ) e on true
   where o.id = $1::uuid`,
 );

@@ -34,7 +34,7 @@ const judgeChange = (refused = "", alsoRecorded = "") => `
   )`;
 
 type Judged = {
-  readonly verdict: "ok" | "replayed" | "unknown" | "stale" | "has_orders";
+  readonly verdict: "ok" | "replayed" | "unknown" | "stale" | "has_orders" | "too_many_orders";
   readonly fingerprint: string | null;
 };
 
@@ -70,23 +70,33 @@ export async function updateUser(
   return now;
 }
 
+/**
+ * What one deletion may take with it; the contract says the same. With the events of the orders its
+ * transaction deletes at most some 25,000 rows.
+ */
+const ordersMax = 1_000;
+const itemsMax = 10_000;
+
+/** Reads one order more than may be deleted with him: without force none may. */
 const deleteOne = statement<Judged>(
   "users.delete",
-  `with owned as (select id from orders where user_id = $2::uuid limit 1),
+  `with owned as (
+    select id, status, reserves_stock, item_count from orders where user_id = $2::uuid limit $6::int4
+  ),
   ${judgeChange(
-    "when not $5::bool and exists (select 1 from owned) then 'has_orders'",
+    `when not $5::bool and exists (select 1 from owned) then 'has_orders'
+        when (select count(id) > $7::int8 or sum(item_count) > $8::int8 from owned) then 'too_many_orders'`,
     "union all select $2::uuid, $2::uuid, $4::uuid from candidate where verdict = 'ok'",
   )},
   returned as (
-    select product_id, sum(quantity)::int8 as quantity from order_items
-    where order_id = any(array(
-      select o.id from candidate c join orders o on o.user_id = $2::uuid
-      where c.verdict = 'ok' and o.reserves_stock and o.status in ('pending', 'confirmed')
-    ))
-    group by product_id
+    select i.product_id, sum(i.quantity)::int8 as quantity
+    from candidate c join owned o on o.reserves_stock and o.status in ('pending', 'confirmed')
+      join order_items i on i.order_id = o.id
+    where c.verdict = 'ok'
+    group by i.product_id
   ),
   held as (
-    select id from products where id = any(array(select product_id from returned)) order by id for update
+    select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
   ),
   restocked as (
     update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
@@ -100,14 +110,17 @@ const deleteOne = statement<Judged>(
 
 /**
  * Deletes a user, with `force` together with his orders, whose reserved stock becomes available again. Throws
- * "not_found", "aborted", "failed_precondition" for orders without force, or "invalid" for a reused id.
+ * "not_found", "aborted", "failed_precondition" for orders without force or for too many of them, or
+ * "invalid" for a reused id.
  */
 export async function deleteUser(
   db: Database,
   budget: Budget,
   change: UserChange & { readonly force: boolean },
 ): Promise<void> {
-  const values = [change.changeId, change.userId, change.version ?? null, change.fingerprint, change.force];
+  const { changeId, userId, version, fingerprint, force } = change;
+  const read = force ? ordersMax + 1 : 1;
+  const values = [changeId, userId, version ?? null, fingerprint, force, read, ordersMax, itemsMax];
   const [row] = await db.query(deleteOne, values, budget);
   happened(row!.verdict, row!.fingerprint, change);
 }
@@ -129,18 +142,22 @@ function happened(
     case "stale":
       throw staleEtag(userType, userId);
     case "has_orders":
-      throw new DomainError(
-        "failed_precondition",
-        "USER_HAS_ORDERS",
-        `user ${userId} has orders; set force to delete them`,
-        {
-          violations: [
-            { type: "ORDERS", subject: `${userType}/${userId}`, description: "the user has orders" },
-          ],
-          metadata: { id: userId },
-        },
+      throw undeletable("USER_HAS_ORDERS", userId, "has orders", "set force to delete them");
+    case "too_many_orders":
+      throw undeletable(
+        "TOO_MANY_ORDERS",
+        userId,
+        `has more than ${ordersMax} orders, or more than ${itemsMax} items in them`,
+        "they are too many to delete at once; orders must be deleted from the database first",
       );
     default:
       return verdict satisfies never;
   }
+}
+
+function undeletable(reason: string, userId: string, why: string, advice: string): DomainError {
+  return new DomainError("failed_precondition", reason, `user ${userId} ${why}; ${advice}`, {
+    violations: [{ type: "ORDERS", subject: `${userType}/${userId}`, description: `the user ${why}` }],
+    metadata: { id: userId },
+  });
 }

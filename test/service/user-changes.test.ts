@@ -1,7 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { execute } from "../support/databases.ts";
 import { failure } from "../support/errors.ts";
-import { openShop, price } from "../support/shop.ts";
+import { openShop, price, type Shop } from "../support/shop.ts";
+
+/** Orders of a user with items and events, placed past the service: one by one takes too long. */
+async function placeOrders(shop: Shop, userId: string, orders: number, items: number): Promise<void> {
+  const { id: productId } = await shop.product();
+  await execute(shop.connection, insertOrders, [userId, orders, items, productId]);
+}
+
+const insertOrders = `
+  with placed as (
+    insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
+    select gen_random_uuid(), $1::uuid, 'pending', 'EUR', 9.99, $3::int4, true, gen_random_uuid()
+    from generate_series(1, $2::int4)
+    returning id
+  ),
+  event as (insert into order_events (order_id, version, status) select id, 1, 'pending' from placed)
+  insert into order_items (order_id, id, position, product_id, quantity, unit_price)
+  select id, gen_random_uuid(), n, $4::uuid, 1, 9.99 from placed, generate_series(1, $3::int4) n`;
 
 test("UpdateUser changes what the mask names and gives a new etag", async () => {
   await using shop = await openShop();
@@ -87,6 +105,47 @@ test("DeleteUser with force deletes the orders too and returns the stock of thos
   expect(await failure(shop.users.getUser({ id: ada.id }))).toMatchObject({ code: "NotFound" });
   expect(await failure(shop.orders.getOrder({ id: pending }))).toMatchObject({ code: "NotFound" });
   expect((await shop.inventory.getProduct({ id: lamp.id })).product!.onHand).toBe(90n);
+});
+
+test("DeleteUser with force deletes up to 1000 orders with up to 10000 items", async () => {
+  await using shop = await openShop();
+  const { id } = await shop.user();
+  await placeOrders(shop, id, 1_000, 10);
+
+  const deleted = shop.users.deleteUser({ id, force: true });
+
+  await expect(deleted).resolves.toBeDefined();
+  expect(await failure(shop.users.getUser({ id }))).toMatchObject({ code: "NotFound" });
+});
+
+test.each([
+  { orders: 1_001, items: 1 },
+  { orders: 10, items: 1_001 },
+])("DeleteUser with force changes nothing for $orders orders of $items items", async ({ orders, items }) => {
+  await using shop = await openShop();
+  const { id } = await shop.user();
+  await placeOrders(shop, id, orders, items);
+  const before = await shop.stored();
+
+  const failed = await failure(shop.users.deleteUser({ id, force: true }));
+
+  expect(failed).toMatchObject({
+    code: "FailedPrecondition",
+    reason: "TOO_MANY_ORDERS",
+    subjects: [`commerce.user.v1.User/${id}`],
+    metadata: { id },
+  });
+  expect(await shop.stored()).toEqual(before);
+});
+
+test("DeleteUser without force fails with USER_HAS_ORDERS however many there are", async () => {
+  await using shop = await openShop();
+  const { id } = await shop.user();
+  await placeOrders(shop, id, 1_001, 1);
+
+  const failed = await failure(shop.users.deleteUser({ id }));
+
+  expect(failed).toMatchObject({ reason: "USER_HAS_ORDERS" });
 });
 
 test("DeleteUser repeated with its request_id succeeds, and without it fails with NOT_FOUND", async () => {

@@ -342,7 +342,7 @@ export type DeleteUserRequest = Message<"commerce.user.v1.DeleteUserRequest"> & 
   etag: string;
 
   /**
-   * Whether the user's orders go too.
+   * Whether the user's orders go too: at most 1000, with at most 10000 items.
    *
    * @generated from field: bool force = 3;
    */
@@ -549,8 +549,10 @@ export const UserService: GenService<{
   /**
    * Deletes a user. A user with orders is deleted, together with them, only if force is set, else the call
    * fails with FAILED_PRECONDITION; the stock that pending and confirmed orders had reserved becomes
-   * available again. Fails with NOT_FOUND if there is no such user, with ABORTED if the etag is given and is
-   * not the user's etag.
+   * available again. More than 1000 orders, or more than 10000 items in them, are too many to delete at once:
+   * the call fails with FAILED_PRECONDITION, reason TOO_MANY_ORDERS, and changes nothing; orders must then be
+   * deleted from the database first. Fails with NOT_FOUND if there is no such user, with ABORTED if the etag
+   * is given and is not the user's etag.
    *
    * @generated from rpc commerce.user.v1.UserService.DeleteUser
    */

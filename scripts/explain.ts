@@ -1,54 +1,97 @@
-// Prints how the database runs each statement of the service: `npm run explain`.
+// Prints how the database runs each statement of the service, or the SQL itself: `npm run explain`.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { loadTables } from "./load-tables.ts";
-import { createPool } from "../src/db/pool.ts";
+import { toTable } from "./plan-table.ts";
+import type { Engine } from "../src/config.ts";
+import { createPool, type Lease } from "../src/db/pool.ts";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { explain, problemsOf } from "../src/db/explain.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { allStatements } from "../src/db/statement.ts";
+import { readTexts } from "../src/db/texts.ts";
 // Loading the server declares all statements.
 import "../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
 
 const help = `Usage: npm run explain -- [options]
 
 Fills a PostgreSQL of its own with orders and prints, for each statement of the service, the indexes that it
-finds its rows by, the tables that it reads from end to end and the sorts of stored rows. Exit code 1 if there
-are any of the latter two where there must be none.
+finds its rows by, the tables that it reads from end to end and the sorts of stored rows.
 
   --orders N          orders to fill the tables with (default 20000)
   --statement NAME    print the whole plan of the statements whose names begin so
+  --texts ENGINE      instead, print every SQL text that the service can send to ENGINE (cockroachdb or
+                      postgresql), its migrations included, as JSON: {"name": "text"}; with npm run -s
+                      nothing else is printed
   --help              print this
+
+Exit codes: 0 every plan is as it must be, 1 a table is read from end to end or a page is sorted, 2 the
+arguments are wrong.
 `;
 
-type Options = { readonly orders: number; readonly statement: string | undefined };
+const engines = ["cockroachdb", "postgresql"] as const satisfies readonly Engine[];
+
+type Options = {
+  readonly orders: number;
+  readonly statement: string | undefined;
+  readonly texts: Engine | undefined;
+};
 
 function readOptions(): Options {
   try {
     const { values } = parseArgs({
-      options: { orders: { type: "string" }, statement: { type: "string" }, help: { type: "boolean" } },
+      options: {
+        orders: { type: "string", default: "20000" },
+        statement: { type: "string" },
+        texts: { type: "string" },
+        help: { type: "boolean" },
+      },
     });
     if (values.help) {
       process.stdout.write(help);
       process.exit(0);
     }
-    const orders = Number(values.orders ?? 20_000);
+    const orders = Number(values.orders);
     if (!Number.isSafeInteger(orders) || orders < 1) throw new Error("--orders takes a whole number above 0");
-    return { orders, statement: values.statement };
+    const texts = engines.find((engine) => engine === values.texts);
+    if (texts !== values.texts) throw new Error(`--texts takes ${engines.join(" or ")}`);
+    const { statement } = values;
+    if (statement !== undefined && !allStatements().some(({ name }) => name.startsWith(statement)))
+      throw new Error(`no statement's name begins with ${statement}`);
+    return { orders, statement, texts };
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${help}`);
+    process.stderr.write(`explain: ${(error as Error).message}; see --help\n`);
     return process.exit(2);
   }
 }
 
-async function run({ orders, statement: prefix }: Options): Promise<void> {
-  await using resources = new AsyncDisposableStack();
-  const directory = resources.adopt(await mkdtemp(path.join(tmpdir(), "commerce-core-explain-")), (made) =>
+async function run({ orders, statement: prefix, texts }: Options): Promise<void> {
+  if (texts !== undefined) {
+    const all = Object.fromEntries(await readTexts(texts));
+    process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
+    return;
+  }
+  await using database = await openDatabase();
+  const { client } = database.lease;
+  await loadTables(client, orders);
+  const chosen = allStatements().filter(({ name }) => name.startsWith(prefix ?? ""));
+  const plans = [];
+  for (const statement of chosen) plans.push(await explain(client, statement));
+  if (prefix === undefined) process.stdout.write(`${toTable(plans)}\n`);
+  else for (const { name, text } of plans) process.stdout.write(`${name}\n${text}\n\n`);
+  const problems = plans.flatMap(problemsOf);
+  if (problems.length > 0) throw new Error(problems.join("; "));
+}
+
+/** A connection of the service's settings to a PostgreSQL that is gone after disposal. */
+async function openDatabase(): Promise<AsyncDisposable & { readonly lease: Lease }> {
+  await using opening = new AsyncDisposableStack();
+  const directory = opening.adopt(await mkdtemp(path.join(tmpdir(), "commerce-core-explain-")), (made) =>
     rm(made, { recursive: true, force: true }),
   );
-  const { connection } = resources.use(await startEmbedded(directory, { settings: ["fsync=off"] }));
+  const { connection } = opening.use(await startEmbedded(directory, { settings: ["fsync=off"] }));
   await migrate(connection, { engine: "postgresql" });
   const limits = {
     connsMax: 1,
@@ -58,32 +101,11 @@ async function run({ orders, statement: prefix }: Options): Promise<void> {
     lifetimeMs: 3_600_000,
     idleMsMax: 1_000,
   };
-  const pool = resources.use(createPool(connection, "postgresql", limits));
-  const { client, release } = await pool.acquire({
-    signal: new AbortController().signal,
-    deadlineMs: Infinity,
-  });
-  resources.defer(() => release(true));
-  await loadTables(client, orders);
-
-  const chosen = allStatements().filter(({ name }) => prefix !== undefined && name.startsWith(prefix));
-  if (prefix !== undefined && chosen.length === 0)
-    throw new Error(`no statement's name begins with ${prefix}`);
-  for (const statement of chosen)
-    process.stdout.write(`${statement.name}\n${(await explain(client, statement)).text}\n\n`);
-  if (chosen.length > 0) return;
-  const plans = [];
-  for (const statement of allStatements()) plans.push(await explain(client, statement));
-  console.table(
-    plans.map(({ name, indexes, scanned, sorts }) => ({
-      statement: name,
-      "rows found by": indexes.join(", "),
-      "read from end to end": scanned.join(", "),
-      sorts,
-    })),
-  );
-  const problems = plans.flatMap(problemsOf);
-  if (problems.length > 0) throw new Error(problems.join("; "));
+  const pool = opening.use(createPool(connection, "postgresql", limits));
+  const lease = await pool.acquire({ signal: new AbortController().signal, deadlineMs: Infinity });
+  opening.defer(() => lease.release(true));
+  const open = opening.move();
+  return { lease, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 await run(readOptions()).catch((error: unknown) => {

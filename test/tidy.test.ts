@@ -118,6 +118,14 @@ test("no path of somebody's machine is in the repository", () => {
   expect(findLines([everything, "*.*"], home)).toEqual([]);
 });
 
+test("src/ writes no SQL into the call that sends it: what is declared is what the gates see", () => {
+  const inline = /\.query(?:<[^;]*?>)?\(\s*["'`](?!explain )/;
+
+  const found = sources("src/**/*.ts").filter(({ text }) => inline.test(text));
+
+  expect(found.map(({ file }) => file)).toEqual([]);
+});
+
 type Source = { readonly file: string; readonly text: string };
 type Import = { readonly target: string; readonly typesOnly: boolean };
 

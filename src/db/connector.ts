@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
 import type { Budget } from "./retry.ts";
+import { command } from "./statement.ts";
 import { abandonable, toTimeoutMs } from "./timeouts.ts";
 
 /** Connections of node-postgres' pool that are fit for use. */
@@ -22,6 +23,8 @@ export type Connector = {
 const unverifiedMsMax = 10_000;
 /** A sound server answers within this; else the connection is destroyed and another one taken. */
 const verifyMsMax = 500;
+
+const selectNothing = command("pool.sign_of_life", "select 1");
 
 /** Takes connections from a pool. */
 export function createConnector(pool: pg.Pool): Connector {
@@ -73,7 +76,7 @@ function discard(client: pg.PoolClient): void {
 async function isAlive(client: pg.PoolClient, { deadlineMs }: Budget): Promise<boolean> {
   const waitMs = Math.min(verifyMsMax, toTimeoutMs(deadlineMs));
   const timeout = new Promise<false>((resolve) => setTimeout(resolve, waitMs, false).unref());
-  const answer = client.query("select 1").then(
+  const answer = client.query(selectNothing).then(
     () => true,
     () => false,
   );

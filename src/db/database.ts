@@ -5,6 +5,7 @@ import { tooSlow, toServerError } from "./errors.ts";
 import { createPool, statementMsMax, type Lease, type PoolStats, type Session } from "./pool.ts";
 import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
 import type { Statement } from "./statement.ts";
+import { begin, commit, rollback } from "./transaction.ts";
 import { DecodeError, toParameter } from "./values.ts";
 
 /** An open transaction. */
@@ -135,25 +136,25 @@ async function runTransaction<T>(
   signal: AbortSignal,
   isolation?: "repeatable read",
 ): Promise<T> {
-  await control(lease, isolation ? `begin isolation level ${isolation}` : "begin", "executing");
+  await control(lease, begin[isolation ?? "default"], "executing");
   let result: T;
   try {
     result = await work({ query: (statement, values) => run(lease, statement, values, "inside", signal) });
     signal.throwIfAborted();
   } catch (error) {
     // The connection is sound when the rollback succeeds; its own failure must not hide the first error.
-    await control(lease, "rollback", "inside").catch(() => {});
+    await control(lease, rollback, "inside").catch(() => {});
     throw error;
   }
   // The server answers a commit of a failed transaction with ROLLBACK and without an error.
-  const command = await control(lease, "commit", "committing");
-  if (command !== "COMMIT") throw new Error(`COMMIT was answered ${command}`);
+  const answer = await control(lease, commit, "committing");
+  if (answer !== "COMMIT") throw new Error(`COMMIT was answered ${answer}`);
   return result;
 }
 
-async function control({ client, engine }: Lease, command: string, phase: Phase): Promise<string> {
+async function control({ client, engine }: Lease, text: string, phase: Phase): Promise<string> {
   try {
-    return (await client.query(command)).command;
+    return (await client.query(text)).command;
   } catch (error) {
     throw new AttemptError(engine, phase, error);
   }

@@ -8,6 +8,7 @@ import { connect } from "./connection.ts";
 import { holdDirectory, isHeld } from "./embedded-holder.ts";
 import { createLauncher, findPrograms, type Launcher, type Programs } from "./embedded-launcher.ts";
 import { collectLog, readPort, startServer, untilEnded, type Server } from "./embedded-server.ts";
+import { command } from "./statement.ts";
 
 /** A PostgreSQL server of our own. Disposal shuts it down and lets go of the directory. */
 export type Embedded = {
@@ -30,6 +31,21 @@ const role = "commerce";
 function toConnection(port: number, password: string): Connection {
   return { host: "127.0.0.1", port, user: role, password, database: "commerce", ssl: false };
 }
+
+// Iterations slow down those who guess, and nobody guesses 24 random bytes: they would slow down each
+// connection.
+const setIterations = command("embedded.set_iterations", "set scram_iterations = 1", "postgresql");
+// "create role" takes no parameters. The password has no quotes: it is base64url.
+const createRole = command(
+  "embedded.create_role",
+  `create role ${role} login createdb password '<password>'`,
+  "postgresql",
+);
+const createCommerce = command(
+  "embedded.create_database",
+  `create database commerce owner ${role}`,
+  "postgresql",
+);
 
 /**
  * Starts the PostgreSQL that came with `npm ci` on a directory, which it makes on first use: durable, on a
@@ -175,11 +191,9 @@ async function createDatabase(started: Server, password: string): Promise<void> 
   const superuser = { ...toConnection(port, password), user: "postgres", database: "postgres" };
   const client = await connect(superuser, { purpose: "creation" });
   try {
-    // Iterations slow down those who guess, and nobody guesses 24 random bytes: they would slow down each
-    // connection.
-    await client.query("set scram_iterations = 1");
-    await client.query(`create role ${role} login createdb password ${pg.escapeLiteral(password)}`);
-    await client.query(`create database commerce owner ${role}`);
+    await client.query(setIterations);
+    await client.query(createRole.replace("<password>", password));
+    await client.query(createCommerce);
   } finally {
     await client.end();
   }

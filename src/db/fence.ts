@@ -1,6 +1,27 @@
 import type pg from "pg";
 import type { Engine } from "../config.ts";
 import type { Session } from "./pool.ts";
+import { command } from "./statement.ts";
+
+const endBackends = command(
+  "fence.end_backend",
+  `select pg_terminate_backend(pid, $3::int8) as ended from pg_stat_get_activity($1::int4)
+  where application_name = $2::text`,
+  "postgresql",
+);
+
+// "cancel sessions" takes no parameters: the name, which is made by us of letters and digits, is written into
+// the text.
+const selectSessions = command(
+  "fence.sessions",
+  "select session_id from [show cluster sessions] where application_name = '<name>'",
+  "cockroachdb",
+);
+const cancelSessions = command(
+  "fence.cancel_sessions",
+  `cancel sessions if exists (${selectSessions})`,
+  "cockroachdb",
+);
 
 /** How long a session may take to end: it only has to roll back. */
 const endMsMax = 1_000;
@@ -18,19 +39,13 @@ export async function endSession(client: pg.ClientBase, engine: Engine, session:
 }
 
 async function endBackend(client: pg.ClientBase, { processId, applicationName }: Session): Promise<boolean> {
-  const { rows } = await client.query<{ ended: boolean }>(
-    `select pg_terminate_backend(pid, $3::int8) as ended from pg_stat_get_activity($1::int4)
-    where application_name = $2::text`,
-    [processId, applicationName, endMsMax],
-  );
+  const values = [processId, applicationName, endMsMax];
+  const { rows } = await client.query<{ ended: boolean }>(endBackends, values);
   return rows.every(({ ended }) => ended);
 }
 
-/** The name is made by us of letters and digits; this statement takes no parameters. */
 async function cancelSession(client: pg.ClientBase, { applicationName }: Session): Promise<boolean> {
-  const named = `where application_name = '${applicationName}'`;
-  const sessions = `select session_id from [show cluster sessions] ${named}`;
-  await client.query(`cancel sessions if exists (${sessions})`);
+  await client.query(cancelSessions.replace("<name>", applicationName));
   // A session that was cancelled ends by itself; whoever asks again soon finds it gone.
-  return (await client.query(sessions)).rows.length === 0;
+  return (await client.query(selectSessions.replace("<name>", applicationName))).rows.length === 0;
 }

@@ -14,6 +14,8 @@ import {
   type Comparison,
   type Migration,
 } from "./migrations.ts";
+import { command } from "./statement.ts";
+import { begin, commit, rollback } from "./transaction.ts";
 
 /** A migration that this run applied. */
 export type Applied = { readonly version: string; readonly elapsedMs: number };
@@ -37,13 +39,18 @@ export type MigrateOptions = {
 const settings: Settings = { statement_timeout: 0 };
 
 const createTables = [
-  `create table if not exists schema_migrations (
+  command(
+    "migrations.create_table",
+    `create table if not exists schema_migrations (
     version text not null,
     checksum text not null,
     apply_time timestamptz not null default now(),
     constraint schema_migrations_pkey primary key (version)
   )`,
-  `create table if not exists schema_migrations_lock (
+  ),
+  command(
+    "migrations.create_lock_table",
+    `create table if not exists schema_migrations_lock (
     id int4 not null,
     owner uuid not null,
     holder text not null,
@@ -51,9 +58,13 @@ const createTables = [
     expire_time timestamptz not null,
     constraint schema_migrations_lock_pkey primary key (id)
   )`,
+  ),
 ];
 
-const insertApplied = "insert into schema_migrations (version, checksum) values ($1, $2)";
+const insertApplied = command(
+  "migrations.insert",
+  "insert into schema_migrations (version, checksum) values ($1::text, $2::text)",
+);
 
 /**
  * Applies the migrations that the database lacks, in order, each once however many processes run this;
@@ -129,7 +140,7 @@ async function applyAsOne(client: pg.Client, lease: MigrationLease, migration: M
   const { version, checksum, sql } = migration;
   lease.signal.throwIfAborted();
   // Not serializable: the renewals of the lease, which the end of this transaction reads, would make it fail.
-  await client.query("begin isolation level read committed");
+  await client.query(begin["read committed"]);
   try {
     await client.query(sql).catch((error: unknown) => fail(migration, error, sql));
     if (client.getTransactionStatus() !== "T") {
@@ -139,10 +150,10 @@ async function applyAsOne(client: pg.Client, lease: MigrationLease, migration: M
     }
     await expectLease(client, lease);
     await client.query(insertApplied, [version, checksum]);
-    await client.query("commit");
+    await client.query(commit);
   } catch (error) {
     // Nothing to undo where the connection is what failed.
-    await client.query("rollback").catch(() => {});
+    await client.query(rollback).catch(() => {});
     throw error;
   }
 }

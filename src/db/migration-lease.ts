@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Connection } from "../config.ts";
 import { connect } from "./connection.ts";
+import { command } from "./statement.ts";
 
 /** The right to migrate a database, which one process at a time has. Disposal gives it back. */
 export type MigrationLease = {
@@ -20,24 +21,36 @@ const leaseMs = 20_000;
 const renewalMs = leaseMs / 4;
 const pollMs = 200;
 
-const takeLease = `
-  insert into schema_migrations_lock as l (id, owner, holder, acquire_time, expire_time)
-  values (1, $1, $2, clock_timestamp(), clock_timestamp() + $3 * interval '1 millisecond')
+const takeLease = command(
+  "lease.take",
+  `insert into schema_migrations_lock as l (id, owner, holder, acquire_time, expire_time)
+  values (
+    1, $1::uuid, $2::text, clock_timestamp(), clock_timestamp() + $3::int8 * interval '1 millisecond'
+  )
   on conflict (id) do update
     set owner = excluded.owner, holder = excluded.holder,
         acquire_time = excluded.acquire_time, expire_time = excluded.expire_time
     where l.expire_time < clock_timestamp()
-  returning owner`;
+  returning owner`,
+);
 
-const renewLease = `
-  update schema_migrations_lock
-  set expire_time = clock_timestamp() + $2 * interval '1 millisecond'
-  where id = 1 and owner = $1 and expire_time > clock_timestamp()
-  returning owner`;
+const renewLease = command(
+  "lease.renew",
+  `update schema_migrations_lock
+  set expire_time = clock_timestamp() + $2::int8 * interval '1 millisecond'
+  where id = 1 and owner = $1::uuid and expire_time > clock_timestamp()
+  returning owner`,
+);
 
-const readHolder = "select holder, acquire_time as since from schema_migrations_lock where id = 1";
+const readHolder = command(
+  "lease.holder",
+  "select holder, acquire_time as since from schema_migrations_lock where id = 1",
+);
 
-const dropLease = "delete from schema_migrations_lock where id = 1 and owner = $1";
+const dropLease = command(
+  "lease.drop",
+  "delete from schema_migrations_lock where id = 1 and owner = $1::uuid",
+);
 
 /**
  * Takes the lease, waiting up to `waitMs` for another holder to finish or to be gone for the length of a

@@ -181,7 +181,8 @@ function serviceSettings(engine: Engine): Settings {
     lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,
   };
-  if (engine === "cockroachdb") return shared;
+  // A generic plan knows neither how many keys nor how many rows it is for, and may lock a whole table.
+  if (engine === "cockroachdb") return { ...shared, plan_cache_mode: "force_custom_plan" };
   return {
     ...shared,
     // A sequential scan locks the whole table against serializable writers, so that on small tables calls

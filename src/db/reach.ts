@@ -3,6 +3,7 @@ import type pg from "pg";
 import type { Connection, Engine } from "../config.ts";
 import { explainConnectFailure, toPlace } from "./connect-failures.ts";
 import { connect } from "./connection.ts";
+import { command } from "./statement.ts";
 
 /** What a database says that it is. */
 export type ServerVersion = {
@@ -61,9 +62,11 @@ export async function reachDatabase(
 /** Given to the session to be found again in it; every session of the pool has it, too. */
 const settings = { default_transaction_isolation: "serializable" };
 
-const describeServer = `
-  select version() as version, current_setting('server_encoding') as encoding,
-    current_setting('default_transaction_isolation') as isolation, pg_backend_pid()::text as pid`;
+const describeServer = command(
+  "start.describe",
+  `select version() as version, current_setting('server_encoding') as encoding,
+    current_setting('default_transaction_isolation') as isolation, pg_backend_pid()::text as pid`,
+);
 
 type Described = {
   readonly version: string;

@@ -1,3 +1,5 @@
+import type { Engine } from "../config.ts";
+
 /** A named SQL text: prepared once on each connection under its name. */
 export type Statement<Row> = {
   readonly name: string;
@@ -13,11 +15,12 @@ export type Statement<Row> = {
   readonly row?: Row;
 };
 
-const registry = new Map<string, Statement<unknown>>();
+const statements = new Map<string, Statement<unknown>>();
+const commands = new Map<string, { readonly text: string; readonly engine: Engine | undefined }>();
 
 /**
- * Declares a statement. All statements of the service are declared when its modules load, so that the plan
- * gate can list them. Each must be safe to run again after an outcome that nobody knows: a read, or a write
+ * Declares a statement. All SQL of the service is declared when its modules load, so that the gates can list
+ * it. Each must be safe to run again after an outcome that nobody knows: a read, or a write
  * whose keys are derived from the call.
  */
 export function statement<Row>(
@@ -25,13 +28,33 @@ export function statement<Row>(
   text: string,
   { isolation }: Pick<Statement<Row>, "isolation"> = {},
 ): Statement<Row> {
-  if (registry.has(name)) throw new Error(`two statements are named ${name}`);
+  expectNew(name);
   const declared = { name, text, readsOnly: /^\s*select\b/.test(text), isolation };
-  registry.set(name, declared);
+  statements.set(name, declared);
   return declared;
+}
+
+/**
+ * Declares an SQL text that is sent as it is and not prepared under its name, and returns it: what opens and
+ * ends transactions, the fence, the runner of migrations. With `engine` it is sent to that engine only.
+ */
+export function command(name: string, text: string, engine?: Engine): string {
+  expectNew(name);
+  commands.set(name, { text, engine });
+  return text;
+}
+
+function expectNew(name: string): void {
+  if (statements.has(name) || commands.has(name)) throw new Error(`two SQL texts are named ${name}`);
 }
 
 /** All statements that have been declared, in the order of their declaration. */
 export function allStatements(): readonly Statement<unknown>[] {
-  return [...registry.values()];
+  return [...statements.values()];
+}
+
+/** The texts of all statements and commands that an engine may be sent, by name. */
+export function allTexts(engine: Engine): Map<string, string> {
+  const sent = [...commands].filter(([, only]) => (only.engine ?? engine) === engine);
+  return new Map([...statements, ...sent].map(([name, { text }]) => [name, text]));
 }

@@ -3,6 +3,7 @@ import { loadTables } from "../../scripts/load-tables.ts";
 import { explain, problemsOf, type PlanFacts } from "../../src/db/explain.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { allStatements, statement } from "../../src/db/statement.ts";
+import { createPages } from "../../src/services/pages.ts";
 import { createTestDatabase } from "../support/databases.ts";
 // Loading the server declares all statements.
 import "../../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
@@ -101,5 +102,23 @@ test.runIf(inject("engine").engine === "postgresql")(
       "test.scan reads users from end to end",
       "test.list sorts its page",
     ]);
+  },
+);
+
+test.runIf(inject("engine").engine === "postgresql")(
+  "every list finds its page by the instant and id of a cursor, which the first page has too",
+  async () => {
+    const lists = allStatements().filter(({ name }) => /^(orders|products|users)\.list(_by|$)/.test(name));
+
+    const plans = await explainAll(lists);
+
+    const begins = plans.map(({ text }) =>
+      /Index Cond: .*ROW\(create_time, id\) < ROW\(\$1, \$2\)/.test(text),
+    );
+    expect(begins).toEqual(lists.map(() => true));
+    expect(createPages(Buffer.alloc(32)).parse("", [])).toEqual({
+      createTime: 253_402_300_799_000_000n,
+      id: "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    });
   },
 );

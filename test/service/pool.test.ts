@@ -20,6 +20,20 @@ async function occupy(db: Database): Promise<AbortController> {
   return caller;
 }
 
+/** Both engines take the setting. */
+test.runIf(engine === "postgresql").each([
+  ["postgresql", "force_generic_plan"],
+  ["cockroachdb", "force_custom_plan"],
+] as const)("sessions on %s have plan_cache_mode %s", async (on, expected) => {
+  await using pool = createPool(connection, on, limits);
+  const { client, release } = await pool.acquire(budget());
+
+  const { rows } = await client.query<{ mode: string }>("select current_setting('plan_cache_mode') as mode");
+
+  release(true);
+  expect(rows).toEqual([{ mode: expected }]);
+});
+
 test("a call that finds the queue full fails at once", async () => {
   const db = openDatabase(connection, { connsMax: 1, queueMax: 1 });
   const first = await occupy(db);

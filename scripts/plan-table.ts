@@ -1,0 +1,36 @@
+import { styleText } from "node:util";
+import { problemsOf, type PlanFacts } from "../src/db/explain.ts";
+
+/** With the names of our statements beside it, a table fits into 110 columns. */
+const indexColumns = 52;
+
+/** A line for each plan, or several where it has many indexes; what is wrong in red, on a terminal. */
+export function toTable(plans: readonly PlanFacts[]): string {
+  const headings = ["statement", "rows found by", "reads whole", "sorts"] as const;
+  const nameColumns = Math.max(...plans.map(({ name }) => name.length));
+  const widths = [nameColumns, indexColumns, headings[2].length, headings[3].length];
+  const toLine = (cells: readonly string[]): string =>
+    cells
+      .map((cell, n) => cell.padEnd(widths[n]!))
+      .join("  ")
+      .trimEnd();
+  const toLines = (plan: PlanFacts): string[] => {
+    const [first = "", ...rest] = wrap(plan.indexes, indexColumns);
+    const cells = [plan.name, first, plan.scanned.join(", "), plan.sorts === 0 ? "" : String(plan.sorts)];
+    const lines = [toLine(cells), ...rest.map((indexes) => toLine(["", indexes]))];
+    return problemsOf(plan).length === 0 ? lines : lines.map((line) => styleText("red", line));
+  };
+  return [styleText("bold", toLine(headings)), ...plans.flatMap(toLines)].join("\n");
+}
+
+/** Lists words in lines of at most `columns`, one word at least in each. */
+function wrap(words: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const [n, word] of words.entries()) {
+    const part = n < words.length - 1 ? `${word},` : word;
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + part.length > columns) lines.push(part);
+    else lines[lines.length - 1] = `${last} ${part}`;
+  }
+  return lines;
+}

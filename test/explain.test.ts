@@ -1,0 +1,60 @@
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { expect, test } from "vitest";
+import { toTable } from "../scripts/plan-table.ts";
+import { readTexts } from "../src/db/texts.ts";
+// Loading the server declares all SQL.
+import "../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
+
+type Ended = { readonly code: number; readonly out: string; readonly said: string };
+
+/** Runs `npm run explain` to its end. */
+function explain(...args: string[]): Promise<Ended> {
+  const script = path.join(import.meta.dirname, "../scripts/explain.ts");
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args], (error, out, said) =>
+      resolve({ code: error ? Number(error.code) : 0, out, said }),
+    );
+  });
+}
+
+test.each(["cockroachdb", "postgresql"] as const)(
+  "explain --texts %s prints every SQL text",
+  async (engine) => {
+    const listed = await readTexts(engine);
+
+    const { code, out } = await explain("--texts", engine);
+
+    expect({ code, texts: JSON.parse(out) as unknown }).toEqual({
+      code: 0,
+      texts: Object.fromEntries(listed),
+    });
+  },
+);
+
+test.each([
+  [["--texts", "mysql"], "explain: --texts takes cockroachdb or postgresql; see --help\n"],
+  [["--orders", "0"], "explain: --orders takes a whole number above 0; see --help\n"],
+  [["--statement", "nothing"], "explain: no statement's name begins with nothing; see --help\n"],
+])("explain %j ends with code 2 and one line", async (args, line) => {
+  const ended = await explain(...args);
+
+  expect(ended).toEqual({ code: 2, out: "", said: line });
+});
+
+test("the table of plans lists the indexes of a statement on as many lines as they need", () => {
+  const indexes = ["order_events_idempotency_key_key", "orders_status_create_time_idx", "products_pkey"];
+  const name = "orders.list_by_user_and_status";
+
+  const table = toTable([{ name, indexes, scanned: ["orders"], sorts: 1, text: "" }]);
+
+  const cells = stripVTControlCharacters(table)
+    .split("\n")
+    .map((line) => line.split(/ {2,}/));
+  expect(cells).toEqual([
+    ["statement", "rows found by", "reads whole", "sorts"],
+    [name, "order_events_idempotency_key_key,", "orders", "1"],
+    ["", "orders_status_create_time_idx, products_pkey"],
+  ]);
+});

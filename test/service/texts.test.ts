@@ -1,0 +1,109 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { expect, inject, test } from "vitest";
+import { migrate } from "../../src/db/migrate.ts";
+import { acquireLease } from "../../src/db/migration-lease.ts";
+import { readTexts } from "../../src/db/texts.ts";
+import { dropDatabase, execute } from "../support/databases.ts";
+import { startProxy, type Fault, type Proxy } from "../support/proxy.ts";
+import { createRequests } from "../support/requests.ts";
+import { line, openShop, type Shop } from "../support/shop.ts";
+
+const { connection, engine } = inject("engine");
+
+type ListRequest = Parameters<Shop["orders"]["listOrders"]>[0];
+
+/** What the wire to the database has seen: names of prepared statements, and texts without a name. */
+const seen = new Set<string>();
+await migrateEmpty();
+await serve();
+
+/** What is listed and does not happen here. */
+const elsewhere = [
+  // No method needs a transaction of several statements.
+  "transaction.begin",
+  // Of a connection that has been idle for ten seconds.
+  "pool.sign_of_life",
+  // When the server was made that the tests use.
+  "embedded.set_iterations",
+  "embedded.create_role",
+  "embedded.create_database",
+];
+
+test("every SQL text that reaches the database is listed", async () => {
+  const listed = await readTexts(engine);
+
+  const known = new Set([...listed.keys(), ...listed.values()]);
+  expect([...seen].filter((each) => !known.has(each))).toEqual([]);
+});
+
+// A single statement needs no transaction on CockroachDB.
+test.runIf(engine === "postgresql")("every SQL text that is listed reaches the database", async () => {
+  const listed = await readTexts(engine);
+
+  const unseen = [...listed].filter(([name, text]) => !seen.has(name) && !seen.has(text));
+  expect(unseen.map(([name]) => name)).toEqual(elsewhere);
+});
+
+/** Remembers what passes a proxy, with a fault at the first exchange with some of the statements. */
+function record(proxy: Proxy, faults: Readonly<Record<string, Fault>> = {}): void {
+  const due = new Map(Object.entries(faults));
+  proxy.decide = ({ statement }) => {
+    // The fence on CockroachDB writes the name of a connection into its texts.
+    seen.add(statement.replace(/'commerce-core [0-9a-f]+'/, "'<name>'"));
+    const fault = due.get(statement);
+    due.delete(statement);
+    return fault;
+  };
+}
+
+/** Migrates an empty database, and tries to while another process holds the lease. */
+async function migrateEmpty(): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  const database = `test_${randomBytes(6).toString("hex")}`;
+  await execute(connection, `create database ${database}`);
+  cleanup.defer(async () => {
+    if (engine === "postgresql") await dropDatabase(connection, database);
+    else await execute(connection, `drop database ${database} cascade`);
+  });
+  const proxy = cleanup.use(await startProxy({ ...connection, database }));
+  record(proxy);
+  await migrate(proxy.connection, { engine });
+  cleanup.use(await acquireLease(proxy.connection, 0));
+  await expect(migrate(proxy.connection, { engine, waitMs: 0 })).rejects.toThrow("migrations are being run");
+}
+
+/** Starts the service and calls each method, those that remember their calls twice. */
+async function serve(): Promise<void> {
+  const through = async (upstream: typeof connection): Promise<Proxy> => {
+    const proxy = await startProxy(upstream);
+    record(proxy);
+    return proxy;
+  };
+  await using shop = await openShop({}, { through });
+  const { methods } = await createRequests(shop);
+  const [ada, lamp] = [await shop.user(), await shop.product()];
+  const { id } = await shop.order([lamp], 1, ada.id);
+  record(shop.proxy, {
+    "orders.create": { kind: "drop_answer" },
+    "orders.add_items": { kind: "error", code: "40001" },
+  });
+
+  for (const [call, request] of Object.values(methods)) await call(request as never);
+  const lists: ListRequest[] = [{}, { userId: ada.id }, { status: 1 }, { userId: ada.id, status: 1 }];
+  for (const request of lists) await shop.orders.listOrders(request);
+  const requestId = randomUUID();
+  const orders = [{ userId: ada.id, items: [line(lamp)] }];
+  const items = [{ orderId: id, item: line(lamp) }];
+  const eve = { email: "eve@example.com", name: "Eve", password: "correct horse" };
+  for (const _ of ["first", "repeated"]) {
+    await drain(shop.orders.importOrders({ orders, requestId }));
+    await drain(shop.orders.importOrderItems({ items, requestId }));
+    await shop.orders.updateOrderStatus({ id, status: 2, requestId });
+    await shop.inventory.adjustStock({ productId: lamp.id, delta: 1n, requestId });
+    await shop.users.createUser({ ...eve, requestId });
+  }
+}
+
+async function drain(answers: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of answers);
+}

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import pg from "pg";
 import type { Connection } from "../config.ts";
 import { connect } from "./connection.ts";
 import { holdDirectory, isHeld } from "./embedded-holder.ts";

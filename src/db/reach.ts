@@ -65,14 +65,14 @@ const settings = { default_transaction_isolation: "serializable" };
 const describeServer = command(
   "start.describe",
   `select version() as version, current_setting('server_encoding') as encoding,
-    current_setting('default_transaction_isolation') as isolation, pg_backend_pid()::text as pid`,
+    current_setting('default_transaction_isolation') as isolation`,
 );
+const selectBackend = command("start.backend", "select pg_backend_pid() as pid", "postgresql");
 
 type Described = {
   readonly version: string;
   readonly encoding: string;
   readonly isolation: string;
-  readonly pid: string;
 };
 
 async function ask(
@@ -87,7 +87,8 @@ async function ask(
     const text = /^\S+( CCL)? \S+/.exec(described.version)![0];
     if (expected !== undefined && engine !== expected)
       throw new Unsuitable(`the database is ${text}, and the configuration says ${expected}`);
-    expectSuitable(connection, engine, described, client);
+    expectEncoding(connection, described);
+    await expectNoPooler(connection, engine, described, client);
     return { engine, text };
   } finally {
     await client.end().catch(() => {});
@@ -101,29 +102,35 @@ export function detectEngine(version: string): Engine {
   throw new Unsuitable(`unknown database engine: ${version}`);
 }
 
+function expectEncoding(connection: Connection, { encoding }: Described): void {
+  if (encoding.toUpperCase() === "UTF8") return;
+  const remedy = `make one by: create database … encoding 'UTF8' template template0`;
+  const { database } = connection;
+  throw new Unsuitable(
+    `database "${database}" at ${toPlace(connection)} is encoded in ${encoding}, not UTF8; ${remedy}`,
+  );
+}
+
 /**
  * A pooler shows itself by settings that do not arrive, or by a session that is not the one that we were
  * told: a session in doubt could then not be ended (see fence.ts), and a refusal would not be final.
  */
-function expectSuitable(
+async function expectNoPooler(
   connection: Connection,
   engine: Engine,
-  { encoding, isolation, pid }: Described,
+  { isolation }: Described,
   client: pg.Client,
-): void {
-  const { database } = connection;
-  const place = toPlace(connection);
-  if (encoding.toUpperCase() !== "UTF8") {
-    const remedy = `make one by: create database … encoding 'UTF8' template template0`;
-    throw new Unsuitable(`database "${database}" at ${place} is encoded in ${encoding}, not UTF8; ${remedy}`);
-  }
-  // node-postgres does not declare it. CockroachDB's sessions are found by name.
-  const { processID } = client as unknown as { readonly processID: number };
-  if (isolation === "serializable" && (engine === "cockroachdb" || pid === String(processID))) return;
-  const found =
-    isolation === "serializable"
-      ? "hides the numbers of sessions"
-      : `does not pass on the settings of a session (its isolation is ${isolation})`;
+): Promise<void> {
   const remedy = "name the database itself, the service has a pool of its own";
-  throw new Unsuitable(`a connection pooler stands at ${place}, which ${found}: ${remedy}`);
+  const refuse = (found: string): never => {
+    throw new Unsuitable(`a connection pooler stands at ${toPlace(connection)}, which ${found}: ${remedy}`);
+  };
+  if (isolation !== "serializable")
+    refuse(`does not pass on the settings of a session (its isolation is ${isolation})`);
+  // CockroachDB's sessions are found by name.
+  if (engine === "cockroachdb") return;
+  const { rows } = await client.query<{ pid: number }>(selectBackend);
+  // node-postgres does not declare it.
+  const { processID } = client as unknown as { readonly processID: number };
+  if (rows[0]?.pid !== processID) refuse("hides the numbers of sessions");
 }

@@ -13,6 +13,7 @@ import "../../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
  */
 const indexes: Readonly<Record<string, readonly string[]>> = {
   "migrations.list": ["schema_migrations_pkey"],
+  "readiness.echo": [],
   "secrets.create": [],
   "secrets.get": ["secrets_pkey"],
   "products.get": ["products_pkey"],

@@ -40,7 +40,8 @@ const insertMovements = statement<AdjustedRow>(
   candidate as (
     select r.n, r.id, r.product_id, r.delta, r.fingerprint, l.on_hand,
       case when k.id is not null then 'replayed' when l.id is null then 'unknown'
-        when l.on_hand + r.delta < 0 then 'short' when l.on_hand + r.delta > $6::int8 then 'over'
+        when l.on_hand + r.delta < 0 then 'short'
+        when r.delta > 0 and l.on_hand + r.delta > $6::int8 then 'over'
         else 'possible' end as verdict
     from request r left join locked l on l.id = r.product_id left join known k on k.id = r.id
   ),
@@ -52,7 +53,7 @@ const insertMovements = statement<AdjustedRow>(
   ),
   accepted as (
     select n, id, product_id, delta, fingerprint from running
-    where on_hand + taken >= 0 and on_hand + added <= $6::int8
+    where on_hand + taken >= 0 and (added = 0 or on_hand + added <= $6::int8)
   ),
   movement as (
     insert into stock_movements (id, product_id, delta, fingerprint)

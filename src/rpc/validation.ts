@@ -17,6 +17,7 @@ const plainly: Readonly<Record<string, string>> = {
   "enum.not_in": "must be given",
   "enum.defined_only": "must be one of the values that the contract has",
   "string.not_contains": "must not contain a NUL character",
+  "string.not_in": "must not be the nil UUID, which is what a variable that was never set holds",
 };
 
 /** One validator for all methods; it keeps the compiled rules. */

@@ -22,7 +22,7 @@ import {
 } from "../gen/commerce/order/v1/order_service_pb.ts";
 import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import { parseMoney, toEtag, toId, toMoney, toTime, toVersion } from "./parse.ts";
+import { parseMoney, parseVersion, toEtag, toId, toMoney, toTime } from "./parse.ts";
 
 /** Orders of a page in the FULL view: 25 orders of 1000 items, some 105 bytes each, are 2.6 MB. */
 const fullPageSizeMax = 25;
@@ -184,7 +184,7 @@ function parseChange(
   return {
     orderId,
     status: parseStatus(`${prefix}status`, change.status),
-    version: toVersion(change.etag),
+    version: parseVersion(`${prefix}etag`, change.etag),
     idempotencyKey: deriveId(call.principal, method, requestId, index),
     fingerprint: fingerprint(orderId, change.status, change.etag),
   };

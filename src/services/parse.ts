@@ -1,4 +1,5 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { invalid } from "../db/errors.ts";
 import { e4Max, type E4, type Micros } from "../db/values.ts";
@@ -43,14 +44,23 @@ export function toEtag(version: bigint): string {
   return `"${version}"`;
 }
 
-/**
- * Returns the version that an etag names, undefined for none; what is not an etag of ours names no version at
- * all.
- */
-export function toVersion(etag: string): bigint | undefined {
+/** Returns the version that an etag names, undefined for none. Refuses what is no etag of ours. */
+export function parseVersion(field: string, etag: string): bigint | undefined {
   if (etag === "") return undefined;
   const version = /^"([1-9]\d{0,17})"$/.exec(etag)?.[1];
-  return version === undefined ? -1n : BigInt(version);
+  if (version !== undefined) return BigInt(version);
+  throw invalid(
+    field,
+    etag === "*"
+      ? "has no * that stands for any version: leave the field empty for that"
+      : 'must be an etag that this service has answered, such as "3", with its quotes',
+  );
+}
+
+/** A path of a field mask as the caller has written it, which in JSON is in lowerCamelCase. */
+export function quotePath(path: string): string {
+  const inJson = protoCamelCase(path);
+  return inJson === path ? `"${path}"` : `"${path}" ("${inJson}" in JSON)`;
 }
 
 const currency = /^[A-Z]{3}$/;

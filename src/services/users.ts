@@ -10,7 +10,7 @@ import { expectOk, notFound, userType } from "../db/outcome.ts";
 import * as db from "../db/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import { parseEmail, parseName, toEtag, toId, toTime, toVersion } from "./parse.ts";
+import { parseEmail, parseName, parseVersion, quotePath, toEtag, toId, toTime } from "./parse.ts";
 import { hashPassword, isPassword } from "./passwords.ts";
 
 /** The user service on a database. */
@@ -60,7 +60,7 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
         changeId: deriveId(call.principal, "UpdateUser", request.requestId),
         fingerprint: fingerprint(userId, etag, email ?? null, name ?? null),
         userId,
-        version: toVersion(etag),
+        version: parseVersion("user.etag", etag),
         email,
         name,
       };
@@ -74,7 +74,7 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
         changeId: deriveId(call.principal, "DeleteUser", request.requestId),
         fingerprint: fingerprint(userId, request.etag, request.force),
         userId,
-        version: toVersion(request.etag),
+        version: parseVersion("etag", request.etag),
         force: request.force,
       };
       await conclusively(database, call, (writer) => deleteUser(writer, call, change));
@@ -118,7 +118,7 @@ function parseChange({ user, updateMask }: UpdateUserRequest): { email?: string;
   const paths = updateMask?.paths ?? [];
   for (const path of paths)
     if (!["email", "name", "*"].includes(path))
-      throw invalid("update_mask", `"${path}" is not a field that can change: email, name or *`);
+      throw invalid("update_mask", `${quotePath(path)} is not a field that can change: email, name or *`);
   const chosen = (field: "email" | "name"): boolean =>
     paths.length === 0 ? user![field] !== "" : paths.includes(field) || paths.includes("*");
   const change = {

@@ -3,7 +3,8 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, expect, test } from "vitest";
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
-import { failure } from "../support/errors.ts";
+import { failure, toFailure } from "../support/errors.ts";
+import { readAll } from "../support/imports.ts";
 import { createRequests } from "../support/requests.ts";
 import { line, openShop } from "../support/shop.ts";
 
@@ -23,6 +24,7 @@ const noUuids = [
   `${id}\0`,
 ];
 const noIds = ["", ...noUuids];
+const nil = "00000000-0000-0000-0000-000000000000";
 const noEmails = [
   "",
   " ",
@@ -48,7 +50,21 @@ const noEmails = [
   "\u212Aay@example.com",
 ];
 const noNames = ["", " \t", "a".repeat(201), "Ada\0"];
-const noEtags = ["1".repeat(65)];
+const noEtags = [
+  "1".repeat(65),
+  "*",
+  'W/"9"',
+  "9",
+  '"01"',
+  '"0"',
+  '"9',
+  '"',
+  '"-1"',
+  '"9", "10"',
+  "etag",
+  '"1\0"',
+  '"99999999999999999999"',
+];
 const noCurrencies = ["", "EU", "EURO", "eur", "E1R", "ÉUR", "EU\0"];
 const noMasks = ["password", "id", "etag", "create_time", "user.name", "Name", ""].map((path) => ({
   paths: [path],
@@ -70,7 +86,12 @@ test.each<[method: string, field: string, what: string, values: readonly unknown
   ["ListOrders", "user_id", "what is no UUID", noUuids],
   ...Object.keys(methods)
     .filter((method) => "requestId" in methods[method]![1])
-    .map((method): [string, string, string, string[]] => [method, "request_id", "what is no UUID", noUuids]),
+    .map((method): [string, string, string, string[]] => [
+      method,
+      "request_id",
+      "what is no UUID or nil",
+      [...noUuids, nil],
+    ]),
   ...["ListUsers", "ListOrders", "ListOrderEvents", "ListProducts"].map(
     (method): [string, string, string, number[]] => [method, "page_size", "less than zero", [-1, -(2 ** 31)]],
   ),
@@ -85,10 +106,10 @@ test.each<[method: string, field: string, what: string, values: readonly unknown
   ["AuthenticateUser", "password", "an empty or long one", ["", "a".repeat(513)]],
   ["UpdateUser", "user", "none", [undefined]],
   ["UpdateUser", "update_mask", "a path that cannot change", noMasks],
-  ["UpdateUser", "user.etag", "a long one", noEtags],
-  ["DeleteUser", "etag", "a long one", noEtags],
-  ["UpdateOrderStatus", "etag", "a long one", noEtags],
-  ["BatchUpdateOrderStatuses", "changes[1].etag", "a long one", noEtags],
+  ["UpdateUser", "user.etag", "what is no etag", noEtags],
+  ["DeleteUser", "etag", "what is no etag", noEtags],
+  ["UpdateOrderStatus", "etag", "what is no etag", noEtags],
+  ["BatchUpdateOrderStatuses", "changes[1].etag", "what is no etag", noEtags],
   ["BatchGetUsers", "ids", "none or more than 1000", tooMany(id)],
   ["CreateOrder", "items", "none or more than 1000", tooMany(line(lamp))],
   ["BatchUpdateOrderStatuses", "changes", "none or more than 1000", tooMany({ id, status: 2 })],
@@ -218,6 +239,21 @@ test.each([
   expect(await shop.stored()).toEqual(before);
 });
 
+test.each([
+  ["ImportOrders", () => shop.orders.importOrders({ requestId: nil })],
+  ["ImportOrderItems", () => shop.orders.importOrderItems({ requestId: nil })],
+  ["IngestOrders", () => shop.orders.ingestOrders(only({ requestId: nil }))],
+])("%s fails with INVALID_ARGUMENT naming request_id for the nil UUID", async (_, call) => {
+  const { read, error } = await readAll(call() as AsyncIterable<unknown>);
+
+  expect(read).toEqual([]);
+  expect(toFailure(error)).toEqual({
+    code: "InvalidArgument",
+    reason: "INVALID_FIELD",
+    fields: ["request_id"],
+  });
+});
+
 test.each(Object.keys(methods))("%s succeeds when none of its fields is wrong", async (method) => {
   const [call, request] = methods[method]!;
 
@@ -225,3 +261,22 @@ test.each(Object.keys(methods))("%s succeeds when none of its fields is wrong", 
 
   await expect(answer).resolves.toBeDefined();
 });
+
+test.each(["Name", "createTime"])(
+  "UpdateUser reports a path of a JSON mask as it was written: %s",
+  async (path) => {
+    const user = await shop.user();
+    const body = JSON.stringify({ user: { id: user.id, name: "Grace" }, updateMask: path });
+
+    const headers = { "content-type": "application/json" };
+    const url = `${shop.httpUrl}/commerce.user.v1.UserService/UpdateUser`;
+    const response = await fetch(url, { method: "POST", headers, body });
+
+    const { code, message } = (await response.json()) as { code: string; message: string };
+    expect([code, message]).toEqual(["invalid_argument", expect.stringContaining(`"${path}"`)]);
+  },
+);
+
+async function* only<T>(item: T): AsyncGenerator<T> {
+  yield item;
+}

@@ -26,13 +26,14 @@ test.each(PROTOCOLS)("answers over %s", async (protocol) => {
 });
 
 test.each(PROTOCOLS)(
-  "masks an unknown error over %s and logs it under the id it answers",
+  "masks an unknown error over %s and logs it with the id it answers, the method and the caller in one line",
   async (protocol) => {
     const secret = Object.assign(new Error("secret"), {
       code: "23505",
       detail: "Key (email)=(ann@example.com)",
     });
-    await using doors = await startDoors({ getUser: () => Promise.reject(secret) });
+    const options = { authenticate: async () => "ann" };
+    await using doors = await startDoors({ getUser: () => Promise.reject(secret) }, options);
 
     const error = await failureOf(userClient(doors, protocol).getUser({ id: ID }));
 
@@ -44,12 +45,16 @@ test.each(PROTOCOLS)(
       domain: "commerce-core",
       metadata: { id: expect.any(String) },
     });
-    expect(doors.lines).toContainEqual(
-      expect.objectContaining({
+    expect(doors.lines).toMatchObject([
+      {
+        level: "error",
+        rpc: "commerce.user.v1.UserService/GetUser",
+        principal: "ann",
+        code: "INTERNAL",
         id: info?.metadata["id"],
-        err: expect.objectContaining({ message: "secret", code: "23505" }),
-      }),
-    );
+        err: { message: "secret", code: "23505" },
+      },
+    ]);
     expect(JSON.stringify(doors.lines)).not.toContain("ann@example.com");
   },
 );

@@ -1,5 +1,5 @@
 import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import {
   logVerbosity,
@@ -16,12 +16,11 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
-import { DomainError } from "../db/errors.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import { cannotListen, type Door, toHostPort } from "./listen.ts";
 import type { Method, Requests } from "./pipeline.ts";
 import { splitRows, type Unread } from "./rows.ts";
-import { toConnectError } from "./status.ts";
+import { MALFORMED_REQUEST, toRefusal, toTooLarge } from "./status.ts";
 import type { Tls } from "./tls.ts";
 
 type UnaryCall = ServerUnaryCall<Message, Message>;
@@ -103,13 +102,6 @@ function toPath({ desc }: Pick<Method, "desc">): string {
 const TOO_LARGE: Message = { $typeName: "" };
 const MALFORMED: Message = { $typeName: "" };
 
-const malformed = toRefusal("invalid", "MALFORMED_REQUEST", "the request is not a message of this method");
-
-/** Why a request is refused before the pipeline sees it, with the details that its own refusals have. */
-function toRefusal(kind: "invalid" | "exhausted", reason: string, message: string): ConnectError {
-  return toConnectError(new DomainError(kind, reason, message), () => {});
-}
-
 /** The rows of requests that have been read but for these. */
 const unreadRows = new WeakMap<Message, Unread["rows"]>();
 
@@ -142,16 +134,11 @@ function serialize(schema: DescMessage, message: Message): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function toHandler({ desc, requestBytesMax, handler }: Method) {
+function toHandler({ desc, requestBytesMax, handler, refuse }: Method) {
   const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
-  const tooLarge = toRefusal(
-    "exhausted",
-    "MESSAGE_TOO_LARGE",
-    `the message has over ${requestBytesMax} bytes`,
-  );
   const refusals: Refusals = new Map([
-    [TOO_LARGE, tooLarge],
-    [MALFORMED, malformed],
+    [TOO_LARGE, toTooLarge(requestBytesMax)],
+    [MALFORMED, toRefusal(Code.InvalidArgument, MALFORMED_REQUEST, "the request is not of this method")],
   ]);
   const toRequests = (call: StreamCall): Requests =>
     streamsRequests ? readRequests(call, refusals) : call.request;
@@ -159,15 +146,15 @@ function toHandler({ desc, requestBytesMax, handler }: Method) {
   if (handler.answers === "stream") {
     return (call: StreamCall): void => {
       const refusal = refusals.get(call.request);
-      if (refusal) return void call.emit("error", toStatus(refusal));
       const incoming = toIncoming(call);
+      if (refusal) return void call.emit("error", toStatus(refuse(refusal, incoming)));
       void writeAll(call, handler.call(toRequests(call), incoming), incoming);
     };
   }
   return (call: UnaryCall, respond: sendUnaryData<Message>): void => {
     const refusal = refusals.get(call.request);
-    if (refusal) return respond(toStatus(refusal));
     const incoming = toIncoming(call);
+    if (refusal) return respond(toStatus(refuse(refusal, incoming)));
     const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
     // grpc-js says "cancelled" also after each answer that it has sent; by then nobody must listen.
     call.once("cancelled", leave);

@@ -30,7 +30,7 @@ export type Deadlines = { readonly msDefault: number; readonly msMax: number };
  * A call between its beginning and its answer. The first of succeed(), fail() and the signal's abort is the
  * answer.
  */
-type Lifetime = {
+export type Lifetime = {
   readonly deadlineMs: number;
   readonly observed: Observed;
   /** False if the call was over already: then its answer is another one. */
@@ -60,8 +60,8 @@ export function callerLeft(deadlineMs: number): DomainError {
   return new DomainError("cancelled", "CANCELLED", "the caller cancelled the call");
 }
 
-/** Counts, times and ends calls. `onUnknown` is told the errors that callers are not told about. */
-export function createLifetimes(onUnknown: (error: unknown, id: string) => void): Lifetimes {
+/** Counts, times and ends calls. */
+export function createLifetimes(): Lifetimes {
   const endless = new Set<AbortController>();
   let draining = false;
   return {
@@ -82,7 +82,7 @@ export function createLifetimes(onUnknown: (error: unknown, id: string) => void)
         observed.end(error);
       };
       const fail = (error: unknown): ConnectError => {
-        if (open) end(toConnectError(error, onUnknown));
+        if (open) end(toConnectError(error));
         return answer!;
       };
       const succeed = (): boolean => {

@@ -7,6 +7,7 @@ import {
   type Message,
   type MessageInitShape,
 } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Call, Service } from "../call.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
@@ -19,6 +20,7 @@ import {
   type CallLimits,
   type Deadlines,
   type Incoming,
+  type Lifetime,
   type Lifetimes,
 } from "./lifetime.ts";
 import { createRequestIds, type RequestIds } from "./request-id.ts";
@@ -33,6 +35,8 @@ export type Requests = Message | AsyncIterable<Message>;
 /** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
 export type Method = {
   readonly desc: DescMethod;
+  /** Counts and logs a call that a door refuses before the handler is called, and returns the error. */
+  readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "door" | "header">) => ConnectError;
   /** The largest request that a door reads. */
   readonly requestBytesMax: number;
   /** The field with the rows of an import, which a door may decode one by one. */
@@ -118,7 +122,7 @@ export function createPipeline(
   },
 ): Pipeline {
   const { calls, authenticate, telemetry } = options;
-  const lifetimes = createLifetimes((err, id) => telemetry.logger.error({ err, id }, "internal error"));
+  const lifetimes = createLifetimes();
   const validator = createRequestValidator();
   const slots = createSlots(calls.inFlightMax, telemetry);
   const draining = new AbortController();
@@ -139,7 +143,11 @@ export function createPipeline(
     const rowsField = rowsFieldOf(desc);
     const { messageBytesMax } = calls;
     const requestBytesMax = rowsField ? Math.max(IMPORT_BYTES_MAX, messageBytesMax) : messageBytesMax;
-    const method = { desc, requestBytesMax, rowsField };
+    const refuse: Method["refuse"] = (error, { door, header }) => {
+      rpc.observer(door, header).end(error);
+      return error;
+    };
+    const method = { desc, refuse, requestBytesMax, rowsField };
     return desc.methodKind === "unary" || desc.methodKind === "client_streaming"
       ? { ...method, handler: { answers: "once", call: answerOnce(rpc, shared) } }
       : { ...method, handler: { answers: "stream", call: answerStream(rpc, shared) } };
@@ -155,10 +163,10 @@ export function createPipeline(
 }
 
 function answerOnce(rpc: Rpc, shared: Shared) {
-  const run = async (requests: Requests, incoming: Incoming, deadlineMs: number): Promise<Message> => {
+  const run = async (requests: Requests, incoming: Incoming, lifetime: Lifetime): Promise<Message> => {
     shared.slots.take(rpc);
     try {
-      const call = await toCall(rpc, shared, incoming, deadlineMs);
+      const call = await toCall(rpc, shared, incoming, lifetime);
       const checked = check(rpc, shared, requests, call.signal);
       const { filled, explain } = rpc.requestIds.fill(checked);
       const answer = Promise.resolve(rpc.implementation(filled, call));
@@ -169,19 +177,20 @@ function answerOnce(rpc: Rpc, shared: Shared) {
   };
   return (requests: Requests, incoming: Incoming): Promise<Message> =>
     new Promise((resolve, reject) => {
-      const { deadlineMs, observed, succeed, fail } = shared.lifetimes.begin(rpc, incoming, reject);
+      const lifetime = shared.lifetimes.begin(rpc, incoming, reject);
+      const { observed, succeed, fail } = lifetime;
       observed
-        .run(() => run(requests, incoming, deadlineMs))
+        .run(() => run(requests, incoming, lifetime))
         .then((answer) => succeed() && resolve(answer))
         .catch((error: unknown) => reject(fail(error)));
     });
 }
 
 function answerStream(rpc: Rpc, shared: Shared) {
-  async function* run(requests: Requests, incoming: Incoming, deadlineMs: number): AsyncGenerator<Message> {
+  async function* run(requests: Requests, incoming: Incoming, lifetime: Lifetime): AsyncGenerator<Message> {
     shared.slots.take(rpc);
     try {
-      const call = await toCall(rpc, shared, incoming, deadlineMs);
+      const call = await toCall(rpc, shared, incoming, lifetime);
       const checked = check(rpc, shared, requests, call.signal);
       const { filled, explain } = rpc.requestIds.fill(checked);
       const answers = rpc.implementation(filled, call) as AsyncIterable<Init>;
@@ -195,8 +204,9 @@ function answerStream(rpc: Rpc, shared: Shared) {
     }
   }
   return async function* (requests: Requests, incoming: Incoming): AsyncGenerator<Message> {
-    const { deadlineMs, observed, succeed, fail } = shared.lifetimes.begin(rpc, incoming);
-    const answers = abortable(run(requests, incoming, deadlineMs), incoming.controller.signal);
+    const lifetime = shared.lifetimes.begin(rpc, incoming);
+    const { observed, succeed, fail } = lifetime;
+    const answers = abortable(run(requests, incoming, lifetime), incoming.controller.signal);
     let over = false;
     try {
       for (;;) {
@@ -217,9 +227,15 @@ function answerStream(rpc: Rpc, shared: Shared) {
   };
 }
 
-async function toCall(rpc: Rpc, shared: Shared, incoming: Incoming, deadlineMs: number): Promise<Call> {
+async function toCall(
+  rpc: Rpc,
+  shared: Shared,
+  incoming: Incoming,
+  { deadlineMs, observed }: Lifetime,
+): Promise<Call> {
   const { signal } = incoming.controller;
   const principal = rpc.infrastructure ? "anonymous" : await shared.authenticate(incoming.header, rpc.desc);
+  observed.identify(principal);
   signal.throwIfAborted();
   return { signal, draining: shared.draining, deadlineMs, principal, rows: incoming.rows };
 }

@@ -30,6 +30,10 @@ const METADATA_BYTES_MAX = 1024;
 const ITEMS_MAX = 10;
 const ITEM_BYTES_MAX = 150;
 
+/** The reason of requests that are no message of their method. */
+export const MALFORMED_REQUEST = "MALFORMED_REQUEST";
+const MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE";
+
 const CODES: Readonly<Record<Kind, Code>> = {
   invalid: Code.InvalidArgument,
   not_found: Code.NotFound,
@@ -46,15 +50,16 @@ const CODES: Readonly<Record<Kind, Code>> = {
   outcome_unknown: Code.Unknown,
 };
 
+/** What a caller is not told about: an unknown error. The caller is told its id, the log both. */
+class Masked extends Error {
+  readonly id: string = randomUUID();
+}
+
 /**
- * The error to answer a caller with. What is not a DomainError, and not a ConnectError that the transport
- * has raised, leaves as INTERNAL with an id in its ErrorInfo; `onUnknown` is told the error and that id, and
- * nobody else is.
+ * The error to answer a caller with. What is not a DomainError, and not a ConnectError that the transport has
+ * raised, leaves as INTERNAL with an id in its ErrorInfo; toLogFields() has the error itself.
  */
-export function toConnectError(
-  error: unknown,
-  onUnknown: (error: unknown, id: string) => void,
-): ConnectError {
+export function toConnectError(error: unknown): ConnectError {
   if (error instanceof DomainError) {
     return new ConnectError(
       cut(error.message, MESSAGE_BYTES_MAX),
@@ -64,11 +69,40 @@ export function toConnectError(
       error,
     );
   }
-  if (error instanceof ConnectError) return error;
-  const id = randomUUID();
-  onUnknown(error, id);
-  const details = toDetails("INTERNAL", { metadata: { id } });
-  return new ConnectError("internal error", Code.Internal, undefined, details);
+  if (error instanceof ConnectError) return explain(error);
+  const masked = new Masked("unknown error", { cause: error });
+  const details = toDetails("INTERNAL", { metadata: { id: masked.id } });
+  return new ConnectError("internal error", Code.Internal, undefined, details, masked);
+}
+
+/** The error of a request that reaches no handler, because it breaks a rule of the transport. */
+export function toRefusal(code: Code, reason: string, message: string): ConnectError {
+  return new ConnectError(cut(message, MESSAGE_BYTES_MAX), code, undefined, toDetails(reason, {}));
+}
+
+/** The error of a message that is larger than its method takes. */
+export function toTooLarge(bytesMax: number): ConnectError {
+  return toRefusal(Code.ResourceExhausted, MESSAGE_TOO_LARGE, `the message has over ${bytesMax} bytes`);
+}
+
+/** What a transport's library means by the codes of the errors that it raises by itself. */
+const RAISED: Readonly<Partial<Record<Code, string>>> = {
+  [Code.InvalidArgument]: MALFORMED_REQUEST,
+  [Code.ResourceExhausted]: MESSAGE_TOO_LARGE,
+  [Code.Unimplemented]: "NOT_SUPPORTED",
+  [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
+  [Code.Canceled]: "CANCELLED",
+};
+
+/**
+ * Gives an error that a transport's library has raised the ErrorInfo that ours have, and the right code: bytes
+ * that are no message are the caller's fault. The error is the same one, because the library answers that one.
+ */
+export function explain(error: ConnectError): ConnectError {
+  if (findInfo(error)) return error;
+  const code = error.rawMessage.startsWith("parse binary: ") ? Code.InvalidArgument : error.code;
+  const { message, rawMessage, details } = toRefusal(code, RAISED[code] ?? "TRANSPORT", error.rawMessage);
+  return Object.assign(error, { code, message, rawMessage, details });
 }
 
 /** The error as a message: for a row that is refused while its call goes on. */
@@ -85,9 +119,18 @@ export function toStatus({
   };
 }
 
-/** The reason in an error's ErrorInfo; empty if it has none, as in errors that the transport raises. */
-export function toReason(error: ConnectError): string {
-  return error.cause instanceof DomainError ? error.cause.reason : "";
+/** What the log says of a failed call beside its code. */
+export function toLogFields(error: ConnectError): Readonly<Record<string, unknown>> {
+  const { reason = "" } = findInfo(error) ?? {};
+  const { cause } = error;
+  if (cause instanceof Masked) return { reason, id: cause.id, err: cause.cause };
+  // What says why a request cannot be read quotes from it, and a request's content is in no log.
+  return reason === MALFORMED_REQUEST ? { reason } : { reason, detail: error.rawMessage };
+}
+
+function findInfo({ details }: ConnectError): MessageInitShape<typeof ErrorInfoSchema> | undefined {
+  for (const each of details) if ("desc" in each && each.desc === ErrorInfoSchema) return each.value;
+  return undefined;
 }
 
 function toDetails(reason: string, facts: ErrorFacts): Detail[] {

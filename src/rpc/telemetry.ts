@@ -3,7 +3,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Config } from "../config.ts";
-import { toReason } from "./status.ts";
+import { toLogFields } from "./status.ts";
 
 /** Which listener a call came in by. */
 export type DoorName = "grpc" | "http";
@@ -12,6 +12,8 @@ export type DoorName = "grpc" | "http";
 export type Observed = {
   /** Runs a part of the call so that spans made in it become children of the call's span. */
   readonly run: <T>(work: () => T) => T;
+  /** Says who calls, for the log. */
+  readonly identify: (principal: string) => void;
   /** The call has been answered: with the error, or well without one. */
   readonly end: (error?: ConnectError) => void;
 };
@@ -159,22 +161,20 @@ function createObserver(
   return (door, header) => {
     const startMs = performance.now();
     const span = quiet ? undefined : beginSpan?.(method, header);
+    let principal: string | undefined;
     begun[door].inc();
     return {
       run: span?.run ?? runPlainly,
+      identify: (authenticated) => (principal = authenticated),
       end(error) {
         const durationMs = performance.now() - startMs;
         const code = error ? toCodeName(error.code) : "OK";
         seconds.observe({ ...labels, door, code }, durationMs / 1000);
         span?.end(error && code);
         if (quiet || (!error && !logsSuccess)) return;
-        const line = { rpc, door, code, durationMs: Math.round(durationMs * 100) / 100 };
+        const line = { rpc, door, principal, code, durationMs: Math.round(durationMs * 100) / 100 };
         if (!error) logger.debug(line, "answered");
-        else
-          logger[LEVELS.get(error.code) ?? "debug"](
-            { ...line, reason: toReason(error), detail: error.rawMessage },
-            "failed",
-          );
+        else logger[LEVELS.get(error.code) ?? "debug"]({ ...line, ...toLogFields(error) }, "failed");
       },
     };
   };

@@ -93,7 +93,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   });
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
-  const limits = { messageBytesMax: config.calls.messageBytesMax, tls };
+  const { refused } = telemetry;
+  const limits = { messageBytesMax: config.calls.messageBytesMax, refused, tls };
   const { methods } = pipeline;
   const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
   const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));

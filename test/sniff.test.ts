@@ -8,10 +8,11 @@ test.each([
   ["http/1.1", "POST / HTTP/1.1\r\n"],
   ["http/1.1", "PROPFIND / HTTP/1.1\r\n"],
   ["h2", "PRI * HTTP/2.0\r\n"],
+  ["tls", "\x16\x03\x01\x02\x00"],
 ])("hears %s in %j, though its bytes come one by one, and takes none of them", async (protocol, said) => {
   await using pair = await connect();
   const heard = Promise.withResolvers<unknown>();
-  sniffProtocol(pair.server, 10_000, heard.resolve);
+  sniffProtocol(pair.server, heard.resolve);
 
   for (const [i, byte] of Buffer.from(said).entries()) {
     pair.client.write(Uint8Array.of(byte));
@@ -26,7 +27,7 @@ test("gives up on who says nothing", async () => {
   await using pair = await connect();
   const heard = Promise.withResolvers<unknown>();
 
-  sniffProtocol(pair.server, 20, heard.resolve);
+  sniffProtocol(pair.server, heard.resolve, 20);
 
   expect(await heard.promise).toBeUndefined();
   expect(pair.server.destroyed).toBe(true);
@@ -36,7 +37,7 @@ test("gives up on who leaves before it has said enough", async () => {
   await using pair = await connect();
   const heard = Promise.withResolvers<unknown>();
 
-  sniffProtocol(pair.server, 10_000, heard.resolve);
+  sniffProtocol(pair.server, heard.resolve);
   pair.client.end("PR");
 
   expect(await heard.promise).toBeUndefined();

@@ -28,6 +28,7 @@ export async function drainDoors(
 ): Promise<boolean> {
   const { health, pipeline, doors } = parts;
   health.shutdown();
+  for (const door of doors) door.sendAway?.(drainMs);
   await sleep(drainMs, undefined, force && { signal: force }).catch(() => {});
   pipeline.drain();
   const cut = (): void => doors.forEach((door) => void door[Symbol.asyncDispose]());

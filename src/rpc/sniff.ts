@@ -1,10 +1,19 @@
 import type { Socket } from "node:net";
 
+/** What a connection begins with. */
+export type Protocol = "h2" | "http/1.1" | "tls";
+
 /**
  * HTTP/2 opens with these bytes, of which the first three are the start of no HTTP/1.1 method (RFC 9113
  * §3.4).
  */
 const PREFACE = "PRI";
+
+/** The type of the record that a TLS handshake begins with, and no HTTP (RFC 8446 §5.1). */
+const HANDSHAKE = 0x16;
+
+/** A caller speaks at once; who takes longer holds a socket for nothing. */
+export const SILENT_MS_MAX = 10_000;
 
 /**
  * Looks at a connection's first bytes, without taking them, and says once what speaks there. A socket that
@@ -12,11 +21,11 @@ const PREFACE = "PRI";
  */
 export function sniffProtocol(
   socket: Socket,
-  msMax: number,
-  onProtocol: (protocol: "h2" | "http/1.1" | undefined) => void,
+  onProtocol: (protocol: Protocol | undefined) => void,
+  msMax = SILENT_MS_MAX,
 ): void {
   let seen = Buffer.alloc(0);
-  const decide = (protocol: "h2" | "http/1.1" | undefined): void => {
+  const decide = (protocol: Protocol | undefined): void => {
     clearTimeout(timer);
     socket.off("readable", look).off("end", giveUp).off("close", giveUp).off("error", giveUp);
     if (protocol === undefined) {
@@ -31,7 +40,8 @@ export function sniffProtocol(
     if (chunk === null) return;
     seen = Buffer.concat([seen, chunk]);
     const start = seen.subarray(0, PREFACE.length).toString("latin1");
-    if (!PREFACE.startsWith(start)) decide("http/1.1");
+    if (seen[0] === HANDSHAKE) decide("tls");
+    else if (!PREFACE.startsWith(start)) decide("http/1.1");
     else if (start === PREFACE) decide("h2");
   };
   const timer = setTimeout(giveUp, msMax);

@@ -213,6 +213,16 @@ test.each([
     "inventory.v1.InventoryService/CreateProduct",
     Buffer.from('{"name":"Lamp \xff","onHand":1}', "latin1"),
   ],
+  [
+    "white space for a number",
+    "inventory.v1.InventoryService/CreateProduct",
+    '{"name":"Lamp","onHand":"  "}',
+  ],
+  [
+    "a number in another base",
+    "inventory.v1.InventoryService/CreateProduct",
+    '{"name":"Lamp","onHand":"0x10"}',
+  ],
   ["text that is no JSON", "user.v1.UserService/ListUsers", "{"],
   ["an unknown field", "user.v1.UserService/ListUsers", '{"pagesize": 3}'],
   ["an unknown enum name", "order.v1.OrderService/ListOrders", '{"status":"ORDER_STATUS_LOST"}'],

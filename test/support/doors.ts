@@ -77,7 +77,12 @@ export async function startDoors(
     ],
     { calls, authenticate: options.authenticate ?? (async () => "anonymous"), telemetry },
   );
-  const common = { address: ANY_PORT, messageBytesMax: calls.messageBytesMax, tls: options.tls };
+  const common = {
+    address: ANY_PORT,
+    messageBytesMax: calls.messageBytesMax,
+    refused: telemetry.refused,
+    tls: options.tls,
+  };
   const grpc = await startGrpcDoor(pipeline.methods, common);
   const http = await startHttpDoor(pipeline.methods, common);
   const { scrape } = telemetry;

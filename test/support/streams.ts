@@ -33,7 +33,7 @@ export type StreamsClient = {
 
 // Made here and not in proto/, where it would be part of what we promise: a service that exists for tests
 // only.
-const service = ((): DescService => {
+export const streams = ((): DescService => {
   const types = {
     inputType: ".commerce.user.v1.GetUserRequest",
     outputType: ".commerce.user.v1.GetUserResponse",
@@ -58,10 +58,10 @@ export function bindStreams(implementation: Partial<Streams>): Binding {
   const none = (): never => {
     throw new Error("not in this test");
   };
-  return bind(service, { tell: none, ask: none, talk: none, ...implementation } as never);
+  return bind(streams, { tell: none, ask: none, talk: none, ...implementation } as never);
 }
 
 /** A client of Streams that speaks a protocol. */
 export function streamsClient(doors: Doors, protocol: Protocol): StreamsClient {
-  return createClient(service, transport(doors, protocol)) as unknown as StreamsClient;
+  return createClient(streams, transport(doors, protocol)) as unknown as StreamsClient;
 }

@@ -1,0 +1,73 @@
+import * as http1 from "node:http";
+import type * as http2 from "node:http2";
+import type { Socket } from "node:net";
+import type { ConnectError } from "@connectrpc/connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import {
+  createEndStreamSerialization,
+  endStreamFlag,
+  errorToJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { errorDetails } from "./status.ts";
+
+export type Request = http1.IncomingMessage | http2.Http2ServerRequest;
+// Node's HTTP/2 answers through the methods of HTTP/1.1's response; only their types differ.
+export type Response = http1.ServerResponse;
+/** Is told what is refused although it is a call of no method. */
+export type Refused = (error: ConnectError) => void;
+
+const JSON_OPTIONS = { registry: errorDetails };
+
+/** Answers an error as the caller's protocol spells it. */
+export function refuseCall(
+  request: Request,
+  response: Response,
+  status: number,
+  error: ConnectError,
+  refused: Refused,
+): void {
+  const contentType = request.headers["content-type"] ?? "";
+  if (contentType.startsWith("application/grpc")) {
+    refused(error);
+    const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
+    response.writeHead(200, { "content-type": contentType, ...trailers }).end();
+  } else if (contentType.startsWith("application/connect+")) {
+    refused(error);
+    // Of a stream, Connect's clients read the error at its end and no body of another status.
+    const end = createEndStreamSerialization(JSON_OPTIONS).serialize({ metadata: new Headers(), error });
+    response.writeHead(200, { "content-type": contentType }).end(encodeEnvelope(endStreamFlag, end));
+  } else refuseHttp(request, response, status, error, refused);
+}
+
+/** Answers a request that is no call of any protocol. */
+export function refuseHttp(
+  request: Request,
+  response: Response,
+  status: number,
+  error: ConnectError,
+  refused: Refused,
+): void {
+  refused(error);
+  const body = request.method === "HEAD" ? undefined : errorToJsonBytes(error, JSON_OPTIONS);
+  response.writeHead(status, { "content-type": "application/json" }).end(body);
+}
+
+/** How long the rest of what is refused is read, and thrown away. */
+const UNREAD_MS_MAX = 250;
+
+/** Answers a connection on which there is no request to answer, and closes it. */
+export function refuseBytes(socket: Socket, status: number, error: ConnectError, refused: Refused): void {
+  refused(error);
+  const body = errorToJsonBytes(error, JSON_OPTIONS);
+  const head = [
+    `HTTP/1.1 ${status} ${http1.STATUS_CODES[status]}`,
+    "content-type: application/json",
+    `content-length: ${body.length}`,
+    "connection: close",
+  ];
+  socket.on("error", () => {});
+  // To close a socket with unread bytes in it would reset it, and the caller never read the answer.
+  socket.end(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body])).resume();
+  setTimeout(() => socket.destroy(), UNREAD_MS_MAX).unref();
+}

@@ -1,0 +1,188 @@
+import { once } from "node:events";
+import * as net from "node:net";
+import { text } from "node:stream/consumers";
+import type { DescMethodServerStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
+import { createAsyncIterable } from "@connectrpc/connect/protocol";
+import { expect, test } from "vitest";
+import { type GetUserRequestSchema, UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { frame, post } from "./support/calls.ts";
+import { type Doors, PROTOCOLS, type Protocol, startDoors, transport } from "./support/doors.ts";
+import { failure } from "./support/errors.ts";
+import { bindStreams, streams } from "./support/streams.ts";
+
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const GET_USER = "/commerce.user.v1.UserService/GetUser";
+const DELETE_USER = "/commerce.user.v1.UserService/DeleteUser";
+const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
+
+/** Neither bytes nor JSON of a GetUserRequest: its id would not be UTF-8, and the JSON is no object. */
+const NONSENSE = { value: Uint8Array.of(0xff) };
+const { getUser: method } = UserService.method;
+const garbled = { ...method, input: BytesValueSchema } as unknown as typeof method;
+const garbledStream = { ...streams.method["tell"]!, input: BytesValueSchema } as DescMethodServerStreaming;
+
+test.each(PROTOCOLS)(
+  "refuses what is no message with MALFORMED_REQUEST over %s, and counts and logs it",
+  async (protocol) => {
+    await using doors = await startDoors({ getUser });
+
+    const failed = await failure(call(doors, protocol, garbled, NONSENSE));
+
+    expect(failed).toEqual({ code: "InvalidArgument", reason: "MALFORMED_REQUEST" });
+    expect(await countCalls(doors)).toEqual({ [`GetUser ${toDoor(protocol)} INVALID_ARGUMENT`]: 1 });
+    expect(doors.lines).toMatchObject([
+      { rpc: "commerce.user.v1.UserService/GetUser", code: "INVALID_ARGUMENT", reason: "MALFORMED_REQUEST" },
+    ]);
+  },
+);
+
+test.each(PROTOCOLS)("refuses what is no message of a streaming method over %s", async (protocol) => {
+  await using doors = await startDoors({}, { bindings: [bindStreams({})] });
+
+  const failed = await failure(read(doors, protocol, garbledStream, NONSENSE));
+
+  expect(failed).toEqual({ code: "InvalidArgument", reason: "MALFORMED_REQUEST" });
+  expect(await countCalls(doors)).toEqual({ [`Tell ${toDoor(protocol)} INVALID_ARGUMENT`]: 1 });
+});
+
+test.each(PROTOCOLS)("refuses a message above the limit with MESSAGE_TOO_LARGE over %s", async (protocol) => {
+  await using doors = await startDoors({}, { calls: { messageBytesMax: 10_000 } });
+
+  const failed = await failure(call(doors, protocol, method, { id: "x".repeat(20_000) }));
+
+  expect(failed).toEqual({ code: "ResourceExhausted", reason: "MESSAGE_TOO_LARGE" });
+  expect(await countCalls(doors)).toEqual({ [`GetUser ${toDoor(protocol)} RESOURCE_EXHAUSTED`]: 1 });
+});
+
+test.each(PROTOCOLS)("answers UNKNOWN_METHOD over %s, and counts it", async (protocol) => {
+  await using doors = await startDoors();
+  const unknown = { ...method, name: "Nothing" };
+
+  const failed = await failure(call(doors, protocol, unknown, { id: ID }));
+
+  expect(failed).toEqual({ code: "Unimplemented", reason: "UNKNOWN_METHOD" });
+  expect(await countRefused(doors)).toEqual({ [`${toDoor(protocol)} UNKNOWN_METHOD`]: 1 });
+});
+
+test.each(["{", "[]", '{"id":7}', '{"ID":""}', "\u0000", Buffer.from('{"id":"\xff"}', "latin1")])(
+  "refuses the JSON %j with MALFORMED_REQUEST and leaves it out of the log",
+  async (body) => {
+    await using doors = await startDoors({ getUser });
+
+    const response = await fetch(toUrl(doors, GET_USER), { method: "POST", headers: JSON_TYPE, body });
+
+    expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
+    expect(await countCalls(doors)).toEqual({ "GetUser http INVALID_ARGUMENT": 1 });
+    expect(doors.lines).toMatchObject([{ reason: "MALFORMED_REQUEST" }]);
+    expect(doors.lines[0]).not.toHaveProperty("detail");
+  },
+);
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+test.each([
+  ["GET", DELETE_USER, {}, 405, "METHOD_NOT_ALLOWED", "is called by POST"],
+  ["PUT", GET_USER, JSON_TYPE, 405, "METHOD_NOT_ALLOWED", "is called by POST, GET"],
+  ["POST", GET_USER, { "content-type": "text/plain" }, 415, "UNSUPPORTED_MEDIA_TYPE", "application/json"],
+  ["GET", GET_USER, {}, 415, "UNSUPPORTED_MEDIA_TYPE", "encoding"],
+  ["POST", "/nothing", JSON_TYPE, 404, "UNKNOWN_METHOD", "/nothing"],
+  ["GET", "/", {}, 404, "UNKNOWN_METHOD", "/"],
+  ["POST", "/test.v1.Streams/Talk", JSON_TYPE, 505, "NEEDS_HTTP2", "HTTP/2"],
+])("answers %s %s with %o in words: %i %s", async (verb, path, headers, status, reason, words) => {
+  await using doors = await startDoors({ getUser }, { bindings: [bindStreams({})] });
+
+  const response = await fetch(toUrl(doors, path), { method: verb, headers });
+
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({
+    message: expect.stringContaining(words) as string,
+    details: [{ type: "google.rpc.ErrorInfo", debug: { reason } }],
+  });
+  expect(await countRefused(doors)).toEqual({ [`http ${reason}`]: 1 });
+});
+
+test.each([
+  ["what is not HTTP", "\0\0\0\0\r\n\r\n", 400, "MALFORMED_HTTP"],
+  ["a Host that names none", `POST ${GET_USER} HTTP/1.1\r\nhost: %%%\r\n\r\n`, 400, "MALFORMED_HTTP"],
+  [
+    "large headers",
+    `GET / HTTP/1.1\r\nhost: x\r\nx: ${"x".repeat(20_000)}\r\n\r\n`,
+    431,
+    "HEADERS_TOO_LARGE",
+  ],
+  ["an Expect", `POST ${GET_USER} HTTP/1.1\r\nhost: x\r\nexpect: cake\r\n\r\n`, 417, "EXPECTATION_FAILED"],
+  ["a CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n", 405, "METHOD_NOT_ALLOWED"],
+])("answers %s in words", async (_, bytes, status, reason) => {
+  await using doors = await startDoors({ getUser });
+
+  const answer = await say(doors, bytes);
+
+  const [head, body] = answer.split("\r\n\r\n", 2);
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(body).toContain(`"reason":"${reason}"`);
+  expect(await countRefused(doors)).toEqual({ [`http ${reason}`]: 1 });
+});
+
+test("answers 415 on the gRPC door for a content type that is none of its own", async () => {
+  await using doors = await startDoors({ getUser });
+  const fields = { "content-type": "text/plain" };
+
+  const { ":status": status } = await post(doors.grpc.address.port, GET_USER, frame(Buffer.alloc(0)), fields);
+
+  expect(status).toBe(415);
+});
+
+function call(doors: Doors, protocol: Protocol, desc: DescMethodUnary, input: object): Promise<unknown> {
+  const message = input as MessageInitShape<typeof GetUserRequestSchema>;
+  return transport(doors, protocol).unary(desc, undefined, undefined, undefined, message);
+}
+
+async function read(
+  doors: Doors,
+  protocol: Protocol,
+  desc: DescMethodServerStreaming,
+  input: object,
+): Promise<void> {
+  const inputs = createAsyncIterable([input as never]);
+  const response = await transport(doors, protocol).stream(desc, undefined, undefined, undefined, inputs);
+  for await (const answer of response.message) throw new Error(`was answered ${JSON.stringify(answer)}`);
+}
+
+function toDoor(protocol: Protocol): string {
+  return protocol === "gRPC door" ? "grpc" : "http";
+}
+
+function toUrl(doors: Doors, path: string): string {
+  return `http://127.0.0.1:${doors.http.address.port}${path}`;
+}
+
+/** Says something over HTTP/1.1 and returns what is answered until the connection ends. */
+async function say(doors: Doors, bytes: string): Promise<string> {
+  const socket = net.connect(doors.http.address.port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.end(bytes);
+  return text(socket);
+}
+
+/** The calls that were counted, by method, door and code. */
+function countCalls(doors: Doors): Promise<Record<string, number>> {
+  return count(
+    doors,
+    /^rpc_server_duration_seconds_count\{.*method="(.*?)",door="(.*?)",code="(.*?)"\} (\d+)/,
+  );
+}
+
+/** The refusals that were counted, by door and reason. */
+function countRefused(doors: Doors): Promise<Record<string, number>> {
+  return count(doors, /^rpc_server_refused_total\{door="(.*?)",reason="(.*?)"\} (\d+)/);
+}
+
+async function count(doors: Doors, sample: RegExp): Promise<Record<string, number>> {
+  const metrics = await (await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`)).text();
+  const samples = metrics.split("\n").flatMap((line) => {
+    const [, ...parts] = sample.exec(line) ?? [];
+    return parts.length > 0 ? [[parts.slice(0, -1).join(" "), Number(parts.at(-1))] as const] : [];
+  });
+  return Object.fromEntries(samples);
+}

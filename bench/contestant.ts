@@ -35,7 +35,8 @@ export async function serve(config: Config, bindings: readonly Binding[]): Promi
   const authenticate = createAuthenticator(config.auth);
   const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry });
   const { messageBytesMax } = config.calls;
-  const door = await startGrpcDoor(methods, { address: config.grpcAddr, messageBytesMax });
+  const { refused } = telemetry;
+  const door = await startGrpcDoor(methods, { address: config.grpcAddr, messageBytesMax, refused });
   process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
   process.once("SIGTERM", () => process.exit(0));
 }

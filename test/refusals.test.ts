@@ -1,12 +1,18 @@
 import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import * as http2 from "node:http2";
 import * as net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { DescMethodServerStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { expect, test } from "vitest";
 import { type GetUserRequestSchema, UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import { frame, post } from "./support/calls.ts";
+import type { Door } from "../src/rpc/listen.ts";
+import { loadTls } from "../src/rpc/tls.ts";
+import { createAuthority } from "./support/certificates.ts";
 import { type Doors, PROTOCOLS, type Protocol, startDoors, transport } from "./support/doors.ts";
 import { failure } from "./support/errors.ts";
 import { bindStreams, streams } from "./support/streams.ts";
@@ -116,7 +122,7 @@ test.each([
 ])("answers %s in words", async (_, bytes, status, reason) => {
   await using doors = await startDoors({ getUser });
 
-  const answer = await say(doors, bytes);
+  const answer = await say(doors.http, bytes);
 
   const [head, body] = answer.split("\r\n\r\n", 2);
   expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
@@ -124,13 +130,51 @@ test.each([
   expect(await countRefused(doors)).toEqual({ [`http ${reason}`]: 1 });
 });
 
-test("answers 415 on the gRPC door for a content type that is none of its own", async () => {
+test.each(["text/plain", "application/json", "application/grpc-web+proto"])(
+  "answers %s on the gRPC door with 415, and says where it is served",
+  async (contentType) => {
+    await using doors = await startDoors({ getUser });
+    await using session = Object.assign(http2.connect(`http://127.0.0.1:${doors.grpc.address.port}`), {
+      [Symbol.asyncDispose]: async () => session.close(),
+    });
+
+    const fields = { ":method": "POST", ":path": GET_USER, "content-type": contentType };
+    const stream = session.request(fields).end();
+    const [answer] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+
+    expect(answer[":status"]).toBe(415);
+    expect(await text(stream)).toMatch(/"reason":"UNSUPPORTED_MEDIA_TYPE"/);
+    expect(await countRefused(doors)).toEqual({ "grpc UNSUPPORTED_MEDIA_TYPE": 1 });
+  },
+);
+
+test.each([
+  ["HTTP/1.1", `POST ${GET_USER} HTTP/1.1\r\nhost: x\r\n\r\n`, 505, "NEEDS_HTTP2"],
+  ["a TLS handshake", "\x16\x03\x01\x02\x00", 400, "NO_TLS"],
+])("answers %s on the gRPC door in words, and closes the connection", async (_, bytes, status, reason) => {
   await using doors = await startDoors({ getUser });
-  const fields = { "content-type": "text/plain" };
 
-  const { ":status": status } = await post(doors.grpc.address.port, GET_USER, frame(Buffer.alloc(0)), fields);
+  const answer = await say(doors.grpc, bytes);
 
-  expect(status).toBe(415);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  expect(answer).toContain(`"reason":"${reason}"`);
+  expect(await countRefused(doors)).toEqual({ [`grpc ${reason}`]: 1 });
+});
+
+test.each(["grpc", "http"] as const)("answers plain HTTP on a port with TLS in words (%s)", async (door) => {
+  const authority = createAuthority();
+  await using directory = await mkdtempDisposable(join(tmpdir(), "refusals-"));
+  const files = { certFile: join(directory.path, "cert.pem"), keyFile: join(directory.path, "key.pem") };
+  const { cert, key } = authority.issue("127.0.0.1");
+  await Promise.all([writeFile(files.certFile, cert), writeFile(files.keyFile, key)]);
+  await using tls = await loadTls(files);
+  await using doors = await startDoors({ getUser }, { tls });
+
+  const answer = await say(doors[door], "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+
+  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+  expect(answer).toContain('"reason":"NEEDS_TLS"');
+  expect(await countRefused(doors)).toEqual({ [`${door} NEEDS_TLS`]: 1 });
 });
 
 function call(doors: Doors, protocol: Protocol, desc: DescMethodUnary, input: object): Promise<unknown> {
@@ -158,8 +202,8 @@ function toUrl(doors: Doors, path: string): string {
 }
 
 /** Says something over HTTP/1.1 and returns what is answered until the connection ends. */
-async function say(doors: Doors, bytes: string): Promise<string> {
-  const socket = net.connect(doors.http.address.port, "127.0.0.1");
+async function say({ address }: Door, bytes: string): Promise<string> {
+  const socket = net.connect(address.port, "127.0.0.1");
   await once(socket, "connect");
   socket.end(bytes);
   return text(socket);

@@ -1,9 +1,7 @@
 import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import {
   logVerbosity,
-  Metadata,
   type MethodDefinition,
   type sendUnaryData,
   Server,
@@ -12,21 +10,23 @@ import {
   type ServerOptions,
   type ServerUnaryCall,
   setLogVerbosity,
-  type StatusObject,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
-import { cannotListen, type Door, toHostPort } from "./listen.ts";
+import { startFront } from "./front.ts";
+import { explainStatuses, ONLY_GRPC, refuseOthers, toPath, toStatus } from "./grpc-status.ts";
+import type { Door } from "./listen.ts";
 import type { Method, Requests } from "./pipeline.ts";
+import { refuseBytes } from "./refusals.ts";
 import { splitRows, type Unread } from "./rows.ts";
+import type { Protocol } from "./sniff.ts";
 import { MALFORMED_REQUEST, toRefusal, toTooLarge } from "./status.ts";
+import type { Telemetry } from "./telemetry.ts";
 import type { Tls } from "./tls.ts";
 
 type UnaryCall = ServerUnaryCall<Message, Message>;
 type StreamCall = ServerDuplexStream<Message, Message> & { readonly request: Message };
-
-const STATUS_DETAILS = "grpc-status-details-bin";
 
 const OPTIONS: ServerOptions = {
   // A peer that is gone without a word is noticed after a minute and ten seconds; balancers and NATs keep a
@@ -47,55 +47,66 @@ export async function startGrpcDoor(
   options: {
     readonly address: Address;
     readonly messageBytesMax: number;
+    readonly refused: Telemetry["refused"];
     readonly tls?: Tls | undefined;
   },
 ): Promise<Door> {
   const { address, messageBytesMax, tls } = options;
+  const refused = (error: ConnectError): void => options.refused("grpc", error);
   const credentials = tls?.grpcCredentials() ?? ServerCredentials.createInsecure();
   // What grpc-js has to say it says to us, too, by callbacks; its own lines would stand between ours.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     ...OPTIONS,
+    interceptors: [explainStatuses(methods)],
     // One limit for all methods, and each has its own: what is above that one is refused when it has been
     // read.
     "grpc.max_receive_message_length": Math.max(...methods.map(({ requestBytesMax }) => requestBytesMax)),
     "grpc.max_send_message_length": messageBytesMax,
   });
+  refuseOthers(server, methods, refused);
   const definitions = methods.map((method) => [toPath(method), toDefinition(method)] as const);
   const handlers = methods.map((method) => [toPath(method), toHandler(method)] as const);
   server.addService(
     Object.fromEntries(definitions),
     Object.fromEntries(handlers) as UntypedServiceImplementation,
   );
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(toHostPort(address), credentials, (error, bound) => {
-      if (error) reject(cannotListen(address, "GRPC_ADDR", error));
-      else resolve(bound);
-    });
+  const injector = server.createConnectionInjector(credentials);
+  const front = await startFront({ address, variable: "GRPC_ADDR" }, (socket, protocol) => {
+    if (protocol === (tls ? "tls" : "h2")) return injector.injectConnection(socket);
+    const [status, error] = toMisplaced(protocol, tls !== undefined);
+    return refuseBytes(socket, status, error, refused);
   });
 
   return {
-    address: { host: address.host, port },
-    drain: (graceMs) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          server.forceShutdown();
-          resolve(false);
-        }, graceMs);
-        // GOAWAY on every connection; the callback comes when the last call has been answered.
-        server.tryShutdown(() => {
-          clearTimeout(timer);
-          resolve(true);
-        });
-      }),
+    address: front.address,
+    async drain(graceMs) {
+      let finished = true;
+      const timer = setTimeout(() => {
+        finished = false;
+        server.forceShutdown();
+        front.destroy();
+      }, graceMs);
+      // GOAWAY on every connection. grpc-js knows only of connections that it has accepted itself, so that its
+      // callback says nothing of these: each ends after its last answer.
+      server.tryShutdown(() => {});
+      await front.close(0);
+      clearTimeout(timer);
+      return finished;
+    },
     async [Symbol.asyncDispose]() {
       server.forceShutdown();
+      front.destroy();
+      await front.close(0);
     },
   };
 }
 
-function toPath({ desc }: Pick<Method, "desc">): string {
-  return `/${desc.parent.typeName}/${desc.name}`;
+/** What is said to a connection that speaks something else. */
+function toMisplaced(protocol: Protocol, secure: boolean): [status: number, error: ConnectError] {
+  if (secure) return [400, toRefusal(Code.InvalidArgument, "NEEDS_TLS", "this port speaks TLS")];
+  if (protocol === "tls") return [400, toRefusal(Code.InvalidArgument, "NO_TLS", "this port speaks no TLS")];
+  return [505, toRefusal(Code.Unimplemented, "NEEDS_HTTP2", ONLY_GRPC)];
 }
 
 // Stand for requests that are refused when they are read: an exception there grpc-js answers with INTERNAL.
@@ -226,12 +237,4 @@ function drained(call: StreamCall, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", done);
     if (signal.aborted) done();
   });
-}
-
-/** gRPC's codes are Connect's. The details travel beside the message as a google.rpc.Status. */
-function toStatus(error: ConnectError): Partial<StatusObject> {
-  const metadata = new Metadata();
-  const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
-  if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
-  return { code: error.code as number, details: error.rawMessage, metadata };
 }

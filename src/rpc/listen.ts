@@ -13,7 +13,7 @@ export type Door = AsyncDisposable & {
   readonly drain: (graceMs: number) => Promise<boolean>;
 };
 
-/** Listens and answers the address with the port that was taken. Fails with the Error of cannotListen(). */
+/** Listens and answers the address with the port that was taken. Fails with one clear line. */
 export async function listen(server: Server, address: Address, variable: string): Promise<Address> {
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject).listen(address.port, address.host, listening.resolve);
@@ -28,7 +28,7 @@ export async function listen(server: Server, address: Address, variable: string)
 }
 
 /** One line that names the address, the environment variable that holds it, and what is wrong. */
-export function cannotListen(address: Address, variable: string, cause: unknown): Error {
+function cannotListen(address: Address, variable: string, cause: unknown): Error {
   const code = /\bE[A-Z]{4,}\b/.exec(cause instanceof Error ? cause.message : "")?.[0] ?? "unknown error";
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: "the port is in use",

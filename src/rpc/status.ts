@@ -101,7 +101,11 @@ const RAISED: Readonly<Partial<Record<Code, string>>> = {
 export function explain(error: ConnectError): ConnectError {
   if (findInfo(error)) return error;
   const code = error.rawMessage.startsWith("parse binary: ") ? Code.InvalidArgument : error.code;
-  const { message, rawMessage, details } = toRefusal(code, RAISED[code] ?? "TRANSPORT", error.rawMessage);
+  // Both libraries say in their last word how large a message may be.
+  const bytesMax = code === Code.ResourceExhausted && /(\d+)\)?$/.exec(error.rawMessage)?.[1];
+  const { message, rawMessage, details } = bytesMax
+    ? toTooLarge(Number(bytesMax))
+    : toRefusal(code, RAISED[code] ?? "TRANSPORT", error.rawMessage);
   return Object.assign(error, { code, message, rawMessage, details });
 }
 

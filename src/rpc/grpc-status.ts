@@ -1,0 +1,88 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import {
+  Metadata,
+  status as Status,
+  type Server,
+  type ServerInterceptingCall,
+  type ServerInterceptor,
+  type StatusObject,
+} from "@grpc/grpc-js";
+import type { Method } from "./pipeline.ts";
+import type { Refused } from "./refusals.ts";
+import { errorDetails, explain, toRefusal } from "./status.ts";
+
+const STATUS_DETAILS = "grpc-status-details-bin";
+
+/** The path that a method is called by. */
+export function toPath({ desc }: Pick<Method, "desc">): string {
+  return `/${desc.parent.typeName}/${desc.name}`;
+}
+
+/** gRPC's codes are Connect's. The details travel beside the message as a google.rpc.Status. */
+export function toStatus(error: ConnectError): StatusObject {
+  const metadata = new Metadata();
+  const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
+  if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
+  return { code: error.code as number, details: error.rawMessage, metadata };
+}
+
+/**
+ * Gives the errors that grpc-js raises by itself (a message above its limit, a compression that it does not
+ * know) the ErrorInfo that ours have, and counts the calls that had not begun.
+ */
+export function explainStatuses(methods: readonly Method[]): ServerInterceptor {
+  const byPath = new Map(methods.map((method) => [toPath(method), method]));
+  return ({ path, requestStream }, call) => {
+    const send = call.sendStatus.bind(call);
+    let answered = false;
+    // grpc-js sends what it raises through the same method of the same object.
+    call.sendStatus = (status) => {
+      const ours = status.code === Status.OK || status.metadata?.get(STATUS_DETAILS).length;
+      // What is raised after the first one is not sent.
+      if (ours || answered) return send(status);
+      answered = true;
+      const error = explain(new ConnectError(status.details ?? "", status.code as number));
+      // Streams begin before their first request, and a deadline mostly passes in the handler: those calls count
+      // themselves.
+      if (!requestStream && error.code !== Code.DeadlineExceeded)
+        byPath.get(path)?.refuse(error, { door: "grpc", header: () => null });
+      send(toStatus(error));
+    };
+    // What an interceptor returns is only typed as the class that most of them make.
+    return call as ServerInterceptingCall;
+  };
+}
+
+/**
+ * Answers, in words and counted, the streams that are no call of a method: of another protocol, or of a method
+ * that there is not. grpc-js would refuse them by a bare status; it has no public place before a method is
+ * found, and this is where it looks whether a stream is gRPC at all.
+ */
+export function refuseOthers(server: Server, methods: readonly Method[], refused: Refused): void {
+  const paths = new Set(methods.map(toPath));
+  const verify = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
+    const contentType = headers["content-type"] ?? "";
+    if (!/^application\/grpc(?:[+;]|$)/.test(contentType)) {
+      const error = toRefusal(Code.Unimplemented, "UNSUPPORTED_MEDIA_TYPE", ONLY_GRPC);
+      refused(error);
+      stream.respond({ ":status": 415, "content-type": "application/json" });
+      stream.end(errorToJsonBytes(error, { registry: errorDetails }));
+      return false;
+    }
+    const path = headers[":path"] ?? "";
+    if (paths.has(path)) return true;
+    const error = toRefusal(Code.Unimplemented, "UNKNOWN_METHOD", `there is no method ${path}`);
+    refused(error);
+    const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
+    stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });
+    return false;
+  };
+  Object.assign(server, { _verifyContentType: verify });
+}
+
+/** What is said to callers who have taken one port for the other. */
+export const ONLY_GRPC =
+  "this port speaks gRPC over HTTP/2 only; gRPC-Web, Connect and JSON are served on the other one (HTTP_ADDR)";

@@ -97,18 +97,30 @@ export async function getOrders(
 }
 
 /**
+ * A page with items ends with the order that takes it over so many items; an order counts as two more. That is
+ * at most 11,000, whose longest form is 2.5 MB of JSON: a message may have 4 MiB.
+ */
+const pageItemsMax = 10_000;
+
+/**
  * One statement for each filter: a plan is made for the text, and each text has one index to read its page
- * from. The page is cut before its items are looked up, by its shape and not by what a planner thinks of it.
+ * from. The page is cut before all else is looked up, by its shape and not by what a planner thinks of it:
+ * nothing else is summed up, and items are read only of the orders that stay.
  */
 const listOrdersBy = (name: string, filter: string) =>
-  statement<OrderRow>(
+  statement<OrderRow & { readonly found: number }>(
     name,
-    `select ${orderNames}, ${itemsColumn("$4::bool")}
+    `select ${orderNames}, o.found, ${itemsColumn("$4::bool")}
   from (
-    select ${orderColumns}
-    from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
-    order by o.create_time desc, o.id desc limit $3::int4
+    select ${orderNames}, (count(o.id) over ())::int4 as found,
+      sum(o."itemCount" + 2) over (order by o."createTime" desc, o.id desc) - o."itemCount" - 2 as "itemsBefore"
+    from (
+      select ${orderColumns}
+      from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
+      order by o.create_time desc, o.id desc limit $3::int4
+    ) o
   ) o
+  where not $4::bool or o."itemsBefore" <= ${pageItemsMax}
   order by o."createTime" desc, o.id desc`,
   );
 
@@ -127,14 +139,17 @@ export type OrderFilter = {
   readonly withItems: boolean;
 };
 
-/** Lists at most `limit` orders behind a cursor, newest first. */
+/**
+ * Lists at most `size` orders behind a cursor, newest first, and says whether there are more. With items they
+ * are fewer where they would be too large for a message.
+ */
 export async function listOrders(
   db: Database,
   budget: Budget,
   { userId, status, withItems }: OrderFilter,
   after: Cursor,
-  limit: number,
-): Promise<Order[]> {
+  size: number,
+): Promise<{ readonly orders: readonly Order[]; readonly more: boolean }> {
   const text =
     userId === undefined
       ? status === undefined
@@ -144,8 +159,10 @@ export async function listOrders(
         ? listByUser
         : listByUserAndStatus;
   const filters = [userId, status].filter((value) => value !== undefined);
-  const values = [toTimestamptz(after.createTime), after.id, limit, withItems, ...filters];
-  return (await db.query(text, values, budget)).map(toOrder);
+  const values = [toTimestamptz(after.createTime), after.id, size + 1, withItems, ...filters];
+  const rows = await db.query(text, values, budget);
+  const orders = rows.slice(0, size).map(({ found: _, ...row }) => toOrder(row));
+  return { orders, more: orders.length < (rows[0]?.found ?? 0) };
 }
 
 /** A step in the history of an order. */

@@ -63,12 +63,12 @@ function toUuid(bytes: Buffer): string {
 /** Entries of a page when the caller does not say: a screen or two. */
 const pageSizeDefault = 50;
 
-/** Entries of any page: with the largest entries a page still fits into a message of 4 MiB. */
+/** Entries of any page: with the largest entries, but for orders with their items, it fits into a message of 4 MiB. */
 const pageSizeMax = 1_000;
 
 /** Coerces the size that a caller asked for; that it is not negative is a rule of the contract. */
-export function toPageSize(asked: number, max = pageSizeMax): number {
-  return Math.min(asked === 0 ? pageSizeDefault : asked, max);
+export function toPageSize(asked: number): number {
+  return Math.min(asked === 0 ? pageSizeDefault : asked, pageSizeMax);
 }
 
 /** Cuts the entry that was read beyond the page, which says that there is a next one, and makes its token. */

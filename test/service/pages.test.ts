@@ -1,6 +1,14 @@
 import { afterAll, expect, test } from "vitest";
-import { OrderStatus, OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import { openShop } from "../support/shop.ts";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import {
+  OrderService,
+  OrderStatus,
+  OrderView,
+  StockPolicy,
+} from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { readAll } from "../support/imports.ts";
+import { line, openShop, price } from "../support/shop.ts";
 
 const shop = await openShop();
 afterAll(() => shop[Symbol.asyncDispose]());
@@ -83,15 +91,39 @@ test("ListOrders returns what was there throughout exactly once while others are
   expect(pages.flat().filter((id) => ids.includes(id))).toEqual(newestFirst(ids));
 });
 
-test("ListOrders in the FULL view returns each order once, in pages shorter than asked for", async () => {
+test("ListOrders in the FULL view returns as many orders as are asked for if their items are few", async () => {
   const user = await shop.user();
   const order = await shop.order([lamp], 1, user.id);
-  const ids = newestFirst(await shop.manyOrders(user.id, 60));
+  const ids = newestFirst(await shop.manyOrders(user.id, 998));
+
+  const pages = await readPages({ userId: user.id, pageSize: 999, view: OrderView.FULL });
+
+  expect(pages).toEqual([[...ids, order.id]]);
+});
+
+test("ListOrders in the FULL view returns each order once, in pages that fit into a message", async () => {
+  const user = await shop.user();
+  const units = 999_999_999n;
+  const items = Array.from({ length: 1_000 }, () => line(lamp, 1_000, { ...price, units }));
+  const orders = Array.from({ length: 25 }, () => ({
+    userId: user.id,
+    items,
+    stockPolicy: StockPolicy.NONE,
+  }));
+  await readAll(shop.orders.importOrders({ orders }));
+  const basic = await readPages({ userId: user.id });
+  const json = createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "1.1" });
 
   const pages = await readPages({ userId: user.id, pageSize: 1_000, view: OrderView.FULL });
+  const { orders: asJson } = await createClient(OrderService, json).listOrders({
+    userId: user.id,
+    pageSize: 1_000,
+    view: OrderView.FULL,
+  });
 
-  expect(pages.length).toBeGreaterThan(1);
-  expect(pages.flat()).toEqual([...ids, order.id]);
+  expect(pages.map(({ length }) => length)).toEqual([10, 10, 5]);
+  expect(pages.flat()).toEqual(basic.flat());
+  expect(asJson.map((order) => order.items.length)).toEqual(Array.from({ length: 10 }, () => 1_000));
 });
 
 test("page_size is 50 if zero and coerced to 1000 if more", async () => {

@@ -11,7 +11,7 @@ import { startAdminDoor } from "../src/rpc/admin.ts";
 import { startGrpcDoor } from "../src/rpc/grpc.ts";
 import { startHttpDoor } from "../src/rpc/http.ts";
 import { loadTls } from "../src/rpc/tls.ts";
-import { failureOf, frame, post } from "./support/calls.ts";
+import { connectTo, failureOf, frame, post } from "./support/calls.ts";
 import { createAuthority } from "./support/certificates.ts";
 import { PROTOCOLS, startDoors, userClient } from "./support/doors.ts";
 
@@ -125,16 +125,3 @@ test("names the address and the variable when the port is in use", async () => {
     `cannot listen on ${where} (ADMIN_ADDR): the port is in use`,
   ]);
 });
-
-/** Tries to connect and answers why it could not. */
-async function connectTo(port: number): Promise<string | undefined> {
-  const socket = net.connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return undefined;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code;
-  } finally {
-    socket.destroy();
-  }
-}

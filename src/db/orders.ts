@@ -97,8 +97,8 @@ export async function getOrders(
 }
 
 /**
- * A page with items ends with the order that takes it over so many items; an order counts as two more. That is
- * at most 11,000, whose longest form is 2.5 MB of JSON: a message may have 4 MiB.
+ * A page with items ends with the order that takes it over so many items; an order counts as two more. That
+ * is at most 11,000, whose longest form is 2.5 MB of JSON: a message may have 4 MiB.
  */
 const pageItemsMax = 10_000;
 

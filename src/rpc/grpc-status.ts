@@ -45,8 +45,8 @@ export function explainStatuses(methods: readonly Method[]): ServerInterceptor {
       if (ours || answered) return send(status);
       answered = true;
       const error = explain(new ConnectError(status.details ?? "", status.code as number));
-      // Streams begin before their first request, and a deadline mostly passes in the handler: those calls count
-      // themselves.
+      // Streams begin before their first request, and a deadline mostly passes in the handler: those calls
+      // count themselves.
       if (!requestStream && error.code !== Code.DeadlineExceeded)
         byPath.get(path)?.refuse(error, { door: "grpc", header: () => null });
       send(toStatus(error));
@@ -57,9 +57,9 @@ export function explainStatuses(methods: readonly Method[]): ServerInterceptor {
 }
 
 /**
- * Answers, in words and counted, the streams that are no call of a method: of another protocol, or of a method
- * that there is not. grpc-js would refuse them by a bare status; it has no public place before a method is
- * found, and this is where it looks whether a stream is gRPC at all.
+ * Answers, in words and counted, the streams that are no call of a method: of another protocol, or of a
+ * method that there is not. grpc-js would refuse them by a bare status; it has no public place before a method
+ * is found, and this is where it looks whether a stream is gRPC at all.
  */
 export function refuseOthers(server: Server, methods: readonly Method[], refused: Refused): void {
   const paths = new Set(methods.map(toPath));
@@ -85,4 +85,4 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
 
 /** What is said to callers who have taken one port for the other. */
 export const ONLY_GRPC =
-  "this port speaks gRPC over HTTP/2 only; gRPC-Web, Connect and JSON are served on the other one (HTTP_ADDR)";
+  "this port speaks gRPC over HTTP/2 only; gRPC-Web, Connect and JSON have their own (HTTP_ADDR)";

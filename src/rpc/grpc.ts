@@ -87,8 +87,8 @@ export async function startGrpcDoor(
         server.forceShutdown();
         front.destroy();
       }, graceMs);
-      // GOAWAY on every connection. grpc-js knows only of connections that it has accepted itself, so that its
-      // callback says nothing of these: each ends after its last answer.
+      // GOAWAY on every connection. grpc-js waits only for connections that it has accepted itself, so that
+      // its callback says nothing of these: each ends after its last answer.
       server.tryShutdown(() => {});
       await front.close(0);
       clearTimeout(timer);

@@ -5,8 +5,8 @@ import type { Address } from "../config.ts";
 export type Door = AsyncDisposable & {
   readonly address: Address;
   /**
-   * Asks callers, with each answer of the time before the drain, to come back on another connection, which may
-   * lead to another server. Only HTTP/1.1 can say so without ending the connection.
+   * Asks callers, with each answer of the time before the drain, to come back on another connection, which
+   * may lead to another server. Only HTTP/1.1 can say so without ending the connection.
    */
   readonly sendAway?: (forMs: number) => void;
   /** Refuses new calls and waits for those in flight, at most `graceMs`. True if all have finished. */

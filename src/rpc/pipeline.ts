@@ -27,7 +27,7 @@ import { createRequestIds, type RequestIds } from "./request-id.ts";
 import { IMPORT_BYTES_MAX, rowsFieldOf } from "./rows.ts";
 import { createSlots, type Slots } from "./slots.ts";
 import type { Observer, Telemetry } from "./telemetry.ts";
-import { createRequestValidator, type RequestValidator } from "./validation.ts";
+import { checkRequests, createRequestValidator, type RequestValidator } from "./validation.ts";
 
 /** What a method is called with: a message or, if its requests are streamed, all of them. */
 export type Requests = Message | AsyncIterable<Message>;
@@ -167,7 +167,7 @@ function answerOnce(rpc: Rpc, shared: Shared) {
     shared.slots.take(rpc);
     try {
       const call = await toCall(rpc, shared, incoming, lifetime);
-      const checked = check(rpc, shared, requests, call.signal);
+      const checked = checkRequests(shared.validator, rpc.desc, requests, call.signal);
       const { filled, explain } = rpc.requestIds.fill(checked);
       const answer = Promise.resolve(rpc.implementation(filled, call));
       return create(rpc.desc.output, (await answer.catch(explain)) as Init);
@@ -191,7 +191,7 @@ function answerStream(rpc: Rpc, shared: Shared) {
     shared.slots.take(rpc);
     try {
       const call = await toCall(rpc, shared, incoming, lifetime);
-      const checked = check(rpc, shared, requests, call.signal);
+      const checked = checkRequests(shared.validator, rpc.desc, requests, call.signal);
       const { filled, explain } = rpc.requestIds.fill(checked);
       const answers = rpc.implementation(filled, call) as AsyncIterable<Init>;
       try {
@@ -238,21 +238,6 @@ async function toCall(
   observed.identify(principal);
   signal.throwIfAborted();
   return { signal, draining: shared.draining, deadlineMs, principal, rows: incoming.rows };
-}
-
-/** The requests after validation: streamed ones each when the handler takes it. */
-function check(rpc: Rpc, { validator }: Shared, requests: Requests, signal: AbortSignal): Requests {
-  const { input } = rpc.desc;
-  if (!(Symbol.asyncIterator in requests)) {
-    validator.check(input, requests);
-    return requests;
-  }
-  return (async function* () {
-    for await (const request of abortable(requests, signal)) {
-      validator.check(input, request);
-      yield request;
-    }
-  })();
 }
 
 function toDeadlines(desc: DescMethod, calls: CallLimits): Deadlines {

@@ -63,7 +63,7 @@ function toUuid(bytes: Buffer): string {
 /** Entries of a page when the caller does not say: a screen or two. */
 const pageSizeDefault = 50;
 
-/** Entries of any page: with the largest entries, but for orders with their items, it fits into a message of 4 MiB. */
+/** Entries of any page: all but orders with their items fit into a message of 4 MiB, however large they are. */
 const pageSizeMax = 1_000;
 
 /** Coerces the size that a caller asked for; that it is not negative is a rule of the contract. */

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import * as http2 from "node:http2";
+import * as net from "node:net";
 import { ConnectError } from "@connectrpc/connect";
 
 /** The error that a call fails with; throws if it does not fail. */
@@ -33,4 +34,17 @@ export function frame(message: Uint8Array): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
+}
+
+/** Tries to connect and answers why it could not. */
+export async function connectTo(port: number): Promise<string | undefined> {
+  const socket = net.connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code;
+  } finally {
+    socket.destroy();
+  }
 }

@@ -58,8 +58,8 @@ export function explainStatuses(methods: readonly Method[]): ServerInterceptor {
 
 /**
  * Answers, in words and counted, the streams that are no call of a method: of another protocol, or of a
- * method that there is not. grpc-js would refuse them by a bare status; it has no public place before a method
- * is found, and this is where it looks whether a stream is gRPC at all.
+ * method that there is not. grpc-js would refuse them by a bare status; it has no public place before a
+ * method is found, and this is where it looks whether a stream is gRPC at all.
  */
 export function refuseOthers(server: Server, methods: readonly Method[], refused: Refused): void {
   const paths = new Set(methods.map(toPath));

@@ -96,7 +96,8 @@ const RAISED: Readonly<Partial<Record<Code, string>>> = {
 
 /**
  * Gives an error that a transport's library has raised the ErrorInfo that ours have, and the right code:
- * bytes that are no message are the caller's fault. It is the same error, because the library answers that one.
+ * bytes that are no message are the caller's fault. It is the same error, because that is what the library
+ * answers.
  */
 export function explain(error: ConnectError): ConnectError {
   if (findInfo(error)) return error;

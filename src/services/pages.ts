@@ -63,7 +63,7 @@ function toUuid(bytes: Buffer): string {
 /** Entries of a page when the caller does not say: a screen or two. */
 const pageSizeDefault = 50;
 
-/** Entries of any page: all but orders with their items fit into a message of 4 MiB, however large they are. */
+/** Entries of any page: of all but orders with their items the largest fit into a message of 4 MiB. */
 const pageSizeMax = 1_000;
 
 /** Coerces the size that a caller asked for; that it is not negative is a rule of the contract. */

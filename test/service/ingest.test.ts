@@ -154,7 +154,7 @@ test("IngestOrders over HTTP/1.1 answers UNIMPLEMENTED and that HTTP/2 is needed
     body: "{}",
   });
 
-  expect([answer.status, await answer.json()]).toEqual([
+  expect([answer.status, await answer.json()]).toMatchObject([
     505,
     { code: "unimplemented", message: expect.stringContaining("HTTP/2") },
   ]);

@@ -102,6 +102,10 @@ export async function getOrders(
  */
 const pageItemsMax = 10_000;
 
+/** What `orderColumns` is made of, on its way through a page. */
+const pageColumns = `id, user_id, status, currency_code, total, item_count, reserves_stock, version,
+      create_time, update_time`;
+
 /**
  * One statement for each filter: a plan is made for the text, and each text has one index to read its page
  * from. The page is cut before all else is looked up, by its shape and not by what a planner thinks of it:
@@ -110,18 +114,18 @@ const pageItemsMax = 10_000;
 const listOrdersBy = (name: string, filter: string) =>
   statement<OrderRow & { readonly found: number }>(
     name,
-    `select ${orderNames}, o.found, ${itemsColumn("$4::bool")}
+    `select ${orderColumns}, o.found, ${itemsColumn("$4::bool")}
   from (
-    select ${orderNames}, (count(o.id) over ())::int4 as found,
-      sum(o."itemCount" + 2) over (order by o."createTime" desc, o.id desc) - o."itemCount" - 2 as "itemsBefore"
+    select ${pageColumns}, (count(id) over ())::int4 as found,
+      sum(item_count + 2) over (order by create_time desc, id desc) as upto
     from (
-      select ${orderColumns}
+      select ${pageColumns}
       from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
       order by o.create_time desc, o.id desc limit $3::int4
-    ) o
+    ) p
   ) o
-  where not $4::bool or o."itemsBefore" <= ${pageItemsMax}
-  order by o."createTime" desc, o.id desc`,
+  where not $4::bool or o.upto - o.item_count - 2 <= ${pageItemsMax}
+  order by o.create_time desc, o.id desc`,
   );
 
 const listAll = listOrdersBy("orders.list", "");

@@ -47,7 +47,9 @@ export async function startFront(
     close: (speakUpMs) =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        setTimeout(() => silent.forEach((socket) => socket.destroy()), speakUpMs).unref();
+        const hangUp = (): void => silent.forEach((socket) => socket.destroy());
+        // After a pause of a busy process, it first hears what was said meanwhile.
+        setTimeout(() => void setImmediate().then(hangUp), speakUpMs).unref();
       }),
     untilQuiet: () => untilQuiet(accepted),
     destroy: () => sockets.forEach((socket) => socket.destroy()),

@@ -30,7 +30,7 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     response.once("close", () => {
       answering.delete(response);
       // Its answer may have begun before the door closed, so that its connection is idle now.
-      if (closing) setTimeout(() => server.closeIdleConnections(), LINGER_MS).unref();
+      if (closing) afterLinger(() => server.closeIdleConnections());
     });
     serve(request, response);
   });
@@ -49,9 +49,16 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     close() {
       closing = true;
       answering.forEach(dismiss);
-      setTimeout(() => server.close(), LINGER_MS).unref();
+      afterLinger(() => server.close());
     },
   };
+}
+
+/**
+ * Runs what closes idle connections. After a pause of a busy process, what has arrived meanwhile is read first.
+ */
+function afterLinger(close: () => void): void {
+  setTimeout(() => setImmediate(close), LINGER_MS).unref();
 }
 
 /** Answers the requests that Node would refuse without a word. */

@@ -5,7 +5,10 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 export type Call = {
   /** Aborts when the caller has left or the deadline has passed; its reason is the DomainError to answer. */
   readonly signal: AbortSignal;
-  /** Aborts when the server is about to stop. A stream that may last ends then, where it can be resumed. */
+  /**
+   * Aborts when the server is about to stop, with the DomainError to answer. A stream that may last ends
+   * then, where it can be resumed; one that waits for a request has it fail with that error.
+   */
   readonly draining: AbortSignal;
   /** When the caller stops waiting, in milliseconds since the epoch. */
   readonly deadlineMs: number;
@@ -16,6 +19,8 @@ export type Call = {
    * taken, or why it cannot be.
    */
   readonly rows: Iterable<Message | Error> | undefined;
+  /** Tells that a stream does not idle while it waits for this: the caller is not what it waits for. */
+  readonly working: <T>(work: Promise<T>) => Promise<T>;
 };
 
 /**

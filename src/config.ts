@@ -1,8 +1,10 @@
 import type { ConnectionOptions } from "node:tls";
+import { checkAddresses } from "./config/addresses.ts";
 import { connectionVariables, type Report, toCockroach } from "./config/connection.ts";
 import { parseDatabaseUrl } from "./config/database-url.ts";
-import { found, type Name, names, unknownVariables, type Values, variables } from "./config/environment.ts";
+import { type Name, names, type Values, variables } from "./config/environment.ts";
 import { isLoopback } from "./config/parsers.ts";
+import { found, unknownVariables } from "./config/unknown.ts";
 
 /** Where to listen. Port 0 takes any free port. */
 export type Address = { readonly host: string; readonly port: number };
@@ -54,6 +56,12 @@ export type Config = {
     readonly messageBytesMax: number;
     readonly deadlineMsDefault: number;
     readonly deadlineMsMax: number;
+    /** What goes before the limits that the contract has for methods that stream. */
+    readonly streams: {
+      readonly deadlineMsDefault?: number | undefined;
+      readonly deadlineMsMax?: number | undefined;
+      readonly idleMsMax?: number | undefined;
+    };
     /** Whether calls that arrive together share round trips. */
     readonly coalesce: boolean;
   };
@@ -122,6 +130,10 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
   if (values.CALL_DEADLINE_DEFAULT > values.CALL_DEADLINE_MAX) {
     report(["CALL_DEADLINE_DEFAULT", "CALL_DEADLINE_MAX"], "the default is longer than the longest");
   }
+  const { STREAM_DEADLINE_DEFAULT: streamDefault, STREAM_DEADLINE_MAX: streamMax } = values;
+  if (streamDefault !== undefined && streamMax !== undefined && streamDefault > streamMax) {
+    report(["STREAM_DEADLINE_DEFAULT", "STREAM_DEADLINE_MAX"], "the default is longer than the longest");
+  }
   if (isGiven("CRDB_MIN_CONNS") && values.CRDB_MIN_CONNS > values.CRDB_MAX_CONNS) {
     report(["CRDB_MIN_CONNS", "CRDB_MAX_CONNS"], "the minimum is larger than the maximum");
   }
@@ -146,6 +158,11 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
         messageBytesMax: values.CALL_MESSAGE_MAX,
         deadlineMsDefault: values.CALL_DEADLINE_DEFAULT,
         deadlineMsMax: values.CALL_DEADLINE_MAX,
+        streams: {
+          deadlineMsDefault: values.STREAM_DEADLINE_DEFAULT,
+          deadlineMsMax: values.STREAM_DEADLINE_MAX,
+          idleMsMax: values.STREAM_IDLE_MAX,
+        },
         coalesce: values.CALL_COALESCE === "true",
       },
       tls,
@@ -198,28 +215,6 @@ function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"
   if (issuer && audience && keys && !(jwksUrl && keyFile)) return { issuer, audience, keys };
   report(given, "authentication needs AUTH_ISSUER, AUTH_AUDIENCE and one of AUTH_JWKS_URL and AUTH_KEY_FILE");
   return undefined;
-}
-
-function checkAddresses(values: Values, isProtected: boolean, report: Report): void {
-  for (const name of ["GRPC_ADDR", "HTTP_ADDR"] as const) {
-    if (isProtected || values.ALLOW_INSECURE_LISTEN === "true" || isLoopback(values[name].host)) continue;
-    const needs =
-      "needs TLS (TLS_CERT_FILE, TLS_KEY_FILE) and authentication (AUTH_ISSUER, AUTH_AUDIENCE, …)";
-    report([name], `${values[name].host} is beyond loopback, which ${needs}, or ALLOW_INSECURE_LISTEN=true`);
-  }
-  const addresses = ["GRPC_ADDR", "HTTP_ADDR", "ADMIN_ADDR"] as const;
-  for (const [index, one] of addresses.entries()) {
-    for (const other of addresses.slice(index + 1)) {
-      if (overlaps(values[one], values[other]))
-        report([one, other], `both listen on port ${values[one].port}`);
-    }
-  }
-}
-
-function overlaps(one: Address, other: Address): boolean {
-  const every = (host: string) => host === "0.0.0.0" || host === "::";
-  if (one.port === 0 || one.port !== other.port) return false;
-  return one.host === other.host || every(one.host) || every(other.host);
 }
 
 /** The configuration as it may be logged: secrets replaced, TLS material left out. */

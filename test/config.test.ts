@@ -26,6 +26,7 @@ test("without any variable the service runs on loopback with a database of its o
       messageBytesMax: 4_194_304,
       deadlineMsDefault: 5000,
       deadlineMsMax: 60_000,
+      streams: {},
       coalesce: true,
     },
     tls: undefined,
@@ -50,6 +51,9 @@ test("reads what is set", () => {
     CRDB_MAX_CONN_LIFETIME: "1h30m",
     CALL_MESSAGE_MAX: "512KiB",
     CALL_DEADLINE_DEFAULT: "250ms",
+    STREAM_DEADLINE_DEFAULT: "10m",
+    STREAM_DEADLINE_MAX: "24h",
+    STREAM_IDLE_MAX: "30s",
     OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318",
   });
 
@@ -64,7 +68,11 @@ test("reads what is set", () => {
     },
     // The default minimum gives way to the maximum that was set.
     pool: { connsMax: 3, connsMin: 3, lifetimeMs: 5_400_000 },
-    calls: { messageBytesMax: 524_288, deadlineMsDefault: 250 },
+    calls: {
+      messageBytesMax: 524_288,
+      deadlineMsDefault: 250,
+      streams: { deadlineMsDefault: 600_000, deadlineMsMax: 86_400_000, idleMsMax: 30_000 },
+    },
     // Beyond loopback something balances the load, and has to see NOT_SERVING.
     shutdown: { drainMs: 5000 },
     tracesEndpoint: "http://collector:4318/",
@@ -113,6 +121,11 @@ test.each<[string, Env, string[]]>([
     "a default above the maximum",
     { CALL_DEADLINE_MAX: "1s" },
     ["CALL_DEADLINE_DEFAULT, CALL_DEADLINE_MAX: the default is longer than the longest"],
+  ],
+  [
+    "a default of streams above their maximum",
+    { STREAM_DEADLINE_DEFAULT: "2h", STREAM_DEADLINE_MAX: "1h" },
+    ["STREAM_DEADLINE_DEFAULT, STREAM_DEADLINE_MAX: the default is longer than the longest"],
   ],
   [
     "a certificate without its key",

@@ -1,4 +1,5 @@
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import * as net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -85,6 +86,20 @@ test.each([
   expect(ended.stdout).toMatch(/\nstopping: calls in flight may finish\nstopped\n$/);
   expect(await startOf(postgres)).toBeUndefined();
   await expect(readPostgres(directory)).rejects.toThrow("ENOENT");
+});
+
+test("a silent peer does not keep it from ending with 0", async () => {
+  await using service = startMain({ DATA_DIR: await copyUsed("silent"), SHUTDOWN_GRACE: "1h" });
+  const text = await service.printed("Try:");
+  const port = Number(/gRPC +127\.0\.0\.1:(\d+)/.exec(text)![1]);
+  const peer = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  await new Promise((resolve) => peer.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", resolve));
+
+  service.signal("SIGTERM");
+  const { code, stderr } = await service.ended;
+  peer.destroy();
+
+  expect([code, stderr]).toEqual([0, ""]);
 });
 
 test("a second signal ends it at once with 1", async () => {

@@ -129,10 +129,30 @@ export const variables = z.object({
   // A call takes milliseconds; 5 s outlives the retries of a database node that restarts.
   CALL_DEADLINE_DEFAULT: duration(10, hourMs)
     .prefault("5s")
-    .describe("The deadline of a call whose caller set none."),
+    .describe("The deadline of a call whose caller set none; for streams see `STREAM_*`."),
   CALL_DEADLINE_MAX: duration(10, hourMs)
     .prefault("60s")
     .describe("The longest deadline; a longer one is shortened to it."),
+  // The contract has these for each method that streams: an import takes longer than a call.
+  STREAM_DEADLINE_DEFAULT: duration(10, 24 * hourMs)
+    .optional()
+    .meta({
+      fallback: "as the contract has it",
+      description: "The deadline of a stream that has one by contract, an import, whose caller set none.",
+    }),
+  STREAM_DEADLINE_MAX: duration(10, 24 * hourMs)
+    .optional()
+    .meta({
+      fallback: "as the contract has it",
+      description:
+        "The longest deadline of a stream that has one by contract; a longer one is shortened to it.",
+    }),
+  STREAM_IDLE_MAX: duration(100, 24 * hourMs)
+    .optional()
+    .meta({
+      fallback: "as the contract has it",
+      description: "How long a stream without a deadline, such as IngestOrders, may wait for its caller.",
+    }),
 
   CALL_COALESCE: choice("true", "false")
     .prefault("true")
@@ -193,53 +213,3 @@ export type Name = keyof Values;
 
 /** The variables' names, in the order of the documentation. */
 export const names = Object.keys(variables.shape) as Name[];
-
-// The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
-const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|TLS)_/;
-// gRPC's libraries and HTTP clients read variables of these names.
-const foreign = /^(GRPC_(TRACE|VERBOSITY|(NODE|DEFAULT_SSL|SSL|EXPERIMENTAL|XDS|DNS|PROXY)_.*)|HTTP_PROXY)$/;
-// Kubernetes sets these for each service of the namespace, and a service may be called grpc or crdb-public.
-const serviceLinks = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
-const serviceLink = /^(tcp|udp|sctp):\/\//;
-
-/**
- * A line for each variable that begins like ours and is none of them: a mistyped limit must not be ignored.
- * Never holds a value, which may be a secret under a mistyped name.
- */
-export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const unknown = Object.keys(env).filter((name) => {
-    if (!prefixes.test(name) || foreign.test(name) || Object.hasOwn(variables.shape, name)) return false;
-    return !serviceLinks.test(name) && !(name.endsWith("_PORT") && serviceLink.test(env[name] ?? ""));
-  });
-  return unknown.map((name) => {
-    const [nearest] = names.toSorted((one, other) => distance(name, one) - distance(name, other));
-    // A third of the letters: more than that is another word, and a guess would mislead.
-    const near = nearest !== undefined && distance(name, nearest) <= name.length / 3;
-    return `${name}: is no variable of this service${near ? `; did you mean ${nearest}?` : ""}`;
-  });
-}
-
-/** What was given instead, for the message about a variable that cannot be read; nothing of a secret. */
-export function found(name: Name, text: string): string {
-  if (variables.shape[name].meta()?.["secret"] === true) return "";
-  if (!serviceLink.test(text)) return `, not ${JSON.stringify(text.slice(0, 100))}`;
-  const service = name
-    .replace(/_PORT$/, "")
-    .replaceAll("_", "-")
-    .toLowerCase();
-  const remedy = `set ${name} for the container, or enableServiceLinks: false for the pod`;
-  return `; ${text} comes from Kubernetes for a service named ${service}: ${remedy}`;
-}
-
-/** Levenshtein's distance: how many letters to insert, delete or replace. */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [i, letter] of Array.from(one).entries()) {
-    const next = [i + 1];
-    for (const [j, otherLetter] of Array.from(other).entries()) {
-      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === otherLetter ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1)!;
-}

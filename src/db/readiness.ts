@@ -12,7 +12,7 @@ const echo = statement<{ readonly payload: string; readonly readOnly: string }>(
 );
 
 /** Why calls cannot be served now. */
-export type Problem = {
+type Problem = {
   readonly reason: string;
   /** Whether the database is what is missing, so that no call should wait for it. */
   readonly isAway: boolean;

@@ -2,7 +2,7 @@
  * The same items, until the signal aborts: then a pending next() rejects with the signal's reason at once,
  * and the source is told to stop without waiting for it, since it may be stuck. A race between promises
  * would do the same but keep every item's reaction alive until the signal's own promise settles, which for a
- * long stream is a leak.
+ * long stream is a leak. What leaves the items before their end calls return(), or the signal keeps them.
  */
 export function abortable<T>(
   source: AsyncIterable<T>,
@@ -14,6 +14,17 @@ export function abortable<T>(
     rejectPending(signal.reason);
     iterator.return?.()?.catch(() => {});
   };
+  const forget = (): void => signal.removeEventListener("abort", stop);
+  const take = async (): Promise<IteratorResult<T, undefined>> => {
+    let isLast = true;
+    try {
+      const step = await iterator.next();
+      isLast = step.done === true;
+      return step as IteratorResult<T, undefined>;
+    } finally {
+      if (isLast) forget();
+    }
+  };
   if (signal.aborted) stop();
   else signal.addEventListener("abort", stop, { once: true });
   return {
@@ -21,11 +32,11 @@ export function abortable<T>(
       return new Promise((resolve, reject) => {
         if (signal.aborted) return reject(signal.reason);
         rejectPending = reject;
-        iterator.next().then(resolve as (step: IteratorResult<T>) => void, reject);
+        take().then(resolve, reject);
       });
     },
     async return() {
-      signal.removeEventListener("abort", stop);
+      forget();
       if (!signal.aborted) await iterator.return?.();
       return { done: true, value: undefined };
     },

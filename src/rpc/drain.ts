@@ -5,8 +5,8 @@ import type { Door } from "./listen.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /**
- * When nothing has run for so long, what is still open is a request that does not arrive. Most arrive within
- * milliseconds.
+ * When nothing has run for so long, what is still open is a request that does not arrive, or a peer that was
+ * told to go and does not close its connection. Most do either within milliseconds.
  */
 const quietMs = 1_000;
 const lookEveryMs = 50;
@@ -14,8 +14,8 @@ const lookEveryMs = 50;
 /**
  * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice,
  * GOAWAY, and the calls in flight finish. True if all of them did within the grace. An abort of `force` cuts
- * every wait short. Requests that have not arrived by then are no calls in flight, and are cut off when
- * nothing else runs. The database may be closed after this, not before.
+ * every wait short. Requests that have not arrived by then, and silent peers, are no calls in flight, and are
+ * cut off when nothing else runs. The database may be closed after this, not before.
  */
 export async function drainDoors(
   parts: {
@@ -37,7 +37,9 @@ export async function drainDoors(
   let quietSince = Infinity;
   const watch = setInterval(() => {
     quietSince = pipeline.inFlight() > 0 ? Infinity : Math.min(quietSince, performance.now());
-    if (performance.now() - quietSince > quietMs) cut();
+    if (performance.now() - quietSince <= quietMs) return;
+    clearInterval(watch);
+    cut();
   }, lookEveryMs);
   const finished = await Promise.all(doors.map((door) => door.drain(graceMs)));
   clearInterval(watch);

@@ -99,8 +99,10 @@ export function healthService(health: Health): Service<typeof HealthDesc> {
       for (const service of health.services()) statuses[service] = { status: health.status(service)! };
       return { statuses };
     },
-    async *watch({ service }, { signal }) {
-      for await (const status of health.watch(service, signal)) yield { status };
+    async *watch({ service }, { signal, draining }) {
+      // It would outlast every drain, and has said NOT_SERVING by then.
+      for await (const status of health.watch(service, AbortSignal.any([signal, draining]))) yield { status };
+      draining.throwIfAborted();
     },
   };
 }

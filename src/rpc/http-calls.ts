@@ -4,6 +4,8 @@ import {
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
+  createContextKey,
+  createContextValues,
   type HandlerContext,
   type MethodImpl,
 } from "@connectrpc/connect";
@@ -13,12 +15,16 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { DomainError } from "../db/errors.ts";
+import { readWhole } from "./frames.ts";
 import { createJsonReader } from "./json.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
-import type { Method, Requests } from "./pipeline.ts";
+import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
+import type { Requests } from "./requests.ts";
 import { errorDetails, explain, toRefusal } from "./status.ts";
+import { parseDeadline } from "./timeout.ts";
 
 /** Answers a request. */
 export type Serve = (request: Request, response: Response) => void;
@@ -56,6 +62,7 @@ export function toServe(methods: readonly Method[], messageBytesMax: number, ref
       const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
+    prepare(universal);
     handler(universal)
       .then((answer) => {
         if (answer.status === 405 || answer.status === 415)
@@ -65,6 +72,22 @@ export function toServe(methods: readonly Method[], messageBytesMax: number, ref
       // Errors of calls are answers; what arrives here is a connection that broke under one.
       .catch(() => response.destroy());
   };
+}
+
+/** The content types of requests whose messages stand behind prefixes. */
+const ENVELOPES = /^application\/(grpc|connect\+)/;
+
+/** When the caller stops waiting, or why its timeout is none. */
+const deadlineKey = createContextKey<number | DomainError>(Infinity);
+
+/** Reads what connect-node would misread: the timeout of a call, and a body that ends within a message. */
+function prepare(call: UniversalServerRequest): void {
+  const contentType = call.header.get("content-type") ?? "";
+  const timeout = contentType.startsWith("application/grpc") ? "grpc-timeout" : "connect-timeout-ms";
+  const deadline = parseDeadline(timeout, call.header.get(timeout));
+  call.header.delete(timeout);
+  call.contextValues = createContextValues().set(deadlineKey, deadline);
+  if (ENVELOPES.test(contentType)) call.body = readWhole(call.body as AsyncIterable<Uint8Array>);
 }
 
 /** Answers a request that has the wrong HTTP method or content type for its method. */
@@ -137,10 +160,11 @@ function explainFailure(
 }
 
 function toIncoming(context: HandlerContext): Incoming {
-  const timeoutMs = context.timeoutMs();
-  const deadlineMs = timeoutMs === undefined ? Infinity : Date.now() + timeoutMs;
+  const deadline = context.values.get(deadlineKey);
   const controller = new AbortController();
+  const deadlineMs = deadline instanceof DomainError ? Infinity : deadline;
   const leave = (): void => controller.abort(callerLeft(deadlineMs));
+  if (deadline instanceof DomainError) controller.abort(deadline);
   if (context.signal.aborted) leave();
   else context.signal.addEventListener("abort", leave, { once: true });
   return { door: "http", header: (name) => context.requestHeader.get(name), deadlineMs, controller };

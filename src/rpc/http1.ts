@@ -55,7 +55,8 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
 }
 
 /**
- * Runs what closes idle connections. After a pause of a busy process, what has arrived meanwhile is read first.
+ * Runs what closes idle connections. After a pause of a busy process, what has arrived meanwhile is read
+ * first.
  */
 function afterLinger(close: () => void): void {
   setTimeout(() => setImmediate(close), LINGER_MS).unref();

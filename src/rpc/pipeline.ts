@@ -15,22 +15,20 @@ import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflect
 import type { Authenticate } from "./auth.ts";
 import { abortable } from "./abortable.ts";
 import {
+  type Begin,
   callerLeft,
   createLifetimes,
-  type CallLimits,
-  type Deadlines,
+  goingAway,
   type Incoming,
   type Lifetime,
-  type Lifetimes,
 } from "./lifetime.ts";
+import { type CallLimits, type Limits, limitsOf } from "./limits.ts";
 import { createRequestIds, type RequestIds } from "./request-id.ts";
+import { receive, type Requests } from "./requests.ts";
 import { IMPORT_BYTES_MAX, rowsFieldOf } from "./rows.ts";
 import { createSlots, type Slots } from "./slots.ts";
 import type { Observer, Telemetry } from "./telemetry.ts";
-import { checkRequests, createRequestValidator, type RequestValidator } from "./validation.ts";
-
-/** What a method is called with: a message or, if its requests are streamed, all of them. */
-export type Requests = Message | AsyncIterable<Message>;
+import { createRequestValidator } from "./validation.ts";
 
 /** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
 export type Method = {
@@ -64,19 +62,13 @@ export function bind<S extends DescService>(service: S, implementation: Service<
 export type Pipeline = {
   readonly methods: readonly Method[];
   /**
-   * Ends the streams that would outlast a drain: health watches at once, imports when their chunk has been
-   * answered.
+   * Ends the streams that would outlast a drain: those that wait for their caller's next request and health
+   * watches at once, imports when their chunk has been answered.
    */
   readonly drain: () => void;
   /** Handlers that are running, but for those of probes and reflection. */
   readonly inFlight: () => number;
 };
-
-// A stream is an import or an export: a minute is enough for most, and what takes more than an hour should
-// rather be cut into pieces that can be repeated.
-const STREAM_DEADLINES: Deadlines = { msDefault: 60_000, msMax: 3_600_000 };
-// A watch of health lasts as long as its connection.
-const WATCH_DEADLINES: Deadlines = { msDefault: Infinity, msMax: Infinity };
 
 /**
  * What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else
@@ -92,15 +84,15 @@ type Init = MessageInitShape<DescMessage>;
 type Rpc = {
   readonly desc: DescMethod;
   readonly infrastructure: boolean;
-  readonly deadlines: Deadlines;
+  readonly limits: Limits;
   readonly observer: Observer;
+  readonly validate: (request: Message) => void;
   readonly requestIds: RequestIds;
   readonly implementation: (requests: Requests, call: Call) => unknown;
 };
 
 type Shared = {
-  readonly lifetimes: Lifetimes;
-  readonly validator: RequestValidator;
+  readonly begin: Begin;
   readonly authenticate: Authenticate;
   readonly slots: Slots;
   readonly draining: AbortSignal;
@@ -122,11 +114,11 @@ export function createPipeline(
   },
 ): Pipeline {
   const { calls, authenticate, telemetry } = options;
-  const lifetimes = createLifetimes();
+  const begin = createLifetimes();
   const validator = createRequestValidator();
   const slots = createSlots(calls.inFlightMax, telemetry);
   const draining = new AbortController();
-  const shared: Shared = { lifetimes, validator, authenticate, slots, draining: draining.signal };
+  const shared: Shared = { begin, authenticate, slots, draining: draining.signal };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     validator.warm(desc);
@@ -135,8 +127,9 @@ export function createPipeline(
     const rpc: Rpc = {
       desc,
       infrastructure,
-      deadlines: toDeadlines(desc, calls),
+      limits: limitsOf(desc, calls),
       observer: telemetry.observe(desc, infrastructure),
+      validate: (request) => validator.check(desc.input, request),
       requestIds: createRequestIds(desc),
       implementation: implemented.bind(implementation),
     };
@@ -155,20 +148,16 @@ export function createPipeline(
   const methods = bindings.flatMap(({ service, implementation }) =>
     service.methods.map((desc) => toMethod(desc, implementation)),
   );
-  const drain = (): void => {
-    draining.abort();
-    lifetimes.drain();
-  };
-  return { methods, drain, inFlight: slots.taken };
+  return { methods, drain: () => draining.abort(goingAway()), inFlight: slots.taken };
 }
 
 function answerOnce(rpc: Rpc, shared: Shared) {
-  const run = async (requests: Requests, incoming: Incoming, lifetime: Lifetime): Promise<Message> => {
+  const run = async (requests: Requests, incoming: Incoming, begun: Lifetime): Promise<Message> => {
     shared.slots.take(rpc);
     try {
-      const call = await toCall(rpc, shared, incoming, lifetime);
-      const checked = checkRequests(shared.validator, rpc.desc, requests, call.signal);
-      const { filled, explain } = rpc.requestIds.fill(checked);
+      const call = await toCall(rpc, shared, incoming, begun);
+      using received = receive(requests, call, rpc.validate, begun.idle);
+      const { filled, explain } = rpc.requestIds.fill(received.requests);
       const answer = Promise.resolve(rpc.implementation(filled, call));
       return create(rpc.desc.output, (await answer.catch(explain)) as Init);
     } finally {
@@ -177,22 +166,21 @@ function answerOnce(rpc: Rpc, shared: Shared) {
   };
   return (requests: Requests, incoming: Incoming): Promise<Message> =>
     new Promise((resolve, reject) => {
-      const lifetime = shared.lifetimes.begin(rpc, incoming, reject);
-      const { observed, succeed, fail } = lifetime;
-      observed
-        .run(() => run(requests, incoming, lifetime))
-        .then((answer) => succeed() && resolve(answer))
-        .catch((error: unknown) => reject(fail(error)));
+      const begun = shared.begin(rpc, incoming, reject);
+      begun.observed
+        .run(() => run(requests, incoming, begun))
+        .then((answer) => begun.succeed() && resolve(answer))
+        .catch((error: unknown) => reject(begun.fail(error)));
     });
 }
 
 function answerStream(rpc: Rpc, shared: Shared) {
-  async function* run(requests: Requests, incoming: Incoming, lifetime: Lifetime): AsyncGenerator<Message> {
+  async function* run(requests: Requests, incoming: Incoming, begun: Lifetime): AsyncGenerator<Message> {
     shared.slots.take(rpc);
     try {
-      const call = await toCall(rpc, shared, incoming, lifetime);
-      const checked = checkRequests(shared.validator, rpc.desc, requests, call.signal);
-      const { filled, explain } = rpc.requestIds.fill(checked);
+      const call = await toCall(rpc, shared, incoming, begun);
+      using received = receive(requests, call, rpc.validate, begun.idle);
+      const { filled, explain } = rpc.requestIds.fill(received.requests);
       const answers = rpc.implementation(filled, call) as AsyncIterable<Init>;
       try {
         for await (const answer of answers) yield create(rpc.desc.output, answer);
@@ -204,15 +192,18 @@ function answerStream(rpc: Rpc, shared: Shared) {
     }
   }
   return async function* (requests: Requests, incoming: Incoming): AsyncGenerator<Message> {
-    const lifetime = shared.lifetimes.begin(rpc, incoming);
-    const { observed, succeed, fail } = lifetime;
-    const answers = abortable(run(requests, incoming, lifetime), incoming.controller.signal);
+    const begun = shared.begin(rpc, incoming);
+    const { observed, idle, succeed, fail } = begun;
+    const answers = abortable(run(requests, incoming, begun), incoming.controller.signal);
     let over = false;
     try {
       for (;;) {
         const step = await observed.run(() => answers.next());
         if (step.done) break;
+        // Until the door asks for the next one, its reader has not taken this one.
+        idle?.wait();
         yield step.value;
+        idle?.waited();
       }
       over = true;
       succeed();
@@ -230,18 +221,16 @@ function answerStream(rpc: Rpc, shared: Shared) {
 async function toCall(
   rpc: Rpc,
   shared: Shared,
-  incoming: Incoming,
-  { deadlineMs, observed }: Lifetime,
+  { controller: { signal }, header, rows }: Incoming,
+  { deadlineMs, idle, observed }: Lifetime,
 ): Promise<Call> {
-  const { signal } = incoming.controller;
-  const principal = rpc.infrastructure ? "anonymous" : await shared.authenticate(incoming.header, rpc.desc);
+  const principal = rpc.infrastructure ? "anonymous" : await shared.authenticate(header, rpc.desc);
   observed.identify(principal);
   signal.throwIfAborted();
-  return { signal, draining: shared.draining, deadlineMs, principal, rows: incoming.rows };
+  const { draining } = shared;
+  return { signal, draining, deadlineMs, principal, rows, working: idle?.working ?? unwatched };
 }
 
-function toDeadlines(desc: DescMethod, calls: CallLimits): Deadlines {
-  if (desc === Health.method.watch) return WATCH_DEADLINES;
-  if (desc.methodKind === "unary") return { msDefault: calls.deadlineMsDefault, msMax: calls.deadlineMsMax };
-  return STREAM_DEADLINES;
+function unwatched<T>(work: Promise<T>): Promise<T> {
+  return work;
 }

@@ -32,7 +32,7 @@ const ITEM_BYTES_MAX = 150;
 
 /** The reason of requests that are no message of their method. */
 export const MALFORMED_REQUEST = "MALFORMED_REQUEST";
-const MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE";
+export const MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE";
 
 const CODES: Readonly<Record<Kind, Code>> = {
   invalid: Code.InvalidArgument,
@@ -81,7 +81,7 @@ export function toRefusal(code: Code, reason: string, message: string): ConnectE
 }
 
 /** The error of a message that is larger than its method takes. */
-export function toTooLarge(bytesMax: number): ConnectError {
+function toTooLarge(bytesMax: number): ConnectError {
   return toRefusal(Code.ResourceExhausted, MESSAGE_TOO_LARGE, `the message has over ${bytesMax} bytes`);
 }
 

@@ -1,7 +1,6 @@
 import { create, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
-import { abortable } from "./abortable.ts";
 import { DomainError } from "../db/errors.ts";
 
 /** Holds requests against the rules that stand in the contract. */
@@ -44,23 +43,4 @@ export function createRequestValidator(): RequestValidator {
       throw new DomainError("invalid", "INVALID_FIELD", `${field}: ${description}${more}`, { fields });
     },
   };
-}
-
-/** The requests after validation: streamed ones each when the handler takes it. */
-export function checkRequests(
-  { check }: RequestValidator,
-  { input }: DescMethod,
-  requests: Message | AsyncIterable<Message>,
-  signal: AbortSignal,
-): Message | AsyncIterable<Message> {
-  if (!(Symbol.asyncIterator in requests)) {
-    check(input, requests);
-    return requests;
-  }
-  return (async function* () {
-    for await (const request of abortable(requests, signal)) {
-      check(input, request);
-      yield request;
-    }
-  })();
 }

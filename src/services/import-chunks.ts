@@ -41,6 +41,12 @@ const rowsGrowth = 32;
 const chunkAttemptsMax = 8;
 
 /**
+ * A chunk that is not committed by then is given up: a stream may have no deadline, and a database that does
+ * not answer, or a row that stays locked, must not hold it for ever. As long as a call may take.
+ */
+const chunkMsMax = 60_000;
+
+/**
  * Chunks under way at once: while the database writes one, the service prepares the next one and sends it,
  * which makes up for round trips and for the service's own work.
  */
@@ -51,6 +57,8 @@ type Flight<Row> = {
   readonly entries: readonly Entry<Row>[];
   readonly locks: ReadonlySet<string>;
   readonly written: Promise<Chunk>;
+  /** When it is too late for the chunk, and for those that it is cut into. */
+  readonly deadlineMs: number;
 };
 
 /**
@@ -76,12 +84,15 @@ export async function* importChunks<Draft, Row>(
   let { rowsMax } = chunkMax;
   let lastIndex = first - 1;
 
-  const depart = (entries: readonly Entry<Row>[]): Flight<Row> => {
+  const depart = (
+    entries: readonly Entry<Row>[],
+    deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
+  ): Flight<Row> => {
     const locks = new Set(entries.flatMap((entry) => entry.locks));
-    const written = writeChunk(kind, entries, call);
+    const written = call.working(writeChunk(kind, entries, { signal: call.signal, deadlineMs }));
     // Whoever waits for it hears of its failure; nobody does if one before it has failed.
     written.catch(() => {});
-    return { entries, locks, written };
+    return { entries, locks, written, deadlineMs };
   };
   const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
     flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
@@ -100,18 +111,18 @@ export async function* importChunks<Draft, Row>(
   }
 
   /** The chunk, or those that it had to be cut into. */
-  async function* conclude({ entries, written }: Flight<Row>): AsyncGenerator<Chunk> {
+  async function* conclude({ entries, written, deadlineMs }: Flight<Row>): AsyncGenerator<Chunk> {
     try {
       const chunk = await written;
       rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
       yield chunk;
     } catch (error) {
-      if (entries.length === 1 || !isTooMuch(error, call)) throw error;
+      if (entries.length === 1 || Date.now() >= deadlineMs || !isTooMuch(error, call)) throw error;
       rowsMax = Math.ceil(entries.length / 2);
       try {
         for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
           if (call.draining.aborted) throw shuttingDown(lastIndex);
-          yield* conclude(depart(half));
+          yield* conclude(depart(half, deadlineMs));
         }
       } catch (later) {
         throw isDoubtful(error) ? afterwards(later) : later;
@@ -179,7 +190,7 @@ function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, in
 async function writeChunk<Row>(
   { write }: Pick<RowKind<never, Row>, "write">,
   entries: readonly Entry<Row>[],
-  { signal, deadlineMs }: Call,
+  { signal, deadlineMs }: Pick<Budget, "signal" | "deadlineMs">,
 ): Promise<Chunk> {
   const good = entries.flatMap(({ row }) => (row instanceof DomainError ? [] : [row]));
   const budget = { signal, deadlineMs, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };

@@ -104,7 +104,8 @@ export function createRowBuffer<Draft, Row>(
   return {
     async take(wanted) {
       while (entries.length === 0 && isReading() && !signal.aborted) await changed.promise;
-      if (entries.length === 0 && failure) throw failure.error;
+      // After an abort it is the abort that has ended the reading.
+      if (entries.length === 0 && failure && !signal.aborted) throw failure.error;
       return remove(chooseCut(wanted));
     },
     takeWhole(wanted, accepts) {

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { once as event } from "node:events";
-import { Code } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import type { ServiceError } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
-import { type IngestOrdersResponse } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { OrderService, type IngestOrdersResponse } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { toFailure } from "../support/errors.ts";
 import {
   countOrders,
@@ -122,6 +124,89 @@ test("stop() ends an idle IngestOrders with UNAVAILABLE and the last index that 
   ]).then(([[first]]) => [first]);
 
   expect([error!.code, error!.details]).toEqual([Code.Unavailable, expect.stringContaining("index 6")]);
+});
+
+test.each(["grpcUrl", "httpUrl"] as const)(
+  "IngestOrders with stop_on_error ends with ABORTED although its caller neither sends nor closes (%s)",
+  async (port) => {
+    await using shop = await openShop();
+    const { ada, lamp } = await givenStock(shop);
+    const orders = createClient(OrderService, createGrpcTransport({ baseUrl: shop[port] }));
+    const wrong = [...drafts(ada.id, lamp, 1), { userId: ada.id, items: [] }];
+    const released = Promise.withResolvers<void>();
+    async function* requests() {
+      yield { orders: wrong, stopOnError: true };
+      await released.promise;
+    }
+
+    const ends = [];
+    for (let round = 0; round < 20; round++) {
+      const { read, error } = await readAll(orders.ingestOrders(requests()));
+      ends.push([chunksOf(read).length, toFailure(error).reason]);
+    }
+    released.resolve();
+
+    expect(ends).toEqual(Array.from({ length: 20 }, () => [1, "STOPPED_ON_ERROR"]));
+    const labels = `service="${OrderService.typeName}",method="IngestOrders",door="${port.slice(0, 4)}"`;
+    const counted = `rpc_server_duration_seconds_count{${labels},code="ABORTED"}`;
+    expect(await readMetric(shop, counted)).toBe(20);
+  },
+);
+
+test.each(["grpcUrl", "httpUrl"] as const)(
+  "stop() ends an IngestOrders that has sent nothing yet, and waits for nothing (%s)",
+  async (port) => {
+    await using shop = await openShop({ shutdown: { graceMs: 600_000 } });
+    const orders = createClient(OrderService, createGrpcTransport({ baseUrl: shop[port] }));
+    const released = Promise.withResolvers<void>();
+    async function* silence() {
+      await released.promise;
+      yield {};
+    }
+    const ended = readAll(orders.ingestOrders(silence()));
+    await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
+
+    const finished = await shop.server.stop();
+    released.resolve();
+
+    expect(finished).toBe(true);
+    expect(toFailure((await ended).error)).toMatchObject({ code: "Unavailable", reason: "SHUTTING_DOWN" });
+  },
+);
+
+test("IngestOrders outlasts the deadline of other calls, and a silent one ends with STREAM_IDLE", async () => {
+  const limits = { deadlineMsDefault: 100, deadlineMsMax: 150, streams: { idleMsMax: 1_000 } };
+  await using shop = await openShop({ calls: limits });
+  using grpcJs = grpcJsImports(shop);
+  const call = grpcJs.ingestOrders();
+
+  call.write({});
+  const [error] = (await event(call.resume(), "error")) as [ServiceError];
+
+  expect([error.code, error.details]).toEqual([
+    Code.DeadlineExceeded,
+    expect.stringContaining("idle for 1 s"),
+  ]);
+});
+
+test("IngestOrders does not idle while the database works", async () => {
+  await using shop = await openShop({ calls: { streams: { idleMsMax: 1_000 } } });
+  using grpcJs = grpcJsImports(shop);
+  const { ada, lamp } = await givenStock(shop);
+  const held = await holdProduct(shop, lamp);
+  const working = grpcJs.ingestOrders();
+  working.write({ orders: drafts(ada.id, lamp, 1) });
+  const answered = event(working, "data") as Promise<[IngestOrdersResponse]>;
+  await expect.poll(() => readMetric(shop, "db_pool_used")).toBe(1);
+
+  // Twice as long as a stream may idle.
+  for (let round = 0; round < 2; round++) await event(grpcJs.ingestOrders().resume(), "error");
+  await held[Symbol.asyncDispose]();
+  const [response] = await answered;
+  working.end();
+  await event(working, "status");
+
+  expect(chunksOf([response])[0]!.insertedCount).toBe(1);
 });
 
 test("IngestOrders reads two chunks ahead of a database that waits, and holds the sender back", async () => {

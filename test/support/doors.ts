@@ -5,7 +5,6 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import type { Service } from "../../src/call.ts";
-import type { CallLimits } from "../../src/rpc/lifetime.ts";
 import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -15,6 +14,7 @@ import type { Authenticate } from "../../src/rpc/auth.ts";
 import { startGrpcDoor } from "../../src/rpc/grpc.ts";
 import { createHealth, type Health, healthService } from "../../src/rpc/health.ts";
 import { startHttpDoor } from "../../src/rpc/http.ts";
+import type { CallLimits } from "../../src/rpc/limits.ts";
 import { type Door, toHostPort } from "../../src/rpc/listen.ts";
 import { type Binding, bind, createPipeline, type Pipeline } from "../../src/rpc/pipeline.ts";
 import { reflectionServices } from "../../src/rpc/reflection.ts";
@@ -37,6 +37,7 @@ const CALLS: CallLimits = {
   messageBytesMax: 1 << 20,
   deadlineMsDefault: 5_000,
   deadlineMsMax: 60_000,
+  streams: {},
 };
 const ANY_PORT = { host: "127.0.0.1", port: 0 };
 
@@ -49,6 +50,7 @@ export async function startDoors(
     readonly tls?: Tls;
     readonly bindings?: readonly Binding[];
     readonly tracesEndpoint?: string;
+    readonly connectionAgeMs?: number;
   } = {},
 ): Promise<Doors> {
   const lines: Record<string, unknown>[] = [];
@@ -83,7 +85,10 @@ export async function startDoors(
     refused: telemetry.refused,
     tls: options.tls,
   };
-  const grpc = await startGrpcDoor(pipeline.methods, common);
+  const grpc = await startGrpcDoor(pipeline.methods, {
+    ...common,
+    ...(options.connectionAgeMs && { connectionAgeMs: options.connectionAgeMs }),
+  });
   const http = await startHttpDoor(pipeline.methods, common);
   const { scrape } = telemetry;
   const admin = await startAdminDoor({ address: ANY_PORT, readiness: health.readiness, scrape });

@@ -86,6 +86,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
       messageBytesMax: 4 * 2 ** 20,
       deadlineMsDefault: 15_000,
       deadlineMsMax: 60_000,
+      streams: {},
       coalesce: true,
       ...overrides.calls,
     },

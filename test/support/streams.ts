@@ -1,15 +1,27 @@
-import { create, createFileRegistry, type DescService, type MessageShape } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import {
+  create,
+  createFileRegistry,
+  type DescService,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  setExtension,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
+import * as grpc from "@grpc/grpc-js";
 import type { Call } from "../../src/call.ts";
+import { MethodPolicySchema, policy } from "../../src/gen/commerce/options/v1/options_pb.ts";
 import {
   file_commerce_user_v1_user_service as users,
-  type GetUserRequestSchema,
-  type GetUserResponseSchema,
+  GetUserRequestSchema,
+  GetUserResponseSchema,
 } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type Binding, bind } from "../../src/rpc/pipeline.ts";
 import { type Doors, type Protocol, transport } from "./doors.ts";
 
+type Policy = MessageInitShape<typeof MethodPolicySchema>;
 type Request = MessageShape<typeof GetUserRequestSchema>;
 type Answer = { readonly user: { readonly name: string } };
 
@@ -33,10 +45,13 @@ export type StreamsClient = {
 
 // Made here and not in proto/, where it would be part of what we promise: a service that exists for tests
 // only.
-export const streams = ((): DescService => {
+function makeService(stated?: Policy): DescService {
+  const options = create(MethodOptionsSchema);
+  if (stated) setExtension(options, policy, create(MethodPolicySchema, stated));
   const types = {
     inputType: ".commerce.user.v1.GetUserRequest",
     outputType: ".commerce.user.v1.GetUserResponse",
+    options,
   };
   const method = [
     { name: "Tell", ...types, serverStreaming: true },
@@ -51,17 +66,31 @@ export const streams = ((): DescService => {
     service: [{ name: "Streams", method }],
   });
   return createFileRegistry(file, () => users).getService("test.v1.Streams")!;
-})();
+}
 
-/** Binds an implementation of as much of Streams as the test calls. */
-export function bindStreams(implementation: Partial<Streams>): Binding {
+export const streams = makeService();
+
+/** Binds an implementation of as much of Streams as the test calls; its methods have the policy given. */
+export function bindStreams(implementation: Partial<Streams>, stated?: Policy): Binding {
   const none = (): never => {
     throw new Error("not in this test");
   };
-  return bind(streams, { tell: none, ask: none, talk: none, ...implementation } as never);
+  const own = stated ? makeService(stated) : streams;
+  return bind(own, { tell: none, ask: none, talk: none, ...implementation } as never);
 }
 
 /** A client of Streams that speaks a protocol. */
 export function streamsClient(doors: Doors, protocol: Protocol): StreamsClient {
   return createClient(streams, transport(doors, protocol)) as unknown as StreamsClient;
+}
+
+/** Opens Talk with the client of @grpc/grpc-js; disposal closes its connection. */
+export function talkByGrpcJs(doors: Doors) {
+  const client = new grpc.Client(`127.0.0.1:${doors.grpc.address.port}`, grpc.credentials.createInsecure());
+  const call = client.makeBidiStreamRequest<Init, Response>(
+    "/test.v1.Streams/Talk",
+    (init) => Buffer.from(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, init))),
+    (bytes) => fromBinary(GetUserResponseSchema, bytes),
+  );
+  return { call, [Symbol.dispose]: () => client.close() };
 }

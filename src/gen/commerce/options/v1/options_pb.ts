@@ -2,22 +2,23 @@
 // @generated from file commerce/options/v1/options.proto (package commerce.options.v1, syntax proto3)
 /* eslint-disable */
 
-// Method options that state, in the contract, what a caller must hold and how a call may be repeated.
+// Method options that state, in the contract, what a caller must hold, how a call may be repeated and how long it
+// may last.
 
 import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { MethodOptions } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
+import type { Duration, MethodOptions } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_descriptor, file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file commerce/options/v1/options.proto.
  */
 export const file_commerce_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEiPQoMTWV0aG9kUG9saWN5Eg4KBnNjb3BlcxgBIAMoCRIdChVpZGVtcG90ZW5jeV9rZXlfZmllbGQYAiABKAk6WwoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIhLmNvbW1lcmNlLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3liBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi0AEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
- * Who may call a method and what makes a repetition of the call safe.
+ * Who may call a method, what makes a repetition of the call safe and how long the call may last.
  *
  * @generated from message commerce.options.v1.MethodPolicy
  */
@@ -36,6 +37,30 @@ export type MethodPolicy = Message<"commerce.options.v1.MethodPolicy"> & {
    * @generated from field: string idempotency_key_field = 2;
    */
   idempotencyKeyField: string;
+
+  /**
+   * The deadline of a call whose caller sets none. A server may be configured to have another one; where
+   * neither it nor max_idle is given, the server's configuration decides.
+   *
+   * @generated from field: google.protobuf.Duration default_deadline = 3;
+   */
+  defaultDeadline?: Duration | undefined;
+
+  /**
+   * The longest deadline: a longer one is shortened to it. Configurable and decided like default_deadline.
+   *
+   * @generated from field: google.protobuf.Duration max_deadline = 4;
+   */
+  maxDeadline?: Duration | undefined;
+
+  /**
+   * How long neither side of a stream may send anything before it ends with DEADLINE_EXCEEDED, reason
+   * STREAM_IDLE. Time in which the server works on what it was sent does not count. A method with this limit
+   * has no deadline but the one that its caller sets, as long as that may be. Configurable too.
+   *
+   * @generated from field: google.protobuf.Duration max_idle = 5;
+   */
+  maxIdle?: Duration | undefined;
 };
 
 /**
@@ -46,7 +71,7 @@ export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
   messageDesc(file_commerce_options_v1_options, 0);
 
 /**
- * Who may call the method and what makes a repetition of the call safe.
+ * Who may call the method, what makes a repetition of the call safe and how long the call may last.
  *
  * @generated from extension: commerce.options.v1.MethodPolicy policy = 50001;
  */

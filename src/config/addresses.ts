@@ -1,0 +1,27 @@
+import type { Address } from "../config.ts";
+import type { Report } from "./connection.ts";
+import type { Values } from "./environment.ts";
+import { isLoopback } from "./parsers.ts";
+
+/** Reports where the service would listen for all to reach it unprotected, or twice on one port. */
+export function checkAddresses(values: Values, isProtected: boolean, report: Report): void {
+  for (const name of ["GRPC_ADDR", "HTTP_ADDR"] as const) {
+    if (isProtected || values.ALLOW_INSECURE_LISTEN === "true" || isLoopback(values[name].host)) continue;
+    const needs =
+      "needs TLS (TLS_CERT_FILE, TLS_KEY_FILE) and authentication (AUTH_ISSUER, AUTH_AUDIENCE, …)";
+    report([name], `${values[name].host} is beyond loopback, which ${needs}, or ALLOW_INSECURE_LISTEN=true`);
+  }
+  const addresses = ["GRPC_ADDR", "HTTP_ADDR", "ADMIN_ADDR"] as const;
+  for (const [index, one] of addresses.entries()) {
+    for (const other of addresses.slice(index + 1)) {
+      if (overlaps(values[one], values[other]))
+        report([one, other], `both listen on port ${values[one].port}`);
+    }
+  }
+}
+
+function overlaps(one: Address, other: Address): boolean {
+  const every = (host: string) => host === "0.0.0.0" || host === "::";
+  if (one.port === 0 || one.port !== other.port) return false;
+  return one.host === other.host || every(one.host) || every(other.host);
+}

@@ -1,0 +1,51 @@
+import { type Name, names, variables } from "./environment.ts";
+
+// The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
+const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|STREAM|TLS)_/;
+// gRPC's libraries and HTTP clients read variables of these names.
+const foreign = /^(GRPC_(TRACE|VERBOSITY|(NODE|DEFAULT_SSL|SSL|EXPERIMENTAL|XDS|DNS|PROXY)_.*)|HTTP_PROXY)$/;
+// Kubernetes sets these for each service of the namespace, and a service may be called grpc or crdb-public.
+const serviceLinks = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const serviceLink = /^(tcp|udp|sctp):\/\//;
+
+/**
+ * A line for each variable that begins like ours and is none of them: a mistyped limit must not be ignored.
+ * Never holds a value, which may be a secret under a mistyped name.
+ */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const unknown = Object.keys(env).filter((name) => {
+    if (!prefixes.test(name) || foreign.test(name) || Object.hasOwn(variables.shape, name)) return false;
+    return !serviceLinks.test(name) && !(name.endsWith("_PORT") && serviceLink.test(env[name] ?? ""));
+  });
+  return unknown.map((name) => {
+    const [nearest] = names.toSorted((one, other) => distance(name, one) - distance(name, other));
+    // A third of the letters: more than that is another word, and a guess would mislead.
+    const near = nearest !== undefined && distance(name, nearest) <= name.length / 3;
+    return `${name}: is no variable of this service${near ? `; did you mean ${nearest}?` : ""}`;
+  });
+}
+
+/** What was given instead, for the message about a variable that cannot be read; nothing of a secret. */
+export function found(name: Name, text: string): string {
+  if (variables.shape[name].meta()?.["secret"] === true) return "";
+  if (!serviceLink.test(text)) return `, not ${JSON.stringify(text.slice(0, 100))}`;
+  const service = name
+    .replace(/_PORT$/, "")
+    .replaceAll("_", "-")
+    .toLowerCase();
+  const remedy = `set ${name} for the container, or enableServiceLinks: false for the pod`;
+  return `; ${text} comes from Kubernetes for a service named ${service}: ${remedy}`;
+}
+
+/** Levenshtein's distance: how many letters to insert, delete or replace. */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [i, letter] of Array.from(one).entries()) {
+    const next = [i + 1];
+    for (const [j, otherLetter] of Array.from(other).entries()) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === otherLetter ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1)!;
+}

@@ -1,0 +1,33 @@
+import { DomainError } from "../db/errors.ts";
+
+const UNITS_MS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+/**
+ * When the caller of a call stops waiting, in milliseconds since the epoch, by the header that says it:
+ * `grpc-timeout` or `connect-timeout-ms`; Infinity without one, and the error to answer for a wrong one.
+ *
+ * The libraries read these headers, too, and start timers that hold no more than 24.8 days: what is longer
+ * ends a call at once. So the doors take the headers away from them.
+ */
+export function parseDeadline(
+  header: "grpc-timeout" | "connect-timeout-ms",
+  value: string | null | undefined,
+): number | DomainError {
+  if (value === null || value === undefined) return Infinity;
+  const [, count, unit = "m"] = (header === "grpc-timeout" ? GRPC : CONNECT).exec(value) ?? [];
+  if (count === undefined) {
+    const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is no timeout`;
+    return new DomainError("invalid", "MALFORMED_TIMEOUT", message);
+  }
+  return Date.now() + Number(count) * UNITS_MS[unit]!;
+}
+
+const GRPC = /^(\d{1,8})([HMSmun])$/;
+const CONNECT = /^(\d{1,10})$/;

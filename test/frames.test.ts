@@ -1,0 +1,134 @@
+import { once } from "node:events";
+import * as http2 from "node:http2";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
+import { expect, test } from "vitest";
+import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
+import { frame, post } from "./support/calls.ts";
+import { startDoors } from "./support/doors.ts";
+import { bindStreams } from "./support/streams.ts";
+
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const MESSAGE = toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID }));
+const WHOLE = frame(MESSAGE);
+const PORTS = ["grpc", "http"] as const;
+
+/** A whole message with another flag in its prefix. */
+const flagged = (flag: number): Buffer => Buffer.concat([Buffer.of(flag), WHOLE.subarray(1)]);
+
+const BODIES = {
+  "a message that is cut": [WHOLE.subarray(0, 20)],
+  "a prefix that is cut": [WHOLE.subarray(0, 3)],
+  "a second message that is cut": [WHOLE, WHOLE.subarray(0, 20)],
+  "a second message without a byte of its own": [WHOLE, WHOLE.subarray(0, 5)],
+  "a second prefix that is cut": [WHOLE, WHOLE.subarray(0, 1)],
+  "a message that is compressed in no encoding": [flagged(1)],
+  "a message with a flag that there is not": [flagged(7)],
+  "a second message with a flag that there is not": [WHOLE, flagged(255)],
+};
+const METHODS = [
+  "/test.v1.Streams/Talk",
+  "/test.v1.Streams/Ask",
+  "/test.v1.Streams/Tell",
+  "/commerce.user.v1.UserService/GetUser",
+];
+
+/** A service that would answer all of it. */
+const start = async () => {
+  const calls: string[] = [];
+  const answer = { user: { name: "done" } };
+  const streams = bindStreams({
+    async *talk(requests) {
+      for await (const { id } of requests) calls.push(id);
+      yield answer;
+    },
+    async ask(requests) {
+      for await (const { id } of requests) calls.push(id);
+      return answer;
+    },
+    async *tell() {
+      calls.push("tell");
+      yield answer;
+    },
+  });
+  const getUser = () => (calls.push("get"), answer);
+  return { doors: await startDoors({ getUser }, { bindings: [streams] }), calls };
+};
+
+test.each(
+  PORTS.flatMap((port) =>
+    METHODS.flatMap((path) => Object.keys(BODIES).map((what) => [path, what, port] as const)),
+  ),
+)("%s does not succeed with %s (%s port)", async (path, what, port) => {
+  const { doors, calls } = await start();
+  await using _ = doors;
+
+  const answer = await post(
+    doors[port].address.port,
+    path,
+    Buffer.concat(BODIES[what as keyof typeof BODIES]),
+  );
+
+  expect(answer["grpc-status"]).toMatch(/^[1-9]\d?$/);
+  expect(calls.filter((call) => call !== ID)).toEqual([]);
+});
+
+test.each(["a second message that is cut", "a second message with a flag that there is not"] as const)(
+  "answers what stands before %s, and then INVALID_ARGUMENT with its reason",
+  async (what) => {
+    const { doors, calls } = await start();
+    await using _ = doors;
+
+    const answer = await post(doors.grpc.address.port, METHODS[0]!, Buffer.concat(BODIES[what]));
+
+    const error = findTrailerError(
+      new Headers({
+        "grpc-status": String(answer["grpc-status"]),
+        "grpc-status-details-bin": String(answer["grpc-status-details-bin"]),
+      }),
+    );
+    expect([calls, error?.code]).toEqual([[ID], Code.InvalidArgument]);
+    expect(error?.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "MALFORMED_REQUEST" }]);
+    await expect.poll(() => doors.lines.at(-1)).toMatchObject({ code: "INVALID_ARGUMENT" });
+  },
+);
+
+test.each(Object.keys(BODIES))("a Connect stream does not succeed with %s", async (what) => {
+  const { doors } = await start();
+  await using _ = doors;
+  const session = http2.connect(`http://127.0.0.1:${doors.http.address.port}`);
+
+  const stream = session.request({
+    ":method": "POST",
+    ":path": METHODS[0],
+    "content-type": "application/connect+proto",
+  });
+  stream.end(Buffer.concat(BODIES[what as keyof typeof BODIES]));
+  const body = Buffer.concat((await stream.toArray()) as Buffer[]);
+  session.close();
+
+  expect(JSON.parse(body.subarray(5).toString())).toMatchObject({ error: { code: expect.any(String) } });
+});
+
+test("takes messages however they are cut into packets", async () => {
+  const { doors, calls } = await start();
+  await using _ = doors;
+  const session = http2.connect(`http://127.0.0.1:${doors.grpc.address.port}`);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": METHODS[0],
+    "content-type": "application/grpc",
+  });
+  let status: unknown;
+  stream.on("trailers", (trailers) => (status = trailers["grpc-status"]));
+
+  for (const byte of Buffer.concat([WHOLE, frame(Buffer.alloc(0)).subarray(0, 0), WHOLE]))
+    await new Promise((resolve) => stream.write(Buffer.of(byte), resolve));
+  stream.end().resume();
+  await once(stream, "close");
+  session.close();
+
+  expect([status, calls]).toEqual(["0", [ID, ID]]);
+});

@@ -10,7 +10,11 @@ export type Call = {
    * then, where it can be resumed; one that waits for a request has it fail with that error.
    */
   readonly draining: AbortSignal;
-  /** When the caller stops waiting, in milliseconds since the epoch. */
+  /**
+   * When the work is to be over, in milliseconds since the epoch: when the caller stops waiting or, where the
+   * deadline is the service's own, a little before the call ends, so that its caller can be told whether it
+   * happened.
+   */
   readonly deadlineMs: number;
   /** Who calls: the token's subject, or "anonymous". Part of every derived id. */
   readonly principal: string;

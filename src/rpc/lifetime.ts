@@ -26,6 +26,7 @@ export type Incoming = {
  * answer.
  */
 export type Lifetime = {
+  /** See `Call`. */
   readonly deadlineMs: number;
   readonly observed: Observed;
   /** Of a method that may not idle for ever. */
@@ -58,10 +59,8 @@ export function createLifetimes(): Begin {
   return ({ observer, limits }, { door, header, deadlineMs: askedMs, controller }, onAbort) => {
     const observed = observer(door, header);
     const nowMs = Date.now();
-    const deadlineMs = Math.min(
-      askedMs === Infinity ? nowMs + limits.deadlineMsDefault : askedMs,
-      nowMs + limits.deadlineMsMax,
-    );
+    const ownMs = nowMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
+    const deadlineMs = Math.min(askedMs, ownMs);
     let open = true;
     let answer: ConnectError | undefined;
     const end = (error: ConnectError | undefined): void => {
@@ -96,8 +95,18 @@ export function createLifetimes(): Begin {
     if (deadlineMs <= nowMs) controller.abort(late());
     // A signal that had aborted before the listener came tells nobody.
     if (controller.signal.aborted) abort();
-    return { deadlineMs, observed, idle, succeed, fail };
+    const concludeMs = deadlineMs === ownMs ? toConcludeMs(nowMs, ownMs) : deadlineMs;
+    return { deadlineMs: concludeMs, observed, idle, succeed, fail };
   };
+}
+
+/** What a deadline of ours leaves for telling what became of the call: its caller goes on waiting. */
+const TELL_MS = 250;
+const TELL_SHARE = 0.1;
+
+function toConcludeMs(nowMs: number, deadlineMs: number): number {
+  if (deadlineMs === Infinity) return Infinity;
+  return deadlineMs - Math.min(TELL_MS, TELL_SHARE * (deadlineMs - nowMs));
 }
 
 /** What setTimeout takes, 24.8 days: it fires at once for more. */

@@ -97,6 +97,28 @@ describe("a call whose attempts run out while nothing gets through any more", ()
   });
 });
 
+describe("a call without a deadline of its own whose database has become silent", () => {
+  test.each([
+    ["CreateOrder with a request_id", { code: "Unavailable", reason: "COMMIT_OUTCOME_UNKNOWN" }],
+    ["CreateOrder without", { code: "Unknown", reason: "COMMIT_OUTCOME_UNKNOWN" }],
+    ["GetProduct", { code: "Unavailable", reason: "DATABASE_UNAVAILABLE" }],
+  ])("%s is told what is known before the service's own deadline", async (name, expected) => {
+    await using own = await openShop({ calls: { deadlineMsDefault: 3_000 } }, { through: startProxy });
+    const [eve, lamp] = [await own.user(), await own.product()];
+    const requestId = name.endsWith("request_id") ? randomUUID() : "";
+    own.proxy.refuse("silence");
+    own.proxy.decide = () => ({ kind: "half_open" });
+
+    const failed = await failure(
+      name === "GetProduct"
+        ? own.inventory.getProduct({ id: lamp.id })
+        : own.orders.createOrder({ userId: eve.id, items: [line(lamp)], requestId }),
+    );
+
+    expect(failed).toMatchObject({ ...expected, retry: true });
+  });
+});
+
 test("a call that has happened does not fail as if it had not when its result cannot be read", async () => {
   const lamp = await shop.product(1n);
   const isLost = once("orders.create", { kind: "drop_answer" });

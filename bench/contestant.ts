@@ -36,7 +36,8 @@ export async function serve(config: Config, bindings: readonly Binding[]): Promi
   const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry });
   const { messageBytesMax } = config.calls;
   const { refused } = telemetry;
-  const door = await startGrpcDoor(methods, { address: config.grpcAddr, messageBytesMax, refused });
+  const limits = { messageBytesMax, connectionsMax: Infinity, refused };
+  const door = await startGrpcDoor(methods, { address: config.grpcAddr, ...limits });
   process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
   process.once("SIGTERM", () => process.exit(0));
 }

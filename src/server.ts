@@ -15,6 +15,7 @@ import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { startAdminDoor } from "./rpc/admin.ts";
 import { createAuthenticator } from "./rpc/auth.ts";
+import { shareDescriptors } from "./rpc/descriptors.ts";
 import { drainDoors } from "./rpc/drain.ts";
 import { startGrpcDoor } from "./rpc/grpc.ts";
 import { createHealth, healthService, type Health } from "./rpc/health.ts";
@@ -94,7 +95,9 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
   const { refused } = telemetry;
-  const limits = { messageBytesMax: config.calls.messageBytesMax, refused, tls };
+  const { messageBytesMax } = config.calls;
+  const connectionsMax = shareDescriptors(config.pool.connsMax);
+  const limits = { messageBytesMax, connectionsMax, refused, tls };
   const { methods } = pipeline;
   const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
   const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));

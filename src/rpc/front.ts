@@ -1,9 +1,12 @@
 import type { Socket } from "node:net";
 import * as net from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { Code } from "@connectrpc/connect";
 import type { Address } from "../config.ts";
 import { listen } from "./listen.ts";
+import type { Refused } from "./refusals.ts";
 import { type Protocol, sniffProtocol } from "./sniff.ts";
+import { toRefusal } from "./status.ts";
 
 /** A listener that hears what is spoken on a connection before it hands it on. */
 export type Front = {
@@ -22,9 +25,17 @@ export type Front = {
 // A peer that is gone without a word is noticed by the kernel, some minutes after this.
 const SOCKETS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
-/** Listens, or fails with one clear line. */
+/** Where a front listens, and for how many. */
+type At = {
+  readonly address: Address;
+  readonly variable: string;
+  readonly connectionsMax: number;
+  readonly refused: Refused;
+};
+
+/** Listens, or fails with one clear line. A connection too many is closed at once. */
 export async function startFront(
-  at: { readonly address: Address; readonly variable: string },
+  { address: at, variable, connectionsMax, refused }: At,
   onConnection: (socket: Socket, protocol: Protocol) => void,
 ): Promise<Front> {
   const sockets = new Set<Socket>();
@@ -33,6 +44,11 @@ export async function startFront(
   const server = net.createServer(SOCKETS, (socket) => {
     accepted.count += 1;
     accepted.ms = performance.now();
+    if (sockets.size >= connectionsMax) {
+      refused(toRefusal(Code.ResourceExhausted, "TOO_MANY_CONNECTIONS", "this port has no room"));
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     silent.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -41,7 +57,7 @@ export async function startFront(
       if (protocol) onConnection(socket, protocol);
     });
   });
-  const address = await listen(server, at.address, at.variable);
+  const address = await listen(server, at, variable);
   return {
     address,
     close: (speakUpMs) =>

@@ -42,7 +42,7 @@ const CONNECTION_AGE_MS = 300_000;
 
 /** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
 export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoorOptions): Promise<Door> {
-  const { address, tls } = options;
+  const { address, tls, connectionsMax } = options;
   const refused = (error: ConnectError): void => options.refused("grpc", error);
   const server = createServer(methods, options, refused);
   let closing = false;
@@ -50,7 +50,8 @@ export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoo
     // Of a connection that was still shaking hands when the others were told to go.
     if (closing) session.close();
   });
-  const front = await startFront({ address, variable: "GRPC_ADDR" }, (socket, protocol) => {
+  const at = { address, variable: "GRPC_ADDR", connectionsMax, refused };
+  const front = await startFront(at, (socket, protocol) => {
     if (protocol === (tls ? "tls" : "h2")) return server.accept(socket);
     const [status, error] = toMisplaced(protocol, tls !== undefined);
     return refuseBytes(socket, status, error, refused);
@@ -89,6 +90,7 @@ function toMisplaced(protocol: Protocol, secure: boolean): [status: number, erro
 type GrpcDoorOptions = {
   readonly address: Address;
   readonly messageBytesMax: number;
+  readonly connectionsMax: number;
   readonly refused: Telemetry["refused"];
   readonly tls?: Tls | undefined;
   readonly connectionAgeMs?: number;

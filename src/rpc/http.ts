@@ -24,6 +24,7 @@ export async function startHttpDoor(
   options: {
     readonly address: Address;
     readonly messageBytesMax: number;
+    readonly connectionsMax: number;
     readonly refused: Telemetry["refused"];
     readonly tls?: Tls | undefined;
   },
@@ -37,7 +38,9 @@ export async function startHttpDoor(
     else if (protocol) h1.accept(socket);
   };
   const secure = options.tls && startTls(options.tls, accept);
-  const front = await startFront({ address: options.address, variable: "HTTP_ADDR" }, (socket, protocol) => {
+  const { address, connectionsMax } = options;
+  const at = { address, variable: "HTTP_ADDR", connectionsMax, refused };
+  const front = await startFront(at, (socket, protocol) => {
     if (!secure) return accept(socket, protocol);
     if (protocol === "tls") return secure.accept(socket);
     return refuseBytes(socket, 400, toRefusal(Code.InvalidArgument, "NEEDS_TLS", NEEDS_TLS), refused);

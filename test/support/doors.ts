@@ -50,6 +50,7 @@ export async function startDoors(
     readonly tls?: Tls;
     readonly bindings?: readonly Binding[];
     readonly tracesEndpoint?: string;
+    readonly connectionsMax?: number;
     readonly connectionAgeMs?: number;
   } = {},
 ): Promise<Doors> {
@@ -82,6 +83,7 @@ export async function startDoors(
   const common = {
     address: ANY_PORT,
     messageBytesMax: calls.messageBytesMax,
+    connectionsMax: options.connectionsMax ?? 1_000,
     refused: telemetry.refused,
     tls: options.tls,
   };

@@ -96,7 +96,7 @@ export const variables = z.object({
   CRDB_MAX_CONNS: integer(1, 1000)
     .prefault("25")
     .describe(
-      "Connections to the database at most, without two for readiness; 4 × vCPUs of the cluster over all replicas.",
+      "Connections to the database, but for two of readiness; 4 × vCPUs of the cluster over all replicas.",
     ),
   CRDB_MIN_CONNS: integer(0, 1000)
     .prefault("5")

@@ -84,11 +84,7 @@ export function createDatabase(
       unsettled = undefined;
       const options = { onUnsettled: (session: Session) => void (unsettled = session), isFirst };
       isFirst = false;
-      const start = (lease: Lease): Promise<T> => {
-        budget.throwIfStale?.();
-        return use(lease, phase);
-      };
-      return lend(budget, phase, start, options);
+      return lend(budget, phase, (lease) => use(lease, phase), options);
     };
     try {
       return await retrying(budget, attempt, { onRetry: observer.retried });

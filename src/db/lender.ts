@@ -9,7 +9,8 @@ import { toTimeoutMs } from "./timeouts.ts";
 export type Lender = {
   /**
    * Runs `use` on a connection, which goes back to the pool when it has ended and not before, or is
-   * destroyed. When the signal aborts it throws the signal's reason at once, and the server is asked to stop.
+   * destroyed; where the attempt is stale by the time that there is one, it goes back unused. When the signal
+   * aborts it throws the signal's reason at once, and the server is asked to stop.
    * An attempt that is not answered in half of the time left is given up on, and judged by `phase`.
    */
   lend<T>(budget: Budget, phase: Phase, use: (lease: Lease) => Promise<T>, options?: LendOptions): Promise<T>;
@@ -69,10 +70,10 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     use: (lease: Lease) => Promise<T>,
     { onUnsettled = () => {}, isFirst = false }: LendOptions = {},
   ): Promise<T> {
-    const { signal } = budget;
     const lease = await pool.acquire(budget, isFirst).catch((error: unknown) => {
-      throw signal.aborted ? error : new AttemptError(engine, "connecting", error);
+      throw budget.signal.aborted ? error : new AttemptError(engine, "connecting", error);
     });
+    giveBackIfOver(budget, lease);
     const abandoned = (used: Promise<unknown>): void => remember(stop(lease, phase, used));
     const failed = ({ cause }: AttemptError): void => void (isStale(cause) && pool.renew());
     return useOnce(lease, budget, phase, use, { abandoned, failed, unsettled: onUnsettled });
@@ -119,6 +120,17 @@ export function createLender(pool: Pool, engine: Engine): Lender {
         throw new AttemptError(engine, "executing", error);
       }
     });
+  }
+}
+
+/** Gives a connection back unused, and throws, where the attempt is not to be sent any more. */
+function giveBackIfOver({ signal, throwIfStale }: Budget, lease: Lease): void {
+  try {
+    throwIfStale?.();
+    signal.throwIfAborted();
+  } catch (error) {
+    lease.release(true);
+    throw error;
   }
 }
 
@@ -176,8 +188,7 @@ function useOnce<T>(
       (result) => end() && succeed(result),
       (error: unknown) => end() && fail(error),
     );
-    if (signal.aborted) abandon();
-    else signal.addEventListener("abort", abandon, { once: true });
+    signal.addEventListener("abort", abandon, { once: true });
   });
 }
 

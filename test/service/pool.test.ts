@@ -84,6 +84,21 @@ test("a caller who has left already costs nothing", async () => {
   expect(db.stats()).toMatchObject({ total: 0, acquired: 0 });
 });
 
+test("an attempt that must not be sent any more gives its connection back at once", async () => {
+  const db = openDatabase(connection, { connsMax: 1 });
+  await db.query(ask, [], budget());
+  const stale = new AbortController();
+  const throwIfStale = (): void => {
+    stale.abort(new Error("stale"));
+    stale.signal.throwIfAborted();
+  };
+
+  const failed = await reasonOf(db.query(ask, [], { ...budget(stale.signal), throwIfStale }));
+
+  expect(failed).toEqual(new Error("stale"));
+  expect(db.stats()).toMatchObject({ total: 1, used: 0 });
+});
+
 test.runIf(engine === "postgresql")(
   "the statement of a caller who leaves ends on the server",
   async ({ annotate }) => {

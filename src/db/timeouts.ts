@@ -35,6 +35,7 @@ export async function abandonable<T>(
     const timer = setTimeout(late, toTimeoutMs(deadlineMs));
     if (signal.aborted) return abandon();
     signal.addEventListener("abort", abandon, { once: true });
-    promise.then(resolve, reject).finally(end);
+    // First of all: what is handed out must not be given away as late.
+    promise.finally(end).then(resolve, reject);
   });
 }

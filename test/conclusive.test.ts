@@ -49,6 +49,21 @@ test("a refusal is answered when what was left behind has gone and the write was
   expect([before, runs.length]).toEqual([1, 2]);
 });
 
+test("a refusal is not answered when what was left behind before it has gone meanwhile, and may have happened", async () => {
+  const remaining: Promise<void>[] = [Promise.resolve()];
+  const ends = [raise(refusal), () => "it had happened"];
+  const query = async (): Promise<unknown> => {
+    remaining.length = 0;
+    return ends.shift()!();
+  };
+  const db = { leftBehind: () => remaining[0], query } as unknown as Database;
+  const budget = { signal: forever, deadlineMs: Infinity };
+
+  const outcome = await conclusively<unknown>(db, budget, (writer) => writer.query(nothing, [], budget));
+
+  expect(outcome).toBe("it had happened");
+});
+
 test("a refusal is no answer where what was left behind cannot be ended", async () => {
   const { outcome } = write([raise(refusal)], Promise.reject(new Error("away")));
 

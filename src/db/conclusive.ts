@@ -8,8 +8,8 @@ import type { Budget } from "./retry.ts";
  *
  * Refusals are final, too. A caller who left may be back with the same request id while the statement of his
  * first call is still on its way: were he refused now, it could happen after that. So before a refusal is
- * answered, what callers have left behind is waited for, as long as the budget allows, and the write is run
- * again; by its derived ids it then meets whatever became true.
+ * answered, what callers left behind, before the write or beside it, is waited for, as long as the budget allows, and the
+ * write is run again; by its derived ids it then meets whatever became true.
  *
  * Each replica knows of its own callers only; docs/exactly-once.md says what that leaves open.
  */
@@ -19,13 +19,16 @@ export async function conclusively<T>(
   write: (db: Database) => Promise<T>,
 ): Promise<T> {
   const writer = createWriter(db);
+  // What is stopped while the write looks for its own id may have come true after that look, and be gone when
+  // the refusal arrives.
+  const before = db.leftBehind();
   const first = await write(writer).then(
     (value) => ({ value, refused: Array.isArray(value) && value.some(isRefusal) }),
     (error: unknown) => ({ error, refused: isRefusal(error) }),
   );
-  const leftBehind = first.refused ? db.leftBehind() : undefined;
-  if (leftBehind !== undefined) {
-    await untilGone(leftBehind, budget.signal);
+  const leftBehind = [before, db.leftBehind()].filter((each) => each !== undefined);
+  if (first.refused && leftBehind.length > 0) {
+    await untilGone(Promise.all(leftBehind), budget.signal);
     return write(writer);
   }
   if ("error" in first) throw first.error;

@@ -110,7 +110,25 @@ test("while a request is late, those that need its locks go alone, two at a time
   await Promise.all(answers);
 
   expect(new Set(before.map(String))).toEqual(new Set(["1", "11", "2,12,3"]));
-  expect(departed.map(({ requests }) => requests).slice(3)).toEqual([[21], [31]]);
+  expect(departed.map(({ requests }) => requests).slice(3)).toEqual([[21, 31]]);
+});
+
+test("those of a set that was stopped come first, and share sets again when one of them is back in time", async () => {
+  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const answers = [2, 3].map((request) => ask(request));
+  await settle();
+  answers.push(ask(4), ask(5));
+  await vi.waitUntil(() => departed[0]!.budget.signal.aborted);
+
+  departed[0]!.fail(departed[0]!.budget.signal.reason);
+  await settle();
+  for (let n = 1; n < departed.length; n++) {
+    departed[n]!.answer();
+    await settle();
+  }
+  await Promise.all(answers);
+
+  expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [2], [3, 4, 5]]);
 });
 
 test("the deadline of a set is the latest of its callers'", async () => {
@@ -140,6 +158,23 @@ test("a set that fails for an unknown reason is run again request by request", a
     { status: "fulfilled", value: "answer 3" },
   ]);
   expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [2], [3]]);
+});
+
+test("the requests of a set that failed share no set again, although they need the same locks", async () => {
+  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const answers = Promise.allSettled([2, 3, 4].map((request) => ask(request)));
+  await settle();
+
+  departed[0]!.fail("one of them is bad");
+  await settle();
+  departed[1]!.answer();
+  await settle();
+  departed[2]!.answer();
+  await settle();
+  departed[3]!.fail("this one");
+  await answers;
+
+  expect(departed.map(({ requests }) => requests)).toEqual([[2, 3, 4], [2], [3], [4]]);
 });
 
 test("what the database says of a whole set is said to all of its callers", async () => {

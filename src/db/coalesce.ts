@@ -49,7 +49,9 @@ const singlesMax = 4;
  * requests are sent one by one: what holds up one of them, such as a locked row, does not hold up the others,
  * and a caller who has left does not find its request done later at another replica. So are those of a set
  * that fails for a reason which may lie in one of them. While a request is late, others that need its locks
- * go alone, too, and not in sets whose others they would hold up.
+ * go alone, too, and not in sets whose others they would hold up. Those who go alone leave before sets that
+ * need the same locks, which might always be ahead of them. When one is back in time, the others who were late
+ * for its locks share sets again: their set had been slow, and one by one they would never catch up.
  */
 export function createLane<Q, A>(
   operation: SetOperation<Q, A>,
@@ -57,8 +59,7 @@ export function createLane<Q, A>(
 ): (request: Q, budget: Budget) => Promise<A> {
   const { sets, writes = false, keysOf = () => [], locksOf = () => [] } = options;
   const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
-  const [inSets, alone] = [createRoom(sets), createRoom(singlesMax)];
-  const holdings = createHoldings();
+  const [inSets, alone, holdings] = [createRoom(sets), createRoom(singlesMax), createHoldings()];
   let scheduled = false;
 
   const onLeave = (waiter: Waiter<Q, A>): void => void (queue.delete(waiter) || singles.delete(waiter));
@@ -85,17 +86,17 @@ export function createLane<Q, A>(
   function depart(): void {
     scheduled = false;
     for (const waiter of queue) if (holdings.isHeldUp(waiter)) sendAlone(waiter);
-    while (inSets.hasPlace()) {
-      const set = chooseSet(queue, options, holdings);
-      if (set.length === 0 || !inSets.isWorth(set.length)) break;
-      for (const waiter of set) queue.delete(waiter);
-      void send(set, inSets);
-    }
     for (const waiter of singles) {
       if (!alone.hasPlace()) break;
       if (waiter.keys.some(holdings.hasKey) || waiter.locks.some(holdings.hasLock)) continue;
       singles.delete(waiter);
       void send([waiter], alone);
+    }
+    while (inSets.hasPlace()) {
+      const set = chooseSet(queue, options, holdings);
+      if (set.length === 0 || !inSets.isWorth(set.length)) break;
+      for (const waiter of set) queue.delete(waiter);
+      void send(set, inSets);
     }
   }
 
@@ -112,9 +113,25 @@ export function createLane<Q, A>(
     };
     (await runSet(set, operation, { writes, pace: room.pace, onLate })).forEach(sendAlone);
     holdings.release(needs, isHeldUp);
+    if (room === alone && !holdings.isHeldUp(needs)) rejoin(queue, singles, needs);
     leave();
     schedule();
   }
+}
+
+/**
+ * Has those who wait to go alone for one of these locks, which the database does not hold up after all, share
+ * sets again, before all others.
+ */
+function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { locks }: Needs): void {
+  const waiting = [...singles].filter(
+    (waiter) => !waiter.isSuspect && waiter.locks.some((lock) => locks.includes(lock)),
+  );
+  if (waiting.length === 0) return;
+  for (const waiter of waiting) singles.delete(waiter);
+  const later = [...queue];
+  queue.clear();
+  for (const waiter of [...waiting, ...later]) queue.add(waiter);
 }
 
 /** Places for what is under way: sets, or requests that go alone. */

@@ -16,20 +16,24 @@ export type Waiter<Q, A> = Needs & {
   left: boolean;
   /** It was in a set that was cut short, and may have happened there. */
   inDoubt: boolean;
+  /** It was in a set that failed for a reason which may lie in it. */
+  isSuspect: boolean;
 };
 
 /** Why a set is cut short of which some callers go on waiting. */
 const split = new Error("the set was split");
 
 /** A waiter who leaves, and is told so at once, when the signal aborts. */
-export function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | "left" | "inDoubt">): Waiter<Q, A> {
+export function createWaiter<Q, A>(
+  about: Omit<Waiter<Q, A>, "leave" | "left" | "inDoubt" | "isSuspect">,
+): Waiter<Q, A> {
   const { signal } = about.budget;
   const leave = (): void => {
     waiter.left = true;
     waiter.onLeave(waiter);
     waiter.reject(signal.reason);
   };
-  const waiter: Waiter<Q, A> = { ...about, leave, left: false, inDoubt: false };
+  const waiter: Waiter<Q, A> = { ...about, leave, left: false, inDoubt: false, isSuspect: false };
   signal.addEventListener("abort", leave, { once: true });
   return waiter;
 }
@@ -62,7 +66,8 @@ export async function runSet<Q, A>(
   };
   const watch = (ms: number): void => {
     clearTimeout(timer);
-    if (!isLate) timer = setTimeout(beLate, Math.min(ms, lateAt - performance.now()));
+    // Node.js warns of a time that is over.
+    if (!isLate) timer = setTimeout(beLate, Math.max(0, Math.min(ms, lateAt - performance.now())));
   };
   const shared = shareBudget(set, { writes, onLeave: () => watch(pace.leftMs()) });
   watch(Infinity);
@@ -83,7 +88,10 @@ function fail<Q, A>(set: readonly Waiter<Q, A>[], error: unknown, writes: boolea
   // The reason may lie in one of the requests.
   if (set.length > 1 && !(error instanceof DomainError)) {
     const staying = set.filter(({ left }) => !left);
-    for (const waiter of staying) waiter.inDoubt = writes;
+    for (const waiter of staying) {
+      waiter.inDoubt = writes;
+      waiter.isSuspect = error !== split;
+    }
     return staying;
   }
   for (const waiter of set) settle(waiter).reject(waiter.inDoubt ? afterwards(error) : error);

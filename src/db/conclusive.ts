@@ -8,8 +8,8 @@ import type { Budget } from "./retry.ts";
  *
  * Refusals are final, too. A caller who left may be back with the same request id while the statement of his
  * first call is still on its way: were he refused now, it could happen after that. So before a refusal is
- * answered, what callers left behind, before the write or beside it, is waited for, as long as the budget allows, and the
- * write is run again; by its derived ids it then meets whatever became true.
+ * answered, what callers left behind, before the write or beside it, is waited for, as long as the budget
+ * allows, and the write is run again; by its derived ids it then meets whatever became true.
  *
  * Each replica knows of its own callers only; docs/exactly-once.md says what that leaves open.
  */

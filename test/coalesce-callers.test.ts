@@ -1,6 +1,9 @@
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { createLane } from "../src/db/coalesce.ts";
 import { DomainError } from "../src/db/errors.ts";
 import { createTestLane, patient, settle } from "./support/lanes.ts";
+
+const away = new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away");
 
 test("a caller who has left before its set is not sent", async () => {
   const { departed, ask } = createTestLane();
@@ -75,6 +78,63 @@ test("no attempt of a set of writes begins when a caller has left it, who is not
   expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [3]]);
 });
 
+/** A lane of writes whose sets wait for a connection until they get one, and how they were sent. */
+function openWaitingLane() {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const waiting: (() => void)[] = [];
+  const sent: (readonly number[])[] = [];
+  const lane = createLane<number, number>(
+    async (requests, { throwIfStale }) => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      throwIfStale!();
+      sent.push(requests);
+      throw away;
+    },
+    { sets: 1, requestsMax: 10, writes: true },
+  );
+  const connect = async (): Promise<void> => {
+    waiting.shift()!();
+    await settle();
+  };
+  return { lane, sent, connect };
+}
+
+test("a set of writes that waits for a connection is not late, and not in doubt", async () => {
+  const { lane, sent, connect } = openWaitingLane();
+  const answers = Promise.allSettled([lane(1, patient()), lane(2, patient())]);
+  await settle();
+
+  vi.advanceTimersByTime(5_000);
+  await connect();
+
+  expect(await answers).toMatchObject([{ reason: away }, { reason: away }]);
+  expect(sent).toEqual([[1, 2]]);
+});
+
+test("those of a set that a caller has left before it was sent share another one, and go alone the next time", async () => {
+  const { lane, sent, connect } = openWaitingLane();
+  const [first, second] = [new AbortController(), new AbortController()];
+  const answers = Promise.allSettled([
+    lane(1, patient(first.signal)),
+    lane(2, patient(second.signal)),
+    lane(3, patient()),
+    lane(4, patient()),
+  ]);
+  await settle();
+
+  first.abort("gone");
+  await connect();
+  second.abort("gone");
+  await connect();
+  await connect();
+  await connect();
+
+  const reason = away;
+  expect(await answers).toMatchObject([{ reason: "gone" }, { reason: "gone" }, { reason }, { reason }]);
+  expect(sent).toEqual([[3], [4]]);
+});
+
 test("a request that was in a set which was stopped stays in doubt until it is answered", async () => {
   const { departed, ask } = createTestLane({ writes: true });
   const answers = Promise.allSettled([ask(2), ask(3)]);
@@ -83,7 +143,7 @@ test("a request that was in a set which was stopped stays in doubt until it is a
   departed[0]!.fail(departed[0]!.budget.signal.reason);
   await settle();
 
-  departed[1]!.fail(new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away"));
+  departed[1]!.fail(away);
   departed[2]!.fail(new DomainError("not_found", "USER_NOT_FOUND", "no user"));
 
   expect(await answers).toMatchObject([
@@ -182,7 +242,7 @@ test("what the database says of a whole set is said to all of its callers", asyn
   const answers = [2, 3].map((request) => ask(request));
   await settle();
 
-  departed[0]!.fail(new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away"));
+  departed[0]!.fail(away);
 
   await expect(answers[0]).rejects.toThrow("away");
   await expect(answers[1]).rejects.toThrow("away");

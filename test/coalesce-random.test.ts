@@ -36,8 +36,9 @@ function openLane() {
     );
   };
   const lane = createLane<number, number>(
-    (requests, { signal }) =>
+    (requests, { signal, throwIfStale }) =>
       new Promise((resolve, reject) => {
+        throwIfStale?.();
         const end = (): void => void open.delete(set);
         const answer = (): void => (end(), resolve(requests));
         const fail = (error: unknown): void => (end(), reject(error));

@@ -50,7 +50,7 @@ const singlesMax = 4;
  * and a caller who has left does not find its request done later at another replica. So are those of a set
  * that fails for a reason which may lie in one of them. While a request is late, others that need its locks
  * go alone, too, and not in sets whose others they would hold up. Those who go alone leave before sets that
- * need the same locks, which might always be ahead of them. When one is back in time, the others who were late
+ * need the same locks, which might always be ahead of them. When one is back in time, others that were late
  * for its locks share sets again: their set had been slow, and one by one they would never catch up.
  */
 export function createLane<Q, A>(
@@ -63,11 +63,6 @@ export function createLane<Q, A>(
   let scheduled = false;
 
   const onLeave = (waiter: Waiter<Q, A>): void => void (queue.delete(waiter) || singles.delete(waiter));
-  const sendAlone = (waiter: Waiter<Q, A>): void => {
-    queue.delete(waiter);
-    singles.add(waiter);
-    waiter.onLeave = onLeave;
-  };
 
   return (request, budget) =>
     new Promise<A>((resolve, reject) => {
@@ -85,7 +80,7 @@ export function createLane<Q, A>(
 
   function depart(): void {
     scheduled = false;
-    for (const waiter of queue) if (holdings.isHeldUp(waiter)) sendAlone(waiter);
+    for (const waiter of queue) if (holdings.isHeldUp(waiter) && queue.delete(waiter)) singles.add(waiter);
     for (const waiter of singles) {
       if (!alone.hasPlace()) break;
       if (waiter.keys.some(holdings.hasKey) || waiter.locks.some(holdings.hasLock)) continue;
@@ -111,12 +106,28 @@ export function createLane<Q, A>(
       if (isHeldUp) holdings.holdUp(needs);
       schedule();
     };
-    (await runSet(set, operation, { writes, pace: room.pace, onLate })).forEach(sendAlone);
+    const again = await runSet(set, operation, { writes, pace: room.pace, onLate });
+    for (const waiter of again) waiter.onLeave = onLeave;
+    takeBack(queue, singles, again);
     holdings.release(needs, isHeldUp);
     if (room === alone && !holdings.isHeldUp(needs)) rejoin(queue, singles, needs);
     leave();
     schedule();
   }
+}
+
+/** Has requests wait again: before all others, where nothing says that they must go alone. */
+function takeBack<Q, A>(
+  queue: Set<Waiter<Q, A>>,
+  singles: Set<Waiter<Q, A>>,
+  waiters: readonly Waiter<Q, A>[],
+): void {
+  const together = waiters.filter(({ alone }) => !alone);
+  for (const waiter of waiters) if (waiter.alone) singles.add(waiter);
+  if (together.length === 0) return;
+  const later = [...queue];
+  queue.clear();
+  for (const waiter of [...together, ...later]) queue.add(waiter);
 }
 
 /**
@@ -125,13 +136,13 @@ export function createLane<Q, A>(
  */
 function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { locks }: Needs): void {
   const waiting = [...singles].filter(
-    (waiter) => !waiter.isSuspect && waiter.locks.some((lock) => locks.includes(lock)),
+    (waiter) => waiter.alone !== "suspect" && waiter.locks.some((lock) => locks.includes(lock)),
   );
-  if (waiting.length === 0) return;
-  for (const waiter of waiting) singles.delete(waiter);
-  const later = [...queue];
-  queue.clear();
-  for (const waiter of [...waiting, ...later]) queue.add(waiter);
+  for (const waiter of waiting) {
+    singles.delete(waiter);
+    waiter.alone = undefined;
+  }
+  takeBack(queue, singles, waiting);
 }
 
 /** Places for what is under way: sets, or requests that go alone. */

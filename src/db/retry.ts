@@ -7,8 +7,8 @@ export type Budget = {
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
   /**
-   * Throws where an attempt must not be sent any more as it is: it has the row of a caller who has left, and
-   * may be back at another replica.
+   * Asked before each attempt is sent. Throws where it must not be sent any more as it is: it has the row of
+   * a caller who has left, and may be back at another replica.
    */
   readonly throwIfStale?: () => void;
   /** Attempts, where there is something better to do than the same again; `attemptsMax` otherwise. */

@@ -16,24 +16,28 @@ export type Waiter<Q, A> = Needs & {
   left: boolean;
   /** It was in a set that was cut short, and may have happened there. */
   inDoubt: boolean;
-  /** It was in a set that failed for a reason which may lie in it. */
-  isSuspect: boolean;
+  /** Why it goes alone: its set was late, or failed for a reason which may lie in it. */
+  alone: "late" | "suspect" | undefined;
+  /**
+   * It was in a set that was not sent because a caller had left; another time it goes alone, to be sent at all.
+   */
+  isBack: boolean;
 };
 
 /** Why a set is cut short of which some callers go on waiting. */
 const split = new Error("the set was split");
 
+const unsent = { left: false, inDoubt: false, alone: undefined, isBack: false };
+
 /** A waiter who leaves, and is told so at once, when the signal aborts. */
-export function createWaiter<Q, A>(
-  about: Omit<Waiter<Q, A>, "leave" | "left" | "inDoubt" | "isSuspect">,
-): Waiter<Q, A> {
+export function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | keyof typeof unsent>): Waiter<Q, A> {
   const { signal } = about.budget;
   const leave = (): void => {
     waiter.left = true;
     waiter.onLeave(waiter);
     waiter.reject(signal.reason);
   };
-  const waiter: Waiter<Q, A> = { ...about, leave, left: false, inDoubt: false, isSuspect: false };
+  const waiter: Waiter<Q, A> = { ...about, ...unsent, leave };
   signal.addEventListener("abort", leave, { once: true });
   return waiter;
 }
@@ -47,16 +51,18 @@ type Run = {
 
 /**
  * Answers waiters with what `operation` returns for their requests, and returns those who are to be sent
- * again, one by one: of a set that was late, or that failed for a reason which may lie in one of them.
+ * again: of a set that was late, or that failed for a reason which may lie in one of them, and of one that a
+ * caller has left before it was sent. A set that waits for a connection is not late: its requests would wait
+ * as long one by one, and for as many connections.
  */
 export async function runSet<Q, A>(
   set: readonly Waiter<Q, A>[],
   operation: (requests: readonly Q[], budget: Budget) => Promise<readonly A[]>,
   { writes, pace, onLate }: Run,
 ): Promise<readonly Waiter<Q, A>[]> {
-  const since = performance.now();
-  const lateAt = since + pace.overdueMs();
   const isSplit = writes && set.length > 1;
+  let since = performance.now();
+  let lateAt = Infinity;
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;
   const beLate = (): void => {
@@ -69,28 +75,39 @@ export async function runSet<Q, A>(
     // Node.js warns of a time that is over.
     if (!isLate) timer = setTimeout(beLate, Math.max(0, Math.min(ms, lateAt - performance.now())));
   };
-  const shared = shareBudget(set, { writes, onLeave: () => watch(pace.leftMs()) });
-  watch(Infinity);
+  const begin = (): void => {
+    if (lateAt < Infinity) return;
+    since = performance.now();
+    lateAt = since + pace.overdueMs();
+    watch(Infinity);
+  };
+  const onLeave = (): void => void (lateAt < Infinity && watch(pace.leftMs()));
+  const shared = shareBudget(set, { writes, begin, onLeave });
   const requests = set.map(({ request }) => request);
   const again = await operation(requests, shared.budget).then(
     (answers) => {
       set.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
       return [];
     },
-    (error: unknown) => fail(set, error, writes),
+    (error: unknown) => fail(set, error, { writes, wasSent: lateAt < Infinity }),
   );
   clearTimeout(timer);
-  pace.note(performance.now() - since);
+  if (lateAt < Infinity) pace.note(performance.now() - since);
   return again;
 }
 
-function fail<Q, A>(set: readonly Waiter<Q, A>[], error: unknown, writes: boolean): readonly Waiter<Q, A>[] {
-  // The reason may lie in one of the requests.
+function fail<Q, A>(
+  set: readonly Waiter<Q, A>[],
+  error: unknown,
+  { writes, wasSent }: { readonly writes: boolean; readonly wasSent: boolean },
+): readonly Waiter<Q, A>[] {
   if (set.length > 1 && !(error instanceof DomainError)) {
     const staying = set.filter(({ left }) => !left);
     for (const waiter of staying) {
-      waiter.inDoubt = writes;
-      waiter.isSuspect = error !== split;
+      waiter.inDoubt ||= writes && wasSent;
+      if (error !== split) waiter.alone = "suspect";
+      else if (wasSent || waiter.isBack) waiter.alone = "late";
+      waiter.isBack = !wasSent;
     }
     return staying;
   }
@@ -111,15 +128,20 @@ type SharedBudget = {
   readonly split: () => void;
 };
 
+type Watch = {
+  readonly writes: boolean;
+  /** Told whenever an attempt is about to be sent. */
+  readonly begin: () => void;
+  /** Told when a caller leaves and others stay. */
+  readonly onLeave: () => void;
+};
+
 /**
  * The budget of a set: it ends when the last of its callers has left, or would stop waiting. A caller who has
  * left may be back at another replica: of writes, no attempt begins any more that has its request.
  */
-function shareBudget<Q, A>(
-  set: readonly Waiter<Q, A>[],
-  { writes, onLeave }: { readonly writes: boolean; readonly onLeave: () => void },
-): SharedBudget {
-  if (set.length === 1) return { budget: set[0]!.budget, split: () => {} };
+function shareBudget<Q, A>(set: readonly Waiter<Q, A>[], { writes, begin, onLeave }: Watch): SharedBudget {
+  if (set.length === 1) return { budget: { ...set[0]!.budget, throwIfStale: begin }, split: () => {} };
   const all = new AbortController();
   let staying = set.length;
   const leave = ({ budget }: Waiter<Q, A>): void => {
@@ -128,14 +150,10 @@ function shareBudget<Q, A>(
   };
   for (const waiter of set) waiter.onLeave = leave;
   const throwIfStale = (): void => {
-    if (staying === set.length) return;
-    all.abort(split);
+    if (writes && staying < set.length) all.abort(split);
     all.signal.throwIfAborted();
+    begin();
   };
-  const budget = {
-    signal: all.signal,
-    deadlineMs: Math.max(...set.map((waiter) => waiter.budget.deadlineMs)),
-    ...(writes && { throwIfStale }),
-  };
-  return { budget, split: () => all.abort(split) };
+  const deadlineMs = Math.max(...set.map((waiter) => waiter.budget.deadlineMs));
+  return { budget: { signal: all.signal, deadlineMs, throwIfStale }, split: () => all.abort(split) };
 }

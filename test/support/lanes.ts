@@ -19,6 +19,7 @@ export function createTestLane(options: Partial<LaneOptions<number>> = {}): {
     (requests, budget) =>
       new Promise((resolve, reject) => {
         const answer = (): void => resolve(requests.map((request) => `answer ${request}`));
+        budget.throwIfStale?.();
         departed.push({ requests, budget, answer, fail: reject });
       }),
     { sets: 1, requestsMax: 100, ...options },

@@ -19,7 +19,8 @@ export type Waiter<Q, A> = Needs & {
   /** Why it goes alone: its set was late, or failed for a reason which may lie in it. */
   alone: "late" | "suspect" | undefined;
   /**
-   * It was in a set that was not sent because a caller had left; another time it goes alone, to be sent at all.
+   * It was in a set that was not sent because a caller had left; another time it goes alone, to be sent at
+   * all.
    */
   isBack: boolean;
 };

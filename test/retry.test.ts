@@ -128,16 +128,6 @@ test.each([
   expect(attempts).toBe(count);
 });
 
-test.each(["0A000", "26000"])("%s is mended by one new connection, or not at all", async (code) => {
-  const stale = new AttemptError("postgresql", "committing", serverError(code));
-
-  const mended = await play([stale, aborted, "done"]);
-  const failed = play([stale, aborted, stale]);
-
-  expect(mended.outcome).toBe("done");
-  await expect(failed).resolves.toMatchObject({ attempts: 3 });
-});
-
 test("a final error ends it at once, in the words of the domain", async () => {
   const { outcome, attempts } = await play([
     new AttemptError("postgresql", "committing", serverError("23505", "users_email_key")),

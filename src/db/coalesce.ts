@@ -110,6 +110,7 @@ export function createLane<Q, A>(
     for (const waiter of again) waiter.onLeave = onLeave;
     takeBack(queue, singles, again);
     holdings.release(needs, isHeldUp);
+    if (room === alone && !isHeldUp && !set[0]!.left) holdings.clear(needs);
     if (room === alone && !holdings.isHeldUp(needs)) rejoin(queue, singles, needs);
     leave();
     schedule();

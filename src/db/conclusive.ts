@@ -26,8 +26,8 @@ export async function conclusively<T>(
     (value) => ({ value, refused: Array.isArray(value) && value.some(isRefusal) }),
     (error: unknown) => ({ error, refused: isRefusal(error) }),
   );
-  const leftBehind = [before, db.leftBehind()].filter((each) => each !== undefined);
-  if (first.refused && leftBehind.length > 0) {
+  const leftBehind = first.refused ? [before, db.leftBehind()].filter((each) => each !== undefined) : [];
+  if (leftBehind.length > 0) {
     await untilGone(Promise.all(leftBehind), budget.signal);
     return write(writer);
   }

@@ -13,8 +13,12 @@ export type Connector = {
   connect(budget: Budget, verify: boolean): Promise<pg.PoolClient>;
   /** Gives a connection back; destroys it if it is not sound or a transaction is open on it. */
   giveBack(client: pg.PoolClient, sound: boolean): void;
-  /** Destroys, when their turn comes, all connections that were made before now. */
-  renew(): void;
+  /**
+   * Destroys, when their turn comes, all connections that were made before now: their plans do not fit any
+   * more, or their server is no longer the one that takes writes. The latter is looked for now and then only,
+   * because reads go on meanwhile.
+   */
+  renew(stale: "plan" | "server" | undefined): void;
 };
 
 /**
@@ -24,13 +28,16 @@ const unverifiedMsMax = 10_000;
 /** A sound server answers within this; else the connection is destroyed and another one taken. */
 const verifyMsMax = 500;
 
+/** How often all connections are made again to find a server that takes writes. */
+const serverMsMin = 500;
+
 const selectNothing = command("pool.sign_of_life", "select 1");
 
 /** Takes connections from a pool. */
 export function createConnector(pool: pg.Pool): Connector {
   const madeAt = new WeakMap<pg.PoolClient, number>();
   const usedAt = new WeakMap<pg.PoolClient, number>();
-  let renewedAt = -1;
+  let renewedAt = -Infinity;
   pool.on("connect", (client) => madeAt.set(client, performance.now()));
 
   const isFresh = (client: pg.PoolClient): boolean => madeAt.get(client)! > renewedAt;
@@ -52,7 +59,10 @@ export function createConnector(pool: pg.Pool): Connector {
       if (sound && client.getTransactionStatus() === "I") client.release();
       else discard(client);
     },
-    renew: () => void (renewedAt = performance.now()),
+    renew(stale) {
+      const now = performance.now();
+      if (stale === "plan" || (stale === "server" && now - renewedAt > serverMsMin)) renewedAt = now;
+    },
   };
 }
 
@@ -75,7 +85,10 @@ function discard(client: pg.PoolClient): void {
 
 async function isAlive(client: pg.PoolClient, { deadlineMs }: Budget): Promise<boolean> {
   const waitMs = Math.min(verifyMsMax, toTimeoutMs(deadlineMs));
-  const timeout = new Promise<false>((resolve) => setTimeout(resolve, waitMs, false).unref());
+  // After a pause of this process the timer comes first, and then the answer that has long been there.
+  const timeout = new Promise<false>((resolve) => {
+    setTimeout(() => setImmediate(resolve, false), waitMs).unref();
+  });
   const answer = client.query(selectNothing).then(
     () => true,
     () => false,

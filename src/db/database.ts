@@ -3,7 +3,7 @@ import type { Config, Connection, Engine } from "../config.ts";
 import { createLender } from "./lender.ts";
 import { tooSlow, toServerError } from "./errors.ts";
 import { createPool, statementMsMax, type Lease, type PoolStats, type Session } from "./pool.ts";
-import { AttemptError, retrying, type Budget, type Fate, type Phase } from "./retry.ts";
+import { AttemptError, retrying, stalenessOf, type Budget, type Fate, type Phase } from "./retry.ts";
 import type { Statement } from "./statement.ts";
 import { begin, commit, rollback } from "./transaction.ts";
 import { DecodeError, toParameter } from "./values.ts";
@@ -110,6 +110,7 @@ async function run<Row>(
 ): Promise<Row[]> {
   signal.throwIfAborted();
   const sinceMs = performance.now();
+  const wasPrepared = isPrepared(client, name);
   try {
     const parameters = values.map(toParameter);
     const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: parameters });
@@ -122,8 +123,17 @@ async function run<Row>(
       engine === "postgresql" &&
       toServerError(error)?.code === "57014" &&
       performance.now() - sinceMs >= statementMsMax;
-    throw new AttemptError(engine, phase, isTooSlow ? tooSlow(error) : error);
+    const cause = isTooSlow ? tooSlow(error) : error;
+    // What nothing was prepared for is not mended by preparing it again.
+    const isHopeless = stalenessOf(error) === "plan" && !wasPrepared;
+    throw new AttemptError(engine, phase, cause, isHopeless ? "final" : undefined);
   }
+}
+
+/** Whether a connection has prepared a statement; node-postgres knows and does not declare it. */
+function isPrepared(client: pg.PoolClient, name: string): boolean {
+  type Internals = { readonly connection: { readonly parsedStatements: Readonly<Record<string, string>> } };
+  return (client as unknown as Internals).connection.parsedStatements[name] !== undefined;
 }
 
 async function runTransaction<T>(

@@ -7,6 +7,8 @@ export type Holdings = {
   /** Others may ask for the locks again, one by one: whether the database holds them up as well shows. */
   holdUp(needs: Needs): void;
   release(needs: Needs, wasHeldUp: boolean): void;
+  /** What needed these locks was not held up: what still is has another reason. */
+  clear(needs: Needs): void;
   hasKey(key: string): boolean;
   /** Whether a lock is not to be had now. */
   hasLock(lock: string): boolean;
@@ -24,12 +26,7 @@ const heldUpMax = 2;
 export function createHoldings(): Holdings {
   const keys = new Set<string>();
   const locks = new Set<string>();
-  const heldUp = new Map<string, number>();
-  const count = (lock: string, change: 1 | -1): void => {
-    const now = (heldUp.get(lock) ?? 0) + change;
-    if (now === 0) heldUp.delete(lock);
-    else heldUp.set(lock, now);
-  };
+  const heldUp = new Map<string, Set<Needs>>();
   return {
     take(needs) {
       for (const key of needs.keys) keys.add(key);
@@ -38,18 +35,22 @@ export function createHoldings(): Holdings {
     holdUp(needs) {
       for (const lock of needs.locks) {
         locks.delete(lock);
-        count(lock, 1);
+        heldUp.set(lock, (heldUp.get(lock) ?? new Set()).add(needs));
       }
     },
     release(needs, wasHeldUp) {
       for (const key of needs.keys) keys.delete(key);
       for (const lock of needs.locks) {
-        if (wasHeldUp) count(lock, -1);
-        else locks.delete(lock);
+        const late = heldUp.get(lock);
+        if (!wasHeldUp) locks.delete(lock);
+        else if (late?.delete(needs) && late.size === 0) heldUp.delete(lock);
       }
     },
+    clear(needs) {
+      for (const lock of needs.locks) heldUp.delete(lock);
+    },
     hasKey: (key) => keys.has(key),
-    hasLock: (lock) => locks.has(lock) || (heldUp.get(lock) ?? 0) >= heldUpMax,
+    hasLock: (lock) => locks.has(lock) || (heldUp.get(lock)?.size ?? 0) >= heldUpMax,
     isHeldUp: (needs) => heldUp.size > 0 && needs.locks.some((lock) => heldUp.has(lock)),
   };
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../config.ts";
 import { endSession } from "./fence.ts";
 import type { Lease, Pool, Session } from "./pool.ts";
-import { AttemptError, isStale, retrying, type Budget, type Phase } from "./retry.ts";
+import { AttemptError, stalenessOf, retrying, type Budget, type Phase } from "./retry.ts";
 import { toTimeoutMs } from "./timeouts.ts";
 
 /** Lends connections for one attempt each. */
@@ -75,7 +75,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     });
     giveBackIfOver(budget, lease);
     const abandoned = (used: Promise<unknown>): void => remember(stop(lease, phase, used));
-    const failed = ({ cause }: AttemptError): void => void (isStale(cause) && pool.renew());
+    const failed = ({ cause }: AttemptError): void => pool.renew(stalenessOf(cause));
     return useOnce(lease, budget, phase, use, { abandoned, failed, unsettled: onUnsettled });
   }
 

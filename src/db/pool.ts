@@ -54,8 +54,8 @@ export type Pool = {
   acquire(budget: Budget, isFirst?: boolean): Promise<Lease>;
   /** Says whether the database is suspected to be away. */
   suspect(isAway: boolean): void;
-  /** Uses no connection any more that was made before now. */
-  renew(): void;
+  /** See `Connector.renew`. */
+  renew(stale: "plan" | "server" | undefined): void;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };

@@ -31,6 +31,8 @@ export type Readiness = AsyncDisposable & {
 
 /** A database that does not answer within this is not ready; shorter than the usual timeout of a probe. */
 const answerMsMax = 1_000;
+/** A timer that is later than this was held up. */
+const pauseMsMax = 250;
 /** Larger than a packet: a network that drops large ones carries small talk. */
 const payloadBytes = 8_192;
 /** Whether a disk is full shows by writing: calls are to try again after this. */
@@ -63,16 +65,21 @@ export async function createReadiness(
     return Date.now() < fullUntil ? "the database's disk is full" : undefined;
   }
 
+  async function check(isSecond = false): Promise<Problem | undefined> {
+    const since = performance.now();
+    try {
+      const reason = await look();
+      return reason === undefined ? undefined : { reason, isAway: false };
+    } catch (error) {
+      const isLate = !(error instanceof Error) || error.name === "TimeoutError";
+      // It was this process that paused: the answer may have been there.
+      if (!isSecond && isLate && performance.now() - since > answerMsMax + pauseMsMax) return check(true);
+      return { reason: isLate ? "the database does not answer" : error.message, isAway: true };
+    }
+  }
+
   return {
-    async check() {
-      try {
-        const reason = await look();
-        return reason === undefined ? undefined : { reason, isAway: false };
-      } catch (error) {
-        const isLate = !(error instanceof Error) || error.name === "TimeoutError";
-        return { reason: isLate ? "the database does not answer" : error.message, isAway: true };
-      }
-    },
+    check: () => check(),
     note(code) {
       if (code === diskFull) fullUntil = Date.now() + fullMs;
     },

@@ -40,10 +40,10 @@ export class AttemptError extends Error {
   readonly phase: Phase;
   readonly fate: Fate;
 
-  constructor(engine: Engine, phase: Phase, cause: unknown) {
+  constructor(engine: Engine, phase: Phase, cause: unknown, fate = fateOf(engine, phase, cause)) {
     super("the attempt failed", { cause });
     this.phase = phase;
-    this.fate = fateOf(engine, phase, cause);
+    this.fate = fate;
   }
 }
 
@@ -66,17 +66,18 @@ const contention = new Set(["40001", "40P01", "CR000"]);
 const overload = new Set(["53000", "53100", "53200", "53300", "53400"]);
 /**
  * What a new connection mends. 0A000: a cached plan no longer fits its table. 26000: the server forgot a
- * prepared statement. Of a connection that is new they mean something else: 0A000 is also what CockroachDB
+ * prepared statement. Where nothing was prepared they mean something else: 0A000 is also what CockroachDB
  * says of all that it has not implemented.
  */
 const stalePlan = new Set(["0A000", "26000"]);
 /** A server that takes no writes: a standby, or a primary that has become one. */
 const readOnly = "25006";
 
-/** Whether a server's error concerns all connections that were made before it. */
-export function isStale(cause: unknown): boolean {
+/** What a server's error says of all connections that were made before it. */
+export function stalenessOf(cause: unknown): "plan" | "server" | undefined {
   const code = toServerError(cause)?.code ?? "";
-  return stalePlan.has(code) || code === readOnly;
+  if (stalePlan.has(code)) return "plan";
+  return code === readOnly ? "server" : undefined;
 }
 
 /** Judges a failed attempt by SQLSTATE and phase, never by the text of a message. */
@@ -91,7 +92,7 @@ export function fateOf(engine: Engine, phase: Phase, cause: unknown): Fate {
   if (overload.has(code)) return "overloaded";
   // A password or a database that is being changed: the next connection may be let in.
   if (phase === "connecting" && /^(28|3D)/.test(code)) return "disconnected";
-  if (isStale(cause)) return "disconnected";
+  if (stalenessOf(cause)) return "disconnected";
   // Somebody else's cancellation: of our own the outcome is not asked for. CockroachDB says it of statements
   // that may have been committed.
   if (code === "57014") return engine === "cockroachdb" && phase === "committing" ? "ambiguous" : "aborted";
@@ -142,16 +143,13 @@ export async function retrying<T>(
   { now = Date.now, random = Math.random, sleep = interruptibleSleep, onRetry }: RetryOptions = {},
 ): Promise<T> {
   let ambiguous = false;
-  let renewed = false;
   for (let attempts = 1; ; attempts++) {
     try {
       return await attempt();
     } catch (error) {
       if (budget.signal.aborted) throw budget.signal.reason;
       if (!(error instanceof AttemptError)) throw error;
-      const isStalePlan = stalePlan.has(codeOf(error.cause));
-      const fate = isStalePlan && renewed ? "final" : error.fate;
-      renewed ||= isStalePlan;
+      const { fate } = error;
       if (fate === "final") {
         const meaning = toDomainError(error.cause);
         // Who gets no connection has not asked, and what means nothing to the caller tells nothing of an

@@ -106,7 +106,9 @@ test("a database that takes no writes is told as such, and not as ready", async 
   expect(order!.itemCount).toBe(1);
 });
 
-test("what the engine has not implemented is asked for twice, on a new connection, and is INTERNAL then", async () => {
+test("what the engine has not implemented is asked for on a new connection, too, and is INTERNAL then", async () => {
+  // Its connection has the statement prepared, and is the next one to be used.
+  await place();
   const asked: number[] = [];
   proxy.decide = ({ statement, connection }) => {
     if (statement !== "orders.create") return undefined;
@@ -119,6 +121,23 @@ test("what the engine has not implemented is asked for twice, on a new connectio
   expect(failed).toMatchObject({ code: "Internal", reason: "INTERNAL" });
   expect(new Set(asked).size).toBe(2);
   expect(asked).toHaveLength(2);
+});
+
+test("plans that change while they are made again cost no call its answer", async () => {
+  await Promise.all(Array.from({ length: 4 }, () => place()));
+  // Each connection is told so once it has the statement prepared: a table changes again and again.
+  const prepared = new Set<number>();
+  let stale = 0;
+  proxy.decide = ({ statement, connection }) => {
+    if (statement !== "orders.create" || stale === 5) return undefined;
+    if (!prepared.has(connection) && stale > 0) return void prepared.add(connection);
+    stale += 1;
+    return { kind: "error", code: "0A000" };
+  };
+
+  const placed = await Promise.all(Array.from({ length: 6 }, () => place()));
+
+  expect(placed.map(({ order }) => order!.itemCount)).toEqual(placed.map(() => 1));
 });
 
 test("plans that no longer fit on any connection cost a call one more attempt", async () => {

@@ -27,6 +27,8 @@ const common = {
   // Far above what any test takes on two busy cores, so that only a call that hangs meets it.
   testTimeout: 60_000,
   hookTimeout: 60_000,
+  // Until what a test waits for is so: only what never comes meets it.
+  expect: { poll: { timeout: 10_000, interval: 10 } },
 } satisfies InlineConfig;
 
 const engines = await findEngines(process.env);

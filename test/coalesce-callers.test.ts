@@ -46,7 +46,7 @@ test("a set of writes that is late is stopped, and its requests are sent one by 
   const answers = [2, 3, 4].map((request) => ask(request));
   await settle();
 
-  await vi.waitUntil(() => departed[0]!.budget.signal.aborted);
+  await expect.poll(() => departed[0]!.budget.signal.aborted).toBe(true);
   departed[0]!.fail(departed[0]!.budget.signal.reason);
   await settle();
   const alone = departed.slice(1);
@@ -139,7 +139,7 @@ test("a request that was in a set which was stopped stays in doubt until it is a
   const { departed, ask } = createTestLane({ writes: true });
   const answers = Promise.allSettled([ask(2), ask(3)]);
   await settle();
-  await vi.waitUntil(() => departed[0]!.budget.signal.aborted);
+  await expect.poll(() => departed[0]!.budget.signal.aborted).toBe(true);
   departed[0]!.fail(departed[0]!.budget.signal.reason);
   await settle();
 
@@ -160,7 +160,7 @@ test("while a request is late, those that need its locks go alone, two at a time
   const late = () => departed.filter(({ requests }) => requests[0]! % 10 === 1).length;
 
   answers.push(...[11, 21, 31, 2, 12, 3].map((request) => ask(request)));
-  await vi.waitUntil(() => late() === 2);
+  await expect.poll(late).toBe(2);
   await settle();
   const before = departed.map(({ requests }) => requests);
   for (let n = 0; n < departed.length; n++) {
@@ -178,7 +178,7 @@ test("those of a set that was stopped come first, and share sets again when one 
   const answers = [2, 3].map((request) => ask(request));
   await settle();
   answers.push(ask(4), ask(5));
-  await vi.waitUntil(() => departed[0]!.budget.signal.aborted);
+  await expect.poll(() => departed[0]!.budget.signal.aborted).toBe(true);
 
   departed[0]!.fail(departed[0]!.budget.signal.reason);
   await settle();

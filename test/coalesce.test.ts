@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { createLane } from "../src/db/coalesce.ts";
 import { createTestLane, patient, settle } from "./support/lanes.ts";
 
@@ -64,7 +64,7 @@ test("a set that is not back in time gives up its place and its locks", async ()
   await settle();
 
   answers.push(ask(2));
-  await vi.waitFor(() => expect(departed).toHaveLength(2));
+  await expect.poll(() => departed).toHaveLength(2);
   departed.forEach((set) => set.answer());
 
   expect(await Promise.all(answers)).toEqual(["answer 1", "answer 2"]);

@@ -70,7 +70,7 @@ test("a refusal is no answer where what was left behind cannot be ended", async 
   await expect(outcome).rejects.toMatchObject({ kind: "outcome_unknown" });
 });
 
-test("a caller does not wait longer than he wants to for what was left behind", async () => {
+test("a caller waits for what was left behind until its signal aborts, and no longer", async () => {
   const leaver = new AbortController();
   const { outcome } = write([raise(refusal)], new Promise(() => {}), leaver.signal);
 

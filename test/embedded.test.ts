@@ -57,20 +57,6 @@ test("refuses a connection without the password", async () => {
   await expect(refused).rejects.toThrow("password authentication failed");
 });
 
-test("accepts connections within 300 ms on a used directory", async () => {
-  const directory = await copyUsed("quick");
-  const elapsedMs: number[] = [];
-
-  // The fastest of three: the others may have waited for the tests beside this one.
-  for (let start = performance.now(); elapsedMs.length < 3; start = performance.now()) {
-    await using embedded = await startEmbedded(directory);
-    await execute(embedded.connection, "select 1");
-    elapsedMs.push(performance.now() - start);
-  }
-
-  expect(Math.min(...elapsedMs)).toBeLessThan(300);
-});
-
 test.each([
   ["is empty", ""],
   ["holds zeros", "\0".repeat(64)],
@@ -128,7 +114,7 @@ test.runIf(process.platform === "linux")(
 
     process.kill(holder.pid, "SIGKILL");
 
-    await expect.poll(() => startOf(holder.postgres), { timeout: 5_000 }).toBeUndefined();
+    await expect.poll(() => startOf(holder.postgres)).toBeUndefined();
   },
 );
 

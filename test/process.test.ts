@@ -114,7 +114,7 @@ test("a second signal ends it at once with 1", async () => {
   const { code, stderr } = await service.ended;
 
   expect([code, stderr]).toEqual([1, "commerce-core failed: stopped at once by a second SIGTERM\n"]);
-  await expect.poll(() => startOf(postgres), { timeout: 10_000 }).toBeUndefined();
+  await expect.poll(() => startOf(postgres)).toBeUndefined();
 });
 
 test.runIf(process.platform === "linux")("SIGKILL leaves no postgres behind", async () => {
@@ -126,7 +126,7 @@ test.runIf(process.platform === "linux")("SIGKILL leaves no postgres behind", as
   service.signal("SIGKILL");
   await service.ended;
 
-  await expect.poll(() => startOf(postgres), { timeout: 10_000 }).toBeUndefined();
+  await expect.poll(() => startOf(postgres)).toBeUndefined();
 });
 
 test("ends with 1 and says so when its database has died", async () => {

@@ -147,9 +147,8 @@ test("what is no failure of an attempt goes through as it is", async () => {
   await expect(outcome).rejects.toBe(mistake);
 });
 
-test("a caller who leaves ends the wait, with his reason", async () => {
+test("a caller who leaves ends the wait, with the reason of its signal", async () => {
   const caller = new AbortController();
-  const since = performance.now();
   let attempts = 0;
 
   const outcome = retrying(
@@ -158,15 +157,15 @@ test("a caller who leaves ends the wait, with his reason", async () => {
       attempts++;
       throw overloaded;
     },
-    { random: () => 0.999, onRetry: () => setImmediate(() => caller.abort(new Error("left"))) },
+    // Without its end the wait would take an hour.
+    { random: () => 3_600, onRetry: () => setImmediate(() => caller.abort(new Error("left"))) },
   );
 
   await expect(outcome).rejects.toThrow("left");
   expect(attempts).toBe(1);
-  expect(performance.now() - since, "the wait would have taken a second").toBeLessThan(900);
 });
 
-test("a caller who leaves during an attempt hears his reason and not the attempt's", async () => {
+test("a caller who leaves during an attempt hears the reason of its signal and not the attempt's", async () => {
   const caller = new AbortController();
 
   const outcome = retrying({ signal: caller.signal, deadlineMs: Infinity }, async () => {

@@ -58,7 +58,7 @@ test.each(["refuse", "silence"] as const)(
     proxy.decide = () => undefined;
     proxy.refuse(undefined);
     // Making a connection may take longer on a busy machine than a call waits for a database that is away.
-    const { order } = await vi.waitFor(() => place());
+    const { order } = await vi.waitFor(() => place(), { timeout: 10_000 });
 
     expect(reason).toMatch(/^the database (does not answer|cannot be reached)/);
     const away = { code: "Unavailable", reason: "DATABASE_UNAVAILABLE", retry: true };
@@ -172,15 +172,13 @@ test("what was sent on a connection that was given up never reaches the database
 
   const order = { userId: eve.id, items: [line(scarce)], requestId: randomUUID() };
   const left = await failure(own.orders.createOrder(order, { timeoutMs: 300 }));
-  await vi.waitUntil(async () => (await readMetric(own, "db_pool_used")) === 0, { timeout: 5_000 });
+  await expect.poll(() => readMetric(own, "db_pool_used")).toBe(0);
   healed.resolve();
-  await vi.waitUntil(
-    async () => {
-      own.proxy.endIdle();
-      return (await count(sessions)) === 0;
-    },
-    { timeout: 5_000 },
-  );
+  const sessionsLeft = (): Promise<number> => {
+    own.proxy.endIdle();
+    return count(sessions);
+  };
+  await expect.poll(sessionsLeft).toBe(0);
 
   expect(left.code).toBe("DeadlineExceeded");
   expect(await count("select from orders")).toBe(0);

@@ -228,7 +228,7 @@ test("IngestOrders reads two chunks ahead of a database that waits, and holds th
 
   let before = 0;
   const isStuck = (): boolean => sent > 0 && before === (before = sent);
-  await expect.poll(isStuck, { interval: 400, timeout: 10_000 }).toBe(true);
+  await expect.poll(isStuck, { interval: 400 }).toBe(true);
   const sentWhileHeld = sent;
   await held[Symbol.asyncDispose]();
   await sending;

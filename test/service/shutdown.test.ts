@@ -26,9 +26,6 @@ const loaded: readonly Way[] = [
 /** How a caller hears that the server takes no calls any more: refused, or on a connection that is closed. */
 const refused = /^\[unavailable\]|NGHTTP2_REFUSED_STREAM|ECONNRESET|EPIPE/;
 
-/** Until what a test waits for is so, on a busy machine. */
-const patience = { timeout: 10_000, interval: 10 };
-
 test.each(loaded)(
   "stop() under load fails no call that had begun over %s, and none that it executed",
   async (way) => {
@@ -47,7 +44,7 @@ test.each(loaded)(
     };
 
     const callers = Array.from({ length: 16 }, placeUntilRefused);
-    await expect.poll(() => calls.length, patience).toBeGreaterThan(100);
+    await expect.poll(() => calls.length).toBeGreaterThan(100);
     now = "after";
     const [finished] = await Promise.all([shop.server.stop(), ...callers]);
 
@@ -66,7 +63,7 @@ test("stop() says NOT_SERVING, then GOAWAY, then waits for the calls in flight",
   const lamp = await shop.product(5n);
   const events: string[] = [];
   const watching = watch(shop, "grpcUrl", (status) => events.push(status));
-  await expect.poll(() => events, patience).toEqual(["SERVING"]);
+  await expect.poll(() => events).toEqual(["SERVING"]);
   // Each connection hears it twice: at first, and when its last call has been answered.
   const session = http2.connect(shop.grpcUrl).once("goaway", () => events.push("GOAWAY"));
   await once(session, "connect");
@@ -75,11 +72,11 @@ test("stop() says NOT_SERVING, then GOAWAY, then waits for the calls in flight",
   const call = adjustStock({ productId: lamp.id, delta: 1n }).then(({ product }) =>
     events.push(`answered ${product!.onHand}`),
   );
-  await expect.poll(() => readMetric(shop, "rpc_server_in_flight"), patience).toBe(1);
+  await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
 
   const stopping = shop.server.stop().then((finished) => events.push(`stopped ${finished}`));
   const unready = await fetch(`http://127.0.0.1:${shop.server.admin.port}/readyz`);
-  await expect.poll(() => events, patience).toContain("GOAWAY");
+  await expect.poll(() => events).toContain("GOAWAY");
   await held[Symbol.asyncDispose]();
   await Promise.all([call, stopping]);
 
@@ -92,7 +89,7 @@ test.each(["grpcUrl", "httpUrl"] as const)("Watch hears NOT_SERVING before its e
   await using shop = await openShop();
   const statuses: string[] = [];
   const watching = watch(shop, door, (status) => statuses.push(status));
-  await expect.poll(() => statuses, patience).toEqual(["SERVING"]);
+  await expect.poll(() => statuses).toEqual(["SERVING"]);
 
   await shop.server.stop();
 
@@ -121,7 +118,7 @@ test("stop() called again stops nothing twice and answers what the first one did
   locks.use(await holdProduct(shop, lamp));
   const { adjustStock } = createClient(InventoryService, createGrpcTransport({ baseUrl: shop.httpUrl }));
   const call = failure(adjustStock({ productId: lamp.id, delta: 1n }));
-  await expect.poll(() => readMetric(shop, "rpc_server_in_flight"), patience).toBe(1);
+  await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
 
   const both = await Promise.all([shop.server.stop(), shop.server.stop()]);
   const later = await shop.server.stop();
@@ -139,7 +136,7 @@ test.each(["grpcUrl", "httpUrl"] as const)(
     locks.use(await holdProduct(shop, lamp));
     const { adjustStock } = createClient(InventoryService, createGrpcTransport({ baseUrl: shop[door] }));
     const call = failure(adjustStock({ productId: lamp.id, delta: 1n }));
-    await expect.poll(() => readMetric(shop, "rpc_server_in_flight"), patience).toBe(1);
+    await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
 
     const finished = await shop.server.stop();
 
@@ -161,7 +158,7 @@ test.skipIf(inject("engine").engine === "cockroachdb")(
     await using locks = new AsyncDisposableStack();
     locks.use(await holdProduct(shop, lamp));
     const call = failure(shop.inventory.adjustStock({ productId: lamp.id, delta: 1n }));
-    await expect.poll(() => readMetric(shop, "rpc_server_in_flight"), patience).toBe(1);
+    await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
     const open = await sessions(shop);
 
     await shop.server.stop();
@@ -169,7 +166,7 @@ test.skipIf(inject("engine").engine === "cockroachdb")(
     await call;
     expect(open).toBeGreaterThan(0);
     // The server takes a moment to end the process of a connection that was closed.
-    await expect.poll(() => sessions(shop), patience).toBe(0);
+    await expect.poll(() => sessions(shop)).toBe(0);
   },
 );
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { failure, toFailure, type Failure } from "../support/errors.ts";
+import { readMetric } from "../support/locks.ts";
 import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop } from "../support/shop.ts";
 
@@ -14,26 +15,20 @@ async function onHand(id: string): Promise<bigint> {
   return (await inventory.getProduct({ id })).product!.onHand;
 }
 
-/** A number that the service gives of itself. */
-async function gauge(name: string): Promise<number> {
-  const { port } = shop.server.admin;
-  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1]);
-}
-
 /** Leaves the service without a connection, and without a way to make one. */
 async function disconnect(): Promise<void> {
   proxy.refuse("refuse");
-  await vi.waitUntil(async () => {
+  const isCutOff = async (): Promise<boolean> => {
     proxy.endIdle();
-    return (await gauge("db_pool_total")) === 0;
-  });
+    return (await readMetric(shop, "db_pool_total")) === 0;
+  };
+  await vi.waitUntil(isCutOff, { timeout: 10_000 });
 }
 
 // Whatever became of its calls, the service has all its connections back.
 afterEach(async () => {
   proxy.decide = () => undefined;
-  await vi.waitUntil(async () => (await gauge("db_pool_used")) === 0, { timeout: 5_000 });
+  await vi.waitUntil(async () => (await readMetric(shop, "db_pool_used")) === 0, { timeout: 10_000 });
 });
 
 describe("a call whose attempts run out while nothing gets through any more", () => {

@@ -19,7 +19,7 @@ export function openDatabase(connection: Connection, change: Partial<Config["poo
   const db = createDatabase(connection, inject("engine").engine, { ...limits, ...change });
   onTestFinished(async () => {
     const isAtRest = (): boolean => db.stats().used === 0 && db.stats().waiting === 0;
-    await vi.waitUntil(isAtRest, { timeout: 5_000 });
+    await vi.waitUntil(isAtRest, { timeout: 10_000 });
     await takeAll(db);
     await db[Symbol.asyncDispose]();
   });
@@ -45,7 +45,7 @@ export async function openProxy(upstream: Connection): Promise<Proxy> {
   return proxy;
 }
 
-/** The budget of a caller who waits for ten seconds, or until he leaves. */
+/** The budget of a caller who waits for ten seconds, or until the signal aborts. */
 export function budget(signal: AbortSignal = new AbortController().signal, ms = 10_000): Budget {
   return { signal, deadlineMs: Date.now() + ms };
 }

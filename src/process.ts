@@ -1,27 +1,24 @@
 // The process: environment → configuration → server → a signal → the end. Exit codes: 0 stopped, 1 failed, 2
 // misconfigured.
 import process from "node:process";
-import { ConfigError, parseConfig, type Address, type Config } from "./config.ts";
+import { ConfigError, parseConfig, type Config } from "./config.ts";
+import { toHostPort } from "./rpc/listen.ts";
 import { startServer, type Server } from "./server.ts";
-
-function toText({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 function welcome(config: Config, server: Server): string {
   const { database, tls } = config;
   const where =
     database.kind === "embedded"
       ? `embedded in ${database.dataDir}`
-      : `${toText(database.connection)}/${database.connection.database}`;
+      : `${toHostPort(database.connection)}/${database.connection.database}`;
   const seconds = performance.now() / 1000;
   const scheme = tls ? "https" : "http";
-  const call = `${scheme}://${toText(server.grpc)}/commerce.user.v1.UserService/ListUsers`;
+  const call = `${scheme}://${toHostPort(server.grpc)}/commerce.user.v1.UserService/ListUsers`;
   const plain = tls ? "" : "--http2-prior-knowledge ";
   return `commerce-core is ready after ${seconds.toFixed(2)} s on ${server.databaseVersion}, ${where}
-  gRPC                      ${toText(server.grpc)}
-  Connect, gRPC-Web, JSON   ${scheme}://${toText(server.http)}
-  admin                     http://${toText(server.admin)} (/livez /readyz /metrics)
+  gRPC                      ${toHostPort(server.grpc)}
+  Connect, gRPC-Web, JSON   ${scheme}://${toHostPort(server.http)}
+  admin                     http://${toHostPort(server.admin)} (/livez /readyz /metrics)
 Try:
   npx buf curl ${plain}--protocol grpc -d '{"pageSize": 3}' ${call}
 `;

@@ -3,6 +3,7 @@ import * as net from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { Code } from "@connectrpc/connect";
 import type { Address } from "../config.ts";
+import { closeLater } from "./acceptor.ts";
 import { listen } from "./listen.ts";
 import type { Refused } from "./refusals.ts";
 import { type Protocol, sniffProtocol } from "./sniff.ts";
@@ -63,9 +64,7 @@ export async function startFront(
     close: (speakUpMs) =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        const hangUp = (): void => silent.forEach((socket) => socket.destroy());
-        // After a pause of a busy process, it first hears what was said meanwhile.
-        setTimeout(() => void setImmediate().then(hangUp), speakUpMs).unref();
+        closeLater(speakUpMs, () => silent.forEach((socket) => socket.destroy()));
       }),
     untilQuiet: () => untilQuiet(accepted),
     destroy: () => sockets.forEach((socket) => socket.destroy()),

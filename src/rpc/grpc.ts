@@ -10,13 +10,14 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
+import { CONCURRENT_STREAMS_MAX } from "./acceptor.ts";
 import { startFront } from "./front.ts";
 import { createArrivals } from "./grpc-arrivals.ts";
 import { MALFORMED, toDefinition, toHandler } from "./grpc-calls.ts";
 import { explainStatuses, ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
-import type { Door } from "./listen.ts";
+import { closeWithin, type Door } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
-import { refuseBytes } from "./refusals.ts";
+import { type Refused, refuseBytes } from "./refusals.ts";
 import type { Protocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -27,8 +28,7 @@ const OPTIONS: ServerOptions = {
   // connection that is used once a minute.
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 10_000,
-  // Calls one connection may have open; more wait at the client. Bounds what one peer can make us hold.
-  "grpc.max_concurrent_streams": 256,
+  "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
   // Nobody asks for its statistics, and each call pays for them.
   "grpc.enable_channelz": 0,
 };
@@ -43,7 +43,7 @@ const CONNECTION_AGE_MS = 300_000;
 /** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
 export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoorOptions): Promise<Door> {
   const { address, tls, connectionsMax } = options;
-  const refused = (error: ConnectError): void => options.refused("grpc", error);
+  const refused: Refused = (error) => options.refused("grpc", error);
   const server = createServer(methods, options, refused);
   let closing = false;
   server.http.on("session", (session) => {
@@ -63,16 +63,7 @@ export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoo
   };
   return {
     address: front.address,
-    async drain(graceMs) {
-      let finished = true;
-      const timer = setTimeout(() => {
-        finished = false;
-        front.destroy();
-      }, graceMs);
-      await close();
-      clearTimeout(timer);
-      return finished;
-    },
+    drain: (graceMs) => closeWithin(graceMs, close, front.destroy),
     async [Symbol.asyncDispose]() {
       front.destroy();
       await close();
@@ -100,7 +91,7 @@ type GrpcDoorOptions = {
 function createServer(
   methods: readonly Method[],
   { messageBytesMax, tls, connectionAgeMs = CONNECTION_AGE_MS }: GrpcDoorOptions,
-  refused: (error: ConnectError) => void,
+  refused: Refused,
 ) {
   // What grpc-js has to say it says to us, too, by callbacks; its own lines would stand between ours.
   setLogVerbosity(logVerbosity.NONE);

@@ -1,15 +1,15 @@
 import type { Socket } from "node:net";
 import * as tls from "node:tls";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code } from "@connectrpc/connect";
 import type { Address } from "../config.ts";
-import { type Acceptor, LINGER_MS } from "./acceptor.ts";
+import { type Acceptor, closeLater, LINGER_MS } from "./acceptor.ts";
 import { startFront } from "./front.ts";
 import { toServe } from "./http-calls.ts";
 import { startHttp1 } from "./http1.ts";
 import { startHttp2 } from "./http2.ts";
-import type { Door } from "./listen.ts";
+import { closeWithin, type Door } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
-import { refuseBytes } from "./refusals.ts";
+import { type Refused, refuseBytes } from "./refusals.ts";
 import { type Protocol, SILENT_MS_MAX, sniffProtocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -29,7 +29,7 @@ export async function startHttpDoor(
     readonly tls?: Tls | undefined;
   },
 ): Promise<Door> {
-  const refused = (error: ConnectError): void => options.refused("http", error);
+  const refused: Refused = (error) => options.refused("http", error);
   const serve = toServe(methods, options.messageBytesMax, refused);
   const h1 = startHttp1(serve, refused);
   const h2 = startHttp2(serve);
@@ -54,17 +54,7 @@ export async function startHttpDoor(
   return {
     address: front.address,
     sendAway: h1.sendAway,
-    async drain(graceMs) {
-      let finished = true;
-      const timer = setTimeout(() => {
-        finished = false;
-        front.destroy();
-      }, graceMs);
-      await front.untilQuiet();
-      await close();
-      clearTimeout(timer);
-      return finished;
-    },
+    drain: (graceMs) => closeWithin(graceMs, () => front.untilQuiet().then(close), front.destroy),
     async [Symbol.asyncDispose]() {
       front.destroy();
       await close();
@@ -92,6 +82,6 @@ function startTls(
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   return {
     accept: (socket) => server.emit("connection", socket),
-    close: () => void setTimeout(() => silent.forEach((socket) => socket.destroy()), LINGER_MS).unref(),
+    close: () => closeLater(LINGER_MS, () => silent.forEach((socket) => socket.destroy())),
   };
 }

@@ -1,7 +1,7 @@
 import * as http1 from "node:http";
 import type { Socket } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { type Acceptor, IDLE_MS_MAX, LINGER_MS } from "./acceptor.ts";
+import { type Acceptor, closeLater, IDLE_MS_MAX, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Door } from "./listen.ts";
 import { type Refused, refuseBytes, refuseHttp } from "./refusals.ts";
@@ -30,7 +30,7 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     response.once("close", () => {
       answering.delete(response);
       // Its answer may have begun before the door closed, so that its connection is idle now.
-      if (closing) afterLinger(() => server.closeIdleConnections());
+      if (closing) closeLater(LINGER_MS, () => server.closeIdleConnections());
     });
     serve(request, response);
   });
@@ -49,17 +49,9 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     close() {
       closing = true;
       answering.forEach(dismiss);
-      afterLinger(() => server.close());
+      closeLater(LINGER_MS, () => server.close());
     },
   };
-}
-
-/**
- * Runs what closes idle connections. After a pause of a busy process, what has arrived meanwhile is read
- * first.
- */
-function afterLinger(close: () => void): void {
-  setTimeout(() => setImmediate(close), LINGER_MS).unref();
 }
 
 /** Answers the requests that Node would refuse without a word. */

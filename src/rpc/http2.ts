@@ -1,10 +1,7 @@
 import * as http2 from "node:http2";
-import { type Acceptor, IDLE_MS_MAX, LINGER_MS } from "./acceptor.ts";
+import { type Acceptor, CONCURRENT_STREAMS_MAX, IDLE_MS_MAX, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Response } from "./refusals.ts";
-
-// Calls one connection may have open: as on the gRPC door.
-const CONCURRENT_STREAMS_MAX = 256;
 
 /** Serves HTTP/2. */
 export function startHttp2(serve: Serve): Acceptor {

@@ -41,6 +41,22 @@ function cannotListen(address: Address, variable: string, cause: unknown): Error
   });
 }
 
+/** Closes a door; after `graceMs` it cuts off what has not ended. True if all has ended by itself. */
+export async function closeWithin(
+  graceMs: number,
+  close: () => Promise<void>,
+  cutOff: () => void,
+): Promise<boolean> {
+  let finished = true;
+  const timer = setTimeout(() => {
+    finished = false;
+    cutOff();
+  }, graceMs);
+  await close();
+  clearTimeout(timer);
+  return finished;
+}
+
 /** host:port, as in a URL. */
 export function toHostPort({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

@@ -9,7 +9,7 @@ import { callerLeft, type Incoming } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";
 import type { Requests } from "./requests.ts";
 import { splitRows, type Unread } from "./rows.ts";
-import { MALFORMED_REQUEST, MESSAGE_TOO_LARGE } from "./status.ts";
+import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
 
 type UnaryCall = ServerUnaryCall<Message, Message>;
 type StreamCall = ServerDuplexStream<Message, Message> & { readonly request: Message };
@@ -23,9 +23,8 @@ export const MALFORMED: Message = { $typeName: "" };
 type Refusals = ReadonlyMap<Message, DomainError>;
 
 function toRefusals({ requestBytesMax }: Method): Refusals {
-  const size = `the message has over ${requestBytesMax} bytes`;
   return new Map([
-    [TOO_LARGE, new DomainError("exhausted", MESSAGE_TOO_LARGE, size)],
+    [TOO_LARGE, tooLarge(requestBytesMax)],
     [MALFORMED, new DomainError("invalid", MALFORMED_REQUEST, "the request is not a message of this method")],
   ]);
 }

@@ -32,7 +32,7 @@ const ITEM_BYTES_MAX = 150;
 
 /** The reason of requests that are no message of their method. */
 export const MALFORMED_REQUEST = "MALFORMED_REQUEST";
-export const MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE";
+const MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE";
 
 const CODES: Readonly<Record<Kind, Code>> = {
   invalid: Code.InvalidArgument,
@@ -81,8 +81,8 @@ export function toRefusal(code: Code, reason: string, message: string): ConnectE
 }
 
 /** The error of a message that is larger than its method takes. */
-function toTooLarge(bytesMax: number): ConnectError {
-  return toRefusal(Code.ResourceExhausted, MESSAGE_TOO_LARGE, `the message has over ${bytesMax} bytes`);
+export function tooLarge(bytesMax: number): DomainError {
+  return new DomainError("exhausted", MESSAGE_TOO_LARGE, `the message has over ${bytesMax} bytes`);
 }
 
 /** What a transport's library means by the codes of the errors that it raises by itself. */
@@ -105,7 +105,7 @@ export function explain(error: ConnectError): ConnectError {
   // Both libraries say in their last word how large a message may be.
   const bytesMax = code === Code.ResourceExhausted && /(\d+)\)?$/.exec(error.rawMessage)?.[1];
   const { message, rawMessage, details } = bytesMax
-    ? toTooLarge(Number(bytesMax))
+    ? toConnectError(tooLarge(Number(bytesMax)))
     : toRefusal(code, RAISED[code] ?? "TRANSPORT", error.rawMessage);
   return Object.assign(error, { code, message, rawMessage, details });
 }

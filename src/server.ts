@@ -6,6 +6,7 @@ import { expectMigrated, migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
 import { reachDatabase, type ServerVersion } from "./db/reach.ts";
 import { createReadiness, type Readiness } from "./db/readiness.ts";
+import { createBudget } from "./db/retry.ts";
 import { getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
@@ -51,6 +52,9 @@ export type Server = {
 
 const services = [UserService, OrderService, InventoryService];
 
+/** For one row: a database that was reached a moment ago and takes longer cannot serve calls. */
+const secretMsMax = 10_000;
+
 export type ServerOptions = {
   /** Ends a start that is under way: startServer throws the reason. */
   readonly signal?: AbortSignal;
@@ -84,7 +88,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   observePool(telemetry, db);
   starting.use(await watchReadiness(readiness, db, health));
 
-  const pages = createPages(await getSecret(db, startBudget(), "page_tokens"));
+  const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
   const lanes = createLanes(db, config.calls.coalesce);
   const authenticate = createAuthenticator(config.auth);
   const pipeline = createPipeline(bindAll(db, lanes, pages, health), {
@@ -228,8 +232,4 @@ function observePool(telemetry: Telemetry, db: Database): void {
   } as const;
   for (const [name, help] of Object.entries(gauges) as [keyof typeof gauges, string][])
     telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, help, () => db.stats()[name]);
-}
-
-function startBudget(): { signal: AbortSignal; deadlineMs: number } {
-  return { signal: AbortSignal.timeout(10_000), deadlineMs: Date.now() + 10_000 };
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../config.ts";
 import { endSession } from "./fence.ts";
 import type { Lease, Pool, Session } from "./pool.ts";
-import { AttemptError, stalenessOf, retrying, type Budget, type Phase } from "./retry.ts";
+import { AttemptError, createBudget, retrying, stalenessOf, type Budget, type Phase } from "./retry.ts";
 import { toTimeoutMs } from "./timeouts.ts";
 
 /** Lends connections for one attempt each. */
@@ -99,7 +99,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
 
   /** Tries until it succeeds, or rejects after `endMsMax`. */
   async function endLater(session: Session): Promise<void> {
-    const budget = { signal: AbortSignal.timeout(endMsMax), deadlineMs: Date.now() + endMsMax };
+    const budget = createBudget(endMsMax);
     for (;;) {
       try {
         return await retrying(budget, () => fence(budget, session));

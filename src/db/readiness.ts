@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Connection, Engine } from "../config.ts";
 import { createDatabase } from "./database.ts";
 import { findPending, readMigrations, selectApplied, type AppliedRow } from "./migrations.ts";
+import { createBudget } from "./retry.ts";
 import { statement } from "./statement.ts";
 
 const selectMigrations = statement<AppliedRow>("migrations.list", selectApplied);
@@ -55,7 +56,7 @@ export async function createReadiness(
   let fullUntil = 0;
 
   async function look(): Promise<string | undefined> {
-    const budget = { signal: AbortSignal.timeout(answerMsMax), deadlineMs: Date.now() + answerMsMax };
+    const budget = createBudget(answerMsMax);
     const [answer] = await db.query(echo, [payload], budget);
     if (answer!.readOnly === "on") return "the database takes no writes: is it a standby?";
     // Migrations that this version does not know are a newer version's, whose replicas replace ours one by

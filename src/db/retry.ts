@@ -15,6 +15,11 @@ export type Budget = {
   readonly attemptsMax?: number;
 };
 
+/** The budget of the service itself, where it asks the database for no caller. */
+export function createBudget(ms: number): Budget {
+  return { signal: AbortSignal.timeout(ms), deadlineMs: Date.now() + ms };
+}
+
 /**
  * How far an attempt had come when it failed. A statement outside a transaction commits by itself, so that it
  * is "committing" from the moment it was sent. "inside" a transaction the server may keep its locks when the

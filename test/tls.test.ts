@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createSecureServer } from "node:http2";
 import { get } from "node:https";
@@ -59,11 +60,10 @@ async function open(options: { readonly clientCa?: string } = {}) {
   });
   stack.defer(() => grpcServer.forceShutdown());
 
-  const httpServer = createSecureServer(tls.serverOptions, (_request, response) => response.end("served"));
+  const httpOptions = { ...tls.serverOptions, allowHTTP1: true };
+  const httpServer = createSecureServer(httpOptions, (_request, response) => response.end("served"));
   tls.follow(httpServer);
-  await new Promise<void>((resolve) => {
-    httpServer.listen(0, "127.0.0.1", resolve);
-  });
+  await once(httpServer.listen(0, "127.0.0.1"), "listening");
   stack.defer(() => promisify(httpServer.close.bind(httpServer))());
   return {
     files,

@@ -1,7 +1,11 @@
 import { createPrivateKey, hash, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { SecureServerOptions } from "node:http2";
-import { createSecureContext, type SecureContextOptions, type Server } from "node:tls";
+import {
+  createSecureContext,
+  type SecureContextOptions,
+  type Server,
+  type TlsOptions as ServerOptions,
+} from "node:tls";
 import { experimental, type ServerCredentials } from "@grpc/grpc-js";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
@@ -15,10 +19,10 @@ type Provider = Parameters<typeof experimental.createCertificateProviderServerCr
  * is the least, which is Node's default; grpc-js has no option for it.
  */
 export type Tls = {
-  /** For grpc-js's `bindAsync`; follows the files. */
+  /** For grpc-js; they follow the files. */
   grpcCredentials(): ServerCredentials;
-  /** For `http2.createSecureServer`, together with `follow`: without it the server keeps these for ever. */
-  readonly serverOptions: SecureServerOptions;
+  /** For `tls.createServer`, together with `follow`: without it the server keeps these for ever. */
+  readonly serverOptions: ServerOptions;
   /** Gives the server each new certificate from now on; connections that are open keep theirs. */
   follow(server: Server): void;
   [Symbol.asyncDispose](): Promise<void>;
@@ -71,7 +75,6 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
     },
     serverOptions: {
       ...toContext(material),
-      allowHTTP1: true,
       requestCert: files.clientCaFile !== undefined,
       rejectUnauthorized: files.clientCaFile !== undefined,
     },

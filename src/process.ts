@@ -52,7 +52,7 @@ export async function run(asked: AbortSignal): Promise<void> {
     return;
   }
   process.stdout.write(welcome(config, server));
-  // What starting has used and nobody needs any more, a fifth of the memory, goes back to the machine (with
+  // What starting has used and is not needed any more, a fifth of the memory, goes back to the machine (with
   // --expose-gc, as `npm start` has it).
   await globalThis.gc?.({ execution: "async", type: "major", flavor: "last-resort" });
   const failure = await Promise.race([server.failed, untilAborted(asked)]);

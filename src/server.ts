@@ -223,7 +223,7 @@ function logReload({ logger }: Telemetry, error: Error | undefined): void {
 function observePool(telemetry: Telemetry, db: Database): void {
   const gauges = {
     total: "Connections that are open.",
-    idle: "Connections that nobody uses.",
+    idle: "Connections that are not in use.",
     used: "Connections in use.",
     max: "Connections that there may be.",
     waiting: "Calls that wait for a connection.",

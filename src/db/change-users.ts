@@ -16,7 +16,7 @@ export type UserChange = {
 
 /**
  * The beginning of both changes of a user: whether the call has been made before, the user's row, locked, and
- * the verdict. $1 is the change's id, $2 the user's, $3 the version that he must have. A deletion records the
+ * the verdict. $1 is the change's id, $2 the user's, $3 the version that it must have. A deletion records the
  * user's own id as well.
  */
 const judgeChange = (refused = "", alsoRecorded = "") => `
@@ -52,7 +52,7 @@ const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | nul
 );
 
 /**
- * Changes a user and returns him. Throws "not_found", "aborted", "already_exists", or "invalid" for a reused
+ * Changes a user and returns it. Throws "not_found", "aborted", "already_exists", or "invalid" for a reused
  * id.
  */
 export async function updateUser(
@@ -77,7 +77,7 @@ export async function updateUser(
 const ordersMax = 1_000;
 const itemsMax = 10_000;
 
-/** Reads one order more than may be deleted with him: without force none may. */
+/** Reads one order more than may be deleted with the user: without force none may. */
 const deleteOne = statement<Judged>(
   "users.delete",
   `with owned as (
@@ -109,8 +109,8 @@ const deleteOne = statement<Judged>(
 );
 
 /**
- * Deletes a user, with `force` together with his orders, whose reserved stock becomes available again. Throws
- * "not_found", "aborted", "failed_precondition" for orders without force or for too many of them, or
+ * Deletes a user, with `force` together with the user's orders, whose reserved stock becomes available again.
+ * Throws "not_found", "aborted", "failed_precondition" for orders without force or for too many of them, or
  * "invalid" for a reused id.
  */
 export async function deleteUser(

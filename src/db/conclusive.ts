@@ -6,10 +6,11 @@ import type { Budget } from "./retry.ts";
  * Runs a write and makes its answer final. `write` gets the database to work on: what fails on it after its
  * first statement has run leaves the write in doubt and is told as that.
  *
- * Refusals are final, too. A caller who left may be back with the same request id while the statement of his
- * first call is still on its way: were he refused now, it could happen after that. So before a refusal is
- * answered, what callers left behind, before the write or beside it, is waited for, as long as the budget
- * allows, and the write is run again; by its derived ids it then meets whatever became true.
+ * Refusals are final, too. A caller that left may be back with the same request id while the statement of its
+ * first call is still on its way: were the second one refused now, the first could happen after that. So
+ * before a refusal is answered, what callers left behind, before the write or beside it, is waited for, as
+ * long as the budget allows, and the write is run again; by its derived ids it then meets whatever became
+ * true.
  *
  * Each replica knows of its own callers only; docs/exactly-once.md says what that leaves open.
  */

@@ -71,7 +71,7 @@ export function explainConnectFailure(error: unknown, connection: Connection): C
     return { line: `the database at ${place} cannot be reached: ${remedy}`, passing: false };
   }
   const known = breaks.find(([codes]) => codes.test(code))?.[1];
-  // What nobody has thought of is told as it is, and waited for.
+  // What is not known here is told as it is, and waited for.
   const says = known ? `${known.says} (${code})` : message || code || String(error);
   return { line: `the database at ${place} cannot be reached: ${says}`, passing: known?.passing ?? true };
 }

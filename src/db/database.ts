@@ -21,9 +21,8 @@ export type Database = {
   readonly engine: Engine;
   /**
    * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation, and
-   * again as `retrying` allows. Throws a
-   * DomainError for what a caller may be told. When the signal aborts, it throws the signal's reason at once
-   * and the server is asked to stop.
+   * again as `retrying` allows. Throws a DomainError for what a caller may be told. When the signal aborts,
+   * it throws the signal's reason at once and the server is asked to stop.
    */
   query<Row>(statement: Statement<Row>, values: readonly unknown[], budget: Budget): Promise<Row[]>;
   /**
@@ -40,7 +39,7 @@ export type Database = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** What the database tells whoever counts. */
+/** Is told of attempts that are run again. */
 export type DatabaseObserver = { retried(fate: Fate, code: string): void };
 
 /** Opens the database. It owns its connections; nothing is connected yet. */

@@ -31,8 +31,8 @@ function toConnection(port: number, password: string): Connection {
   return { host: "127.0.0.1", port, user: role, password, database: "commerce", ssl: false };
 }
 
-// Iterations slow down those who guess, and nobody guesses 24 random bytes: they would slow down each
-// connection.
+// Iterations slow down guesses at a password. One of 24 random bytes needs no such help, and each connection
+// would pay for it.
 const setIterations = command("embedded.set_iterations", "set scram_iterations = 1", "postgresql");
 // "create role" takes no parameters. The password has no quotes: it is base64url.
 const createRole = command(

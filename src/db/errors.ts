@@ -54,7 +54,7 @@ export function invalid(field: string, description: string, reason = "INVALID_FI
   return new DomainError("invalid", reason, `${field}: ${description}`, { fields: [{ field, description }] });
 }
 
-/** Nobody knows whether a change happened; a repetition with the same request id finds out. */
+/** It is not known whether a change happened; a repetition with the same request id finds out. */
 export function outcomeUnknown(cause: unknown): DomainError {
   return new DomainError(
     "outcome_unknown",
@@ -110,7 +110,7 @@ const constraints: Readonly<Record<string, DomainError>> = {
   }),
 };
 
-/** What a refused statement means to the caller, or undefined if it means nothing to him. */
+/** What a refused statement means to the caller, or undefined if it means nothing to the caller. */
 export function toDomainError(error: unknown): DomainError | undefined {
   if (error instanceof DomainError) return error;
   const server = toServerError(error);

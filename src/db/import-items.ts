@@ -40,11 +40,11 @@ type LeftRow = {
  * Adds a set of items to orders, with a verdict for each that it does not insert; totals, stock and one event
  * for each order change with them. Orders are locked in the order of their ids, then the products of those
  * that reserve stock, as in `orders.create`. What is refused alone counts no further; among the others stock,
- * room and totals are counted in the order of arrival, and who would be refused only because of those before
- * comes again in the next round, where the first in line is decided for good.
+ * room and totals are counted in the order of arrival, and one that would be refused only because of those
+ * before comes again in the next round, where the first in line is decided for good.
  *
  * An item that is there is found before anything else is decided: its order may have been delivered since.
- * Who is not answered is inserted.
+ * An item without an answer is inserted.
  *
  * Repeatable read is as good as serializable here. Orders, and products whose stock is taken, are locked
  * before they decide: what has changed since the snapshot fails the statement. Whoever added an item in

@@ -19,8 +19,8 @@ export type Lender = {
   /** Ends a session that its call leaves behind in doubt, in its own time. */
   leave(session: Session): void;
   /**
-   * Resolves when what the callers left behind who are gone by now can happen no more, and rejects where that
-   * could not be brought about; undefined if nothing is left.
+   * Resolves when nothing can happen any more of what the callers that are gone by now have left behind, and
+   * rejects where that could not be brought about; undefined if nothing is left.
    */
   leftBehind(): Promise<unknown> | undefined;
 };
@@ -38,7 +38,7 @@ type LendOptions = {
 const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
 const stopMsMax = 250;
-/** How long it is tried to end the session of a call that nobody waits for any more, and how often. */
+/** How long it is tried to end the session of a call that is over, and how often. */
 const endMsMax = 10_000;
 const endPauseMs = 100;
 
@@ -52,7 +52,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
     leftBehind() {
       if (stopping.size === 0) return undefined;
       const all = Promise.all(stopping);
-      // Whoever asks may have left before it fails.
+      // The caller that asked may have left before it fails.
       all.catch(() => {});
       return all;
     },
@@ -60,7 +60,7 @@ export function createLender(pool: Pool, engine: Engine): Lender {
 
   function remember(ending: Promise<void>): void {
     stopping.add(ending);
-    // Whoever waits for it hears of a failure.
+    // A failure is heard where it is waited for.
     ending.finally(() => stopping.delete(ending)).catch(() => {});
   }
 
@@ -136,7 +136,7 @@ function giveBackIfOver({ signal, throwIfStale }: Budget, lease: Lease): void {
 
 /** What becomes of a connection that cannot simply be given back. */
 type Ends = {
-  /** The caller has left: whoever is told gives the connection back when what runs on it has ended. */
+  /** The caller has left: this gives the connection back when what runs on it has ended. */
   readonly abandoned: (used: Promise<unknown>) => void;
   readonly failed: (error: AttemptError) => void;
   readonly unsettled: (session: Session) => void;
@@ -164,7 +164,7 @@ function useOnce<T>(
       if (error instanceof AttemptError) failed(error);
       const mustEnd = mayStillAct(error);
       if (mustEnd) unsettled(lease.session);
-      // The session is ended before the next attempt: nobody else may have it then.
+      // The session is ended before the next attempt: no other call may have it then.
       lease.release(!mustEnd && isSound(error));
       reject(error);
     };

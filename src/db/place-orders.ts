@@ -152,7 +152,7 @@ export async function placeOrders<T>(
     }
   }
   // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
-  // attempt may itself have taken the last stock. Only who is not found is refused.
+  // attempt may itself have taken the last stock. Only an order that is not found is refused.
   const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
   const stored = open.length === 0 ? [] : await find(open);
   const byId = new Map(stored.map((order) => [order.id, order]));

@@ -98,8 +98,8 @@ export function fateOf(engine: Engine, phase: Phase, cause: unknown): Fate {
   // A password or a database that is being changed: the next connection may be let in.
   if (phase === "connecting" && /^(28|3D)/.test(code)) return "disconnected";
   if (stalenessOf(cause)) return "disconnected";
-  // Somebody else's cancellation: of our own the outcome is not asked for. CockroachDB says it of statements
-  // that may have been committed.
+  // Another session's cancellation: of our own the outcome is not asked for. CockroachDB says it of
+  // statements that may have been committed.
   if (code === "57014") return engine === "cockroachdb" && phase === "committing" ? "ambiguous" : "aborted";
   // 25P03 and 25P04: the transaction was idle or open for too long, and the server has undone it.
   if (code === "25P03" || code === "25P04") return "disconnected";
@@ -140,7 +140,7 @@ const overloadedMsMax = 1_000;
  * Runs attempts until one succeeds, with full jitter between them. Gives up when the next wait would end
  * after the deadline, when the caller leaves, or after `attemptsMax`; throws what the caller may be told.
  *
- * When the last word is that nobody knows whether an attempt happened, the error is "outcome_unknown".
+ * When it is not known in the end whether an attempt happened, the error is "outcome_unknown".
  */
 export async function retrying<T>(
   budget: Budget,
@@ -157,8 +157,8 @@ export async function retrying<T>(
       const { fate } = error;
       if (fate === "final") {
         const meaning = toDomainError(error.cause);
-        // Who gets no connection has not asked, and what means nothing to the caller tells nothing of an
-        // attempt before.
+        // An attempt without a connection has asked nothing, and what means nothing to the caller says
+        // nothing of an attempt before.
         if (ambiguous && (error.phase === "connecting" || meaning === undefined))
           throw outcomeUnknown(error.cause);
         throw meaning ?? error.cause;

@@ -20,7 +20,7 @@ const commands = new Map<string, { readonly text: string; readonly engine: Engin
 
 /**
  * Declares a statement. All SQL of the service is declared when its modules load, so that the gates can list
- * it. Each must be safe to run again after an outcome that nobody knows: a read, or a write
+ * it. Each must be safe to run again after an outcome that is not known: a read, or a write
  * whose keys are derived from the call.
  */
 export function statement<Row>(

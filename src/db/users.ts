@@ -6,7 +6,7 @@ import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
 import { toTimestamptz, type Micros } from "./values.ts";
 
-/** A user as everybody may see him. */
+/** A user as every caller may see it. */
 export type User = {
   readonly id: string;
   readonly email: string;
@@ -70,7 +70,7 @@ export type UserDraft = {
 type CreatedRow = { readonly n: number; readonly createTime: Micros | null; readonly deleted: boolean };
 
 /**
- * Who was deleted is not created again by a late repetition of the call that made him: his id stays in
+ * A deleted user is not created again by a late repetition of the call that created it: the id stays in
  * user_changes.
  */
 const insertUsers = statement<CreatedRow>(
@@ -101,8 +101,8 @@ const selectRivals = statement<User & { readonly fingerprint: string }>(
 
 /**
  * Creates users, each or not by itself, and returns an outcome for each in the order given: the user, or why
- * he was refused ("already_exists", or "invalid" for a reused request id). A draft whose id exists is
- * answered with the user as he is now.
+ * it was refused ("already_exists", or "invalid" for a reused request id). A draft whose id exists is
+ * answered with the user as it is now.
  */
 export async function createUsers(
   db: Database,

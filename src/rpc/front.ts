@@ -78,7 +78,7 @@ const QUIET_WAIT_MS_MAX = 1_000;
 
 /**
  * What waits in the kernel when a listener closes is reset, and callers that were sent away have all just
- * connected again, if there is nobody else to connect to.
+ * connected again, if there is no other server to connect to.
  */
 async function untilQuiet(accepted: { readonly count: number; readonly ms: number }): Promise<void> {
   const endMs = performance.now() + QUIET_WAIT_MS_MAX;

@@ -90,7 +90,7 @@ export function toHandler(method: Method, arrivals: Arrivals) {
   return (call: UnaryCall, respond: sendUnaryData<Message>): void => {
     const { requests, incoming } = open(call);
     const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
-    // grpc-js says "cancelled" also after each answer that it has sent; by then nobody must listen.
+    // grpc-js says "cancelled" also after each answer that it has sent; by then there must be no listener.
     call.once("cancelled", leave);
     const answer = (error: ConnectError | null, message?: Message): void => {
       call.off("cancelled", leave);

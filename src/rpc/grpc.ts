@@ -29,7 +29,7 @@ const OPTIONS: ServerOptions = {
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 10_000,
   "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
-  // Nobody asks for its statistics, and each call pays for them.
+  // Its statistics are not read, and each call pays for them.
   "grpc.enable_channelz": 0,
 };
 
@@ -124,7 +124,7 @@ function createServer(
   };
 }
 
-/** The HTTP/2 server that grpc-js has made for its connections, and which it shows to nobody. */
+/** The HTTP/2 server that grpc-js has made for its connections, and which it does not expose. */
 function httpServerOf(server: Server): Http2Server {
   const { http2Servers } = server as unknown as { http2Servers: ReadonlyMap<Http2Server, unknown> };
   const [http] = http2Servers.keys();

@@ -20,7 +20,7 @@ export type Health = {
   readonly set: (serving: boolean, reason?: string) => void;
   /** Not serving, for good: balancers are to send their calls elsewhere. */
   readonly shutdown: () => void;
-  /** The status of a service, or undefined for a name that nobody serves. */
+  /** The status of a service, or undefined for a name that is not served. */
   readonly status: (service: string) => ServingStatus | undefined;
   readonly services: () => readonly string[];
   /**

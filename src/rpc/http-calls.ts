@@ -50,7 +50,7 @@ export function toServe(methods: readonly Method[], messageBytesMax: number, ref
       return refuseCall(request, response, 404, error, refused);
     }
     if (request.httpVersionMajor < 2 && handler.method.methodKind === "bidi_streaming") {
-      // Nobody reads what the caller is about to send.
+      // What the caller is about to send is not read.
       response.setHeader("connection", "close");
       const words = `${path} streams in both directions, which needs HTTP/2`;
       return refuseCall(request, response, 505, toRefusal(Code.Unimplemented, "NEEDS_HTTP2", words), refused);

@@ -93,7 +93,7 @@ export function createLifetimes(): Begin {
     const stopTimer = startTimer(deadlineMs, () => controller.abort(late()));
     controller.signal.addEventListener("abort", abort, { once: true });
     if (deadlineMs <= nowMs) controller.abort(late());
-    // A signal that had aborted before the listener came tells nobody.
+    // A signal that had aborted before the listener came does not call it.
     if (controller.signal.aborted) abort();
     const concludeMs = deadlineMs === ownMs ? toConcludeMs(nowMs, ownMs) : deadlineMs;
     return { deadlineMs: concludeMs, observed, idle, succeed, fail };

@@ -103,7 +103,7 @@ type Shared = {
  * counted, timed, logged and traced; its deadline runs (the caller's, clamped, or the default) and is kept
  * even if the handler ignores its signal; above `inFlightMax` running handlers the call is shed; the caller
  * is authenticated; the requests are validated. The deadline stands outside of authentication because that,
- * too, may wait for somebody.
+ * too, may wait for another server's keys.
  */
 export function createPipeline(
   bindings: readonly Binding[],
@@ -211,7 +211,7 @@ function answerStream(rpc: Rpc, shared: Shared) {
       over = true;
       throw fail(error);
     } finally {
-      // The door has stopped to take answers: there is nobody to take them any more.
+      // The door has stopped to take answers: its caller is gone.
       if (!over) fail(callerLeft(incoming.deadlineMs));
       await answers.return?.();
     }

@@ -12,7 +12,7 @@ const PREFACE = "PRI";
 /** The type of the record that a TLS handshake begins with, and no HTTP (RFC 8446 §5.1). */
 const HANDSHAKE = 0x16;
 
-/** A caller speaks at once; who takes longer holds a socket for nothing. */
+/** A caller speaks at once; one that takes longer holds a socket for nothing. */
 export const SILENT_MS_MAX = 10_000;
 
 /**
@@ -29,7 +29,7 @@ export function sniffProtocol(
     clearTimeout(timer);
     socket.off("readable", look).off("end", giveUp).off("close", giveUp).off("error", giveUp);
     if (protocol === undefined) {
-      // What a broken socket still has to say concerns nobody.
+      // What else a broken socket reports is of no use.
       socket.on("error", () => {}).destroy();
     } else socket.unshift(seen);
     onProtocol(protocol);

@@ -90,7 +90,7 @@ export async function* importChunks<Draft, Row>(
   ): Flight<Row> => {
     const locks = new Set(entries.flatMap((entry) => entry.locks));
     const written = call.working(writeChunk(kind, entries, { signal: call.signal, deadlineMs }));
-    // Whoever waits for it hears of its failure; nobody does if one before it has failed.
+    // Its failure is heard where it is waited for, which it is not if one before it has failed.
     written.catch(() => {});
     return { entries, locks, written, deadlineMs };
   };

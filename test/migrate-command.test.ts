@@ -2,25 +2,18 @@ import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { root } from "./support/embedded.ts";
 import { startMain, toUrl } from "./support/main.ts";
-import { startScratch, type Scratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
 const engine = "postgresql";
 
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 test("npm run migrate says what it applied, and then that nothing is left", async () => {
   const env = { DATABASE_URL: toUrl(await scratch.createDatabase()) };

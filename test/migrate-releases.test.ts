@@ -1,21 +1,14 @@
 import { unlink, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { migrate } from "../src/db/migrate.ts";
-import { startScratch, type Scratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
 // What was applied by another release than the one that runs.
 const engine = "postgresql";
 
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 test("fails for a migration that was changed after it was applied", async () => {
   const database = await scratch.createDatabase();

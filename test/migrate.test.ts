@@ -1,23 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { acquireLease } from "../src/db/migration-lease.ts";
 import { execute } from "./support/databases.ts";
-import { startScratch, type Scratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
 const engine = "postgresql";
 
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 test("applies the migrations in order, each once", async () => {
   const database = await scratch.createDatabase();

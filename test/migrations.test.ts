@@ -1,25 +1,18 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { findPending, migrationsDirectory, readMigrations, splitStatements } from "../src/db/migrations.ts";
 import { detectEngine, reachDatabase } from "../src/db/reach.ts";
 import { execute } from "./support/databases.ts";
 import { root } from "./support/embedded.ts";
-import { startScratch, type Scratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
 const engine = "postgresql";
 
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 test("reads the variant of a version that is for the engine", async () => {
   const directory = await scratch.writeMigrations({

@@ -3,25 +3,18 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { migrate } from "../src/db/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { refusalOf, toUrl } from "./support/main.ts";
 import { runToEnd } from "./support/processes.ts";
-import { type Scratch, startScratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
 const closedPort = "127.0.0.1:1";
 
 /** A database server that belongs to none of the processes. */
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 test("a bad environment ends it with 2 and one message that names every bad variable", async () => {
   const ended = await runToEnd(process.execPath, ["src/main.ts"], {

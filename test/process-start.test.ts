@@ -3,25 +3,18 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { migrate } from "../src/db/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { refusalOf, startMain, toUrl } from "./support/main.ts";
 import { run } from "./support/processes.ts";
 import { startProxy } from "./support/proxy.ts";
-import { type Scratch, startScratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
 const engine = "postgresql";
 
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 test("a start waits for a database that is away, says so, and is alive meanwhile", async () => {
   await using proxy = await startProxy(await scratch.createDatabase());

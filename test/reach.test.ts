@@ -1,27 +1,19 @@
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import tls from "node:tls";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
 import { reachDatabase } from "../src/db/reach.ts";
 import { createAuthority } from "./support/certificates.ts";
 import { execute } from "./support/databases.ts";
 import { failureOf } from "./support/embedded.ts";
 import { type Habit, startPooler } from "./support/pooler.ts";
-import { startScratch, type Scratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
-let scratch: Scratch;
-let database: Connection;
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
+const database = await scratch.createDatabase();
 const authority = createAuthority();
-
-beforeAll(async () => {
-  scratch = await startScratch();
-  database = await scratch.createDatabase();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
 
 const known = "put it into DATABASE_URL (postgres://user:password@…) or CRDB_PASSWORD";
 const correct = "correct the user or the password in DATABASE_URL, or CRDB_USER and CRDB_PASSWORD";

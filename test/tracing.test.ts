@@ -2,20 +2,13 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { trace } from "@opentelemetry/api";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
 import { startMain, toUrl } from "./support/main.ts";
-import { startScratch, type Scratch } from "./support/scratch.ts";
+import { startScratch } from "./support/scratch.ts";
 
-let scratch: Scratch;
-
-beforeAll(async () => {
-  scratch = await startScratch();
-});
-
-afterAll(async () => {
-  await scratch[Symbol.asyncDispose]();
-});
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
 
 /** Where nothing listens. */
 const away = "http://127.0.0.1:1";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { expect, test } from "vitest";
 import { shareDescriptors } from "../src/rpc/descriptors.ts";
-import { startDoors, userClient } from "./support/doors.ts";
+import { readMetrics, startDoors, userClient } from "./support/doors.ts";
 
 test.each([
   [1_024, 25, 467],
@@ -27,8 +27,7 @@ test.each(["grpc", "http"] as const)(
       "close",
     );
     const { user } = await client.getUser({ id: "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff" });
-    const { port: admin } = doors.admin.address;
-    const metrics = await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text();
+    const metrics = await readMetrics(doors);
     second.destroy();
 
     expect(user!.name).toBe("Ada");

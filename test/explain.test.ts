@@ -1,32 +1,22 @@
-import { execFile } from "node:child_process";
-import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import { toTable } from "../scripts/plan-table.ts";
 import { readTexts } from "../src/db/texts.ts";
+import { runToEnd } from "./support/processes.ts";
 // Loading the server declares all SQL.
 import "../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
 
-type Ended = { readonly code: number; readonly out: string; readonly said: string };
-
 /** Runs `npm run explain` to its end. */
-function explain(...args: string[]): Promise<Ended> {
-  const script = path.join(import.meta.dirname, "../scripts/explain.ts");
-  return new Promise((resolve) => {
-    execFile(process.execPath, [script, ...args], (error, out, said) =>
-      resolve({ code: error ? Number(error.code) : 0, out, said }),
-    );
-  });
-}
+const explain = (...args: string[]) => runToEnd(process.execPath, ["scripts/explain.ts", ...args]);
 
 test.each(["cockroachdb", "postgresql"] as const)(
   "explain --texts %s prints every SQL text",
   async (engine) => {
     const listed = await readTexts(engine);
 
-    const { code, out } = await explain("--texts", engine);
+    const { code, stdout } = await explain("--texts", engine);
 
-    expect({ code, texts: JSON.parse(out) as unknown }).toEqual({
+    expect({ code, texts: JSON.parse(stdout) as unknown }).toEqual({
       code: 0,
       texts: Object.fromEntries(listed),
     });
@@ -40,7 +30,7 @@ test.each([
 ])("explain %j ends with code 2 and one line", async (args, line) => {
   const ended = await explain(...args);
 
-  expect(ended).toEqual({ code: 2, out: "", said: line });
+  expect(ended).toEqual({ code: 2, signal: null, stdout: "", stderr: line });
 });
 
 test("the table of plans lists the indexes of a statement on as many lines as they need", () => {

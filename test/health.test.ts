@@ -1,8 +1,16 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
-import { drainDoors } from "../src/rpc/drain.ts";
-import { type Doors, type Protocol, PROTOCOLS, startDoors, transport, userClient } from "./support/doors.ts";
+import {
+  type Doors,
+  drain,
+  type Protocol,
+  PROTOCOLS,
+  readMetrics,
+  startDoors,
+  transport,
+  userClient,
+} from "./support/doors.ts";
 
 const USERS = "commerce.user.v1.UserService";
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -132,8 +140,7 @@ test("drains in order: watchers hear NOT_SERVING, calls in flight finish, watche
   await inside.promise;
   await expect.poll(() => watchers(doors)).toBe(PROTOCOLS.length);
 
-  const parts = { health: doors.health, pipeline: doors.pipeline, doors: [doors.grpc, doors.http] };
-  const finished = await drainDoors(parts, { drainMs: 50, graceMs: 5_000 });
+  const finished = await drain(doors, { drainMs: 50, graceMs: 5_000 });
 
   expect(finished).toBe(true);
   expect((await running).user?.id).toBe(ID);
@@ -150,10 +157,9 @@ test("a forced drain waits for nothing", async () => {
     .getUser({ id: ID })
     .catch(() => "cut");
   await inside.promise;
-  const parts = { health: doors.health, pipeline: doors.pipeline, doors: [doors.grpc, doors.http] };
 
   const force = new AbortController();
-  const drained = drainDoors(parts, { drainMs: 60_000, graceMs: 60_000 }, force.signal);
+  const drained = drain(doors, { drainMs: 60_000, graceMs: 60_000 }, force.signal);
   force.abort();
 
   expect(await drained).toBe(false);
@@ -161,7 +167,6 @@ test("a forced drain waits for nothing", async () => {
 });
 
 async function watchers(doors: Doors): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`);
   const started = /rpc_server_started_total\{[^}]*method="Watch"[^}]*\} (\d+)/g;
-  return [...(await response.text()).matchAll(started)].reduce((sum, [, count]) => sum + Number(count), 0);
+  return [...(await readMetrics(doors)).matchAll(started)].reduce((sum, [, count]) => sum + Number(count), 0);
 }

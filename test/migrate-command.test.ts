@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,6 +7,7 @@ import { migrate } from "../src/db/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { root } from "./support/embedded.ts";
 import { startMain, toUrl } from "./support/main.ts";
+import { runToEnd } from "./support/processes.ts";
 import { startScratch } from "./support/scratch.ts";
 
 const engine = "postgresql";
@@ -24,7 +24,7 @@ test("npm run migrate says what it applied, and then that nothing is left", asyn
 
   expect(status.stdout).toMatch(/^pending {2}0001_users\n/);
   expect(first.stdout.replaceAll(/\d+ ms/g, "N ms")).toMatch(/^applied 0001_users in N ms\n/);
-  expect(second).toEqual({ code: 0, stdout: "nothing to apply\n", stderr: "" });
+  expect(second).toEqual({ code: 0, signal: null, stdout: "nothing to apply\n", stderr: "" });
 });
 
 test("npm run migrate names what a newer release has applied, and leaves it alone", async () => {
@@ -39,7 +39,7 @@ test("npm run migrate names what a newer release has applied, and leaves it alon
   const said = "the database has a migration of a newer release, 0999_future: this one goes on without it\n";
   expect(status).toMatchObject({ code: 0, stderr: said });
   expect(status.stdout).toMatch(/\napplied {2}0005_secrets\n(.*\n)*newer {4}0999_future\n$/);
-  expect(run).toEqual({ code: 0, stdout: "nothing to apply\n", stderr: said });
+  expect(run).toEqual({ code: 0, signal: null, stdout: "nothing to apply\n", stderr: said });
 });
 
 test("npm run migrate reads the embedded database while the service runs on it", async () => {
@@ -55,7 +55,7 @@ test("npm run migrate reads the embedded database while the service runs on it",
 
     expect(status).toMatchObject({ code: 0, stderr: "" });
     expect(status.stdout).toMatch(/^applied {2}0001_users\n/);
-    expect(run).toEqual({ code: 0, stdout: "nothing to apply\n", stderr: "" });
+    expect(run).toEqual({ code: 0, signal: null, stdout: "nothing to apply\n", stderr: "" });
     service.signal("SIGTERM");
     expect(await service.ended).toMatchObject({ code: 0, stderr: "" });
   }
@@ -81,7 +81,7 @@ test("the grants of the README are enough to serve calls and to find that nothin
     body: JSON.stringify({ name: "Lamp", onHand: 10 }),
   });
 
-  expect(run).toEqual({ code: 0, stdout: "nothing to apply\n", stderr: "" });
+  expect(run).toEqual({ code: 0, signal: null, stdout: "nothing to apply\n", stderr: "" });
   expect(created.status).toBe(200);
   await expect(execute(app, "create table own (id int4)")).rejects.toThrow("permission denied for schema");
   expect(await execute(app, "select from later")).toEqual([]);
@@ -106,18 +106,11 @@ test.each([
 ])("npm run migrate fails for %s without a stack", async (_, args, env, code, stderr) => {
   const result = await runScript(args, env);
 
-  expect(result).toEqual({ code, stdout: "", stderr: expect.stringMatching(stderr) });
+  expect(result).toEqual({ code, signal: null, stdout: "", stderr: expect.stringMatching(stderr) });
 });
 
-async function runScript(args: readonly string[], env: Record<string, string>) {
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(
-      process.execPath,
-      [path.join(root, "scripts/migrate.ts"), ...args],
-      { env, cwd: root },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
-    );
-  });
+function runScript(args: readonly string[], env: Record<string, string>) {
+  return runToEnd(process.execPath, ["scripts/migrate.ts", ...args], env);
 }
 
 /** The statements below "Least privilege" in the README, for a schema of this owner. */

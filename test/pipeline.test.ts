@@ -12,7 +12,7 @@ import {
   RetryInfoSchema,
 } from "../src/gen/google/rpc/error_details_pb.ts";
 import { failureOf, frame, post } from "./support/calls.ts";
-import { PROTOCOLS, startDoors, userClient } from "./support/doors.ts";
+import { PROTOCOLS, readMetrics, startDoors, userClient } from "./support/doors.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
@@ -220,7 +220,7 @@ test("counts calls by method, door and code, and leaves no request in the log", 
 
   await failureOf(userClient(doors, "gRPC door", "s3cr3t").createUser(request));
 
-  const metrics = await (await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`)).text();
+  const metrics = await readMetrics(doors);
   expect(metrics).toMatch(
     /rpc_server_duration_seconds_count\{[^}]*method="CreateUser",door="grpc",code="ALREADY_EXISTS"\} 1/,
   );

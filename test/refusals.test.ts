@@ -13,7 +13,7 @@ import { type GetUserRequestSchema, UserService } from "../src/gen/commerce/user
 import type { Door } from "../src/rpc/listen.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { createAuthority } from "./support/certificates.ts";
-import { type Doors, PROTOCOLS, type Protocol, startDoors, transport } from "./support/doors.ts";
+import { type Doors, PROTOCOLS, type Protocol, readMetrics, startDoors, transport } from "./support/doors.ts";
 import { failure } from "./support/errors.ts";
 import { bindStreams, streams } from "./support/streams.ts";
 
@@ -223,7 +223,7 @@ function countRefused(doors: Doors): Promise<Record<string, number>> {
 }
 
 async function count(doors: Doors, sample: RegExp): Promise<Record<string, number>> {
-  const metrics = await (await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`)).text();
+  const metrics = await readMetrics(doors);
   const samples = metrics.split("\n").flatMap((line) => {
     const [, ...parts] = sample.exec(line) ?? [];
     return parts.length > 0 ? [[parts.slice(0, -1).join(" "), Number(parts.at(-1))] as const] : [];

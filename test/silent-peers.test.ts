@@ -3,9 +3,8 @@ import * as net from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import { drainDoors } from "../src/rpc/drain.ts";
 import { frame, post } from "./support/calls.ts";
-import { type Doors, startDoors } from "./support/doors.ts";
+import { drain, startDoors } from "./support/doors.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const PORTS = ["grpc", "http"] as const;
@@ -58,13 +57,10 @@ test.each(PORTS.flatMap((port) => Object.keys(PEERS).map((peer) => [peer, port] 
       Array.from({ length: 3 }, () => PEERS[peer as keyof typeof PEERS](doors[port].address.port)),
     );
 
-    // Far longer than a test may take.
-    const finished = await drainDoors(partsOf(doors), { drainMs: 0, graceMs: 600_000 });
+    const finished = await drain(doors);
     process.off("warning", note);
     for (const socket of sockets) socket.destroy();
 
     expect([finished, warnings]).toEqual([true, []]);
   },
 );
-
-const partsOf = ({ health, pipeline, grpc, http }: Doors) => ({ health, pipeline, doors: [grpc, http] });

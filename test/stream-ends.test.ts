@@ -4,9 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceError } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { DomainError } from "../src/db/errors.ts";
-import { drainDoors } from "../src/rpc/drain.ts";
 import { failureOf } from "./support/calls.ts";
-import { type Doors, PROTOCOLS, startDoors } from "./support/doors.ts";
+import { type Doors, drain, PROTOCOLS, readMetrics, startDoors } from "./support/doors.ts";
 import { bindStreams, type Streams, streamsClient, talkByGrpcJs } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -154,7 +153,7 @@ test.each(BIDI)("a drain ends a stream over %s that has sent nothing yet", async
   const ended = endOf(streamsClient(doors, protocol).talk(silence()));
   await reading.promise;
 
-  const finished = await drainDoors(partsOf(doors), { drainMs: 0, graceMs: 600_000 });
+  const finished = await drain(doors);
   released.resolve();
 
   expect([await ended, finished]).toEqual([[0, Code.Unavailable], true]);
@@ -164,8 +163,6 @@ test.each(BIDI)("a drain ends a stream over %s that has sent nothing yet", async
 async function* echo(requests: AsyncIterable<{ id: string }>) {
   for await (const { id } of requests) yield { user: { name: id } };
 }
-
-const partsOf = ({ health, pipeline, grpc, http }: Doors) => ({ health, pipeline, doors: [grpc, http] });
 
 /** How many answers came, and the code of what came behind them. */
 async function endOf(answers: AsyncIterable<unknown>): Promise<[number, Code | undefined]> {
@@ -180,8 +177,9 @@ async function endOf(answers: AsyncIterable<unknown>): Promise<[number, Code | u
 
 /** The calls of Talk that were counted with a code. */
 async function counted(doors: Doors, code: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`)).text();
-  const lines = text.split("\n").filter((line) => line.startsWith("rpc_server_duration_seconds_count"));
+  const lines = (await readMetrics(doors))
+    .split("\n")
+    .filter((line) => line.startsWith("rpc_server_duration_seconds_count"));
   const [line] = lines.filter((each) => each.includes('method="Talk"') && each.includes(`code="${code}"`));
   return Number(line?.split(" ").at(-1) ?? 0);
 }

@@ -11,6 +11,7 @@ import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alp
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type AdminDoor, startAdminDoor } from "../../src/rpc/admin.ts";
 import type { Authenticate } from "../../src/rpc/auth.ts";
+import { drainDoors } from "../../src/rpc/drain.ts";
 import { startGrpcDoor } from "../../src/rpc/grpc.ts";
 import { createHealth, type Health, healthService } from "../../src/rpc/health.ts";
 import { startHttpDoor } from "../../src/rpc/http.ts";
@@ -105,6 +106,20 @@ export async function startDoors(
       for (const owned of [grpc, http, admin, telemetry]) await owned[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Drains the doors; by default with more grace than a test may take. */
+export function drain(
+  { health, pipeline, grpc, http }: Doors,
+  times = { drainMs: 0, graceMs: 600_000 },
+  force?: AbortSignal,
+): Promise<boolean> {
+  return drainDoors({ health, pipeline, doors: [grpc, http] }, times, force);
+}
+
+/** All metrics of the doors, as they are scraped. */
+export async function readMetrics(doors: Doors): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`)).text();
 }
 
 /** The ways into the doors: a client library of each protocol. */

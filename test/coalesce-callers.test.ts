@@ -1,7 +1,9 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createLane } from "../src/db/coalesce.ts";
 import { DomainError } from "../src/db/errors.ts";
-import { createTestLane, patient, settle } from "./support/lanes.ts";
+import { createTestLane, patient, settle, useLaneClock } from "./support/lanes.ts";
+
+useLaneClock();
 
 const away = new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away");
 
@@ -41,21 +43,6 @@ test("a set is stopped when all its callers have left, and not before", async ()
   await expect(answers[1]).rejects.toThrow("gone too");
 });
 
-test("a set of writes that is late is stopped, and its requests are sent one by one", async () => {
-  const { departed, ask } = createTestLane({ writes: true });
-  const answers = [2, 3, 4].map((request) => ask(request));
-  await settle();
-
-  await expect.poll(() => departed[0]!.budget.signal.aborted).toBe(true);
-  departed[0]!.fail(departed[0]!.budget.signal.reason);
-  await settle();
-  const alone = departed.slice(1);
-  alone.forEach((set) => set.answer());
-
-  expect(await Promise.all(answers)).toEqual(["answer 2", "answer 3", "answer 4"]);
-  expect(alone.map(({ requests }) => requests)).toEqual([[2], [3], [4]]);
-});
-
 test("no attempt of a set of writes begins when a caller has left it, who is not sent again", async () => {
   const { departed, ask } = createTestLane({ writes: true });
   const leaver = new AbortController();
@@ -80,8 +67,6 @@ test("no attempt of a set of writes begins when a caller has left it, who is not
 
 /** A lane of writes whose sets wait for a connection until they get one, and how they were sent. */
 function openWaitingLane() {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  onTestFinished(() => void vi.useRealTimers());
   const waiting: (() => void)[] = [];
   const sent: (readonly number[])[] = [];
   const lane = createLane<number, number>(
@@ -133,73 +118,6 @@ test("those of a set that a caller has left before it was sent share another one
   const reason = away;
   expect(await answers).toMatchObject([{ reason: "gone" }, { reason: "gone" }, { reason }, { reason }]);
   expect(sent).toEqual([[3], [4]]);
-});
-
-test("a request that was in a set which was stopped stays in doubt until it is answered", async () => {
-  const { departed, ask } = createTestLane({ writes: true });
-  const answers = Promise.allSettled([ask(2), ask(3)]);
-  await settle();
-  await expect.poll(() => departed[0]!.budget.signal.aborted).toBe(true);
-  departed[0]!.fail(departed[0]!.budget.signal.reason);
-  await settle();
-
-  departed[1]!.fail(away);
-  departed[2]!.fail(new DomainError("not_found", "USER_NOT_FOUND", "no user"));
-
-  expect(await answers).toMatchObject([
-    { reason: { reason: "COMMIT_OUTCOME_UNKNOWN" } },
-    { reason: { reason: "USER_NOT_FOUND" } },
-  ]);
-});
-
-test("while a request is late, those that need its locks go alone, two at a time, and the others do not wait", async () => {
-  const locksOf = (request: number): string[] => [`${request % 10}`];
-  const { departed, ask } = createTestLane({ writes: true, sets: 2, locksOf });
-  const answers = [ask(1)];
-  await settle();
-  const late = () => departed.filter(({ requests }) => requests[0]! % 10 === 1).length;
-
-  answers.push(...[11, 21, 31, 2, 12, 3].map((request) => ask(request)));
-  await expect.poll(late).toBe(2);
-  await settle();
-  const before = departed.map(({ requests }) => requests);
-  for (let n = 0; n < departed.length; n++) {
-    departed[n]!.answer();
-    await settle();
-  }
-  await Promise.all(answers);
-
-  expect(new Set(before.map(String))).toEqual(new Set(["1", "11", "2,12,3"]));
-  expect(departed.map(({ requests }) => requests).slice(3)).toEqual([[21, 31]]);
-});
-
-test("those of a set that was stopped come first, and share sets again when one of them is back in time", async () => {
-  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
-  const answers = [2, 3].map((request) => ask(request));
-  await settle();
-  answers.push(ask(4), ask(5));
-  await expect.poll(() => departed[0]!.budget.signal.aborted).toBe(true);
-
-  departed[0]!.fail(departed[0]!.budget.signal.reason);
-  await settle();
-  for (let n = 1; n < departed.length; n++) {
-    departed[n]!.answer();
-    await settle();
-  }
-  await Promise.all(answers);
-
-  expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [2], [3, 4, 5]]);
-});
-
-test("the deadline of a set is the latest of its callers'", async () => {
-  const { departed, ask } = createTestLane();
-  const { signal } = new AbortController();
-  void ask(2, { signal, deadlineMs: 1_000 });
-  void ask(3, { signal, deadlineMs: 3_000 });
-  void ask(4, { signal, deadlineMs: 2_000 });
-  await settle();
-
-  expect(departed[0]!.budget.deadlineMs).toBe(3_000);
 });
 
 test("a set that fails for an unknown reason is run again request by request", async () => {

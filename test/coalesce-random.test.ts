@@ -1,14 +1,10 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createLane } from "../src/db/coalesce.ts";
 import { DomainError } from "../src/db/errors.ts";
-import { patient, settle } from "./support/lanes.ts";
+import { lateMs, patient, settle, useLaneClock } from "./support/lanes.ts";
 
-beforeAll(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
-afterAll(() => void vi.useRealTimers());
-
-/** The shortest time after which anything is late. */
-const onTimeMs = 100;
+useLaneClock();
 
 type Departed = {
   readonly requests: readonly number[];
@@ -44,7 +40,7 @@ function openLane() {
         const fail = (error: unknown): void => (end(), reject(error));
         const set = { requests, atMs: performance.now(), answer, fail };
         if (shared(requests, keysOf, -Infinity)) wrong.push(`a key twice under way: ${requests.join()}`);
-        if (shared(requests, locksOf, performance.now() - onTimeMs))
+        if (shared(requests, locksOf, performance.now() - lateMs))
           wrong.push(`a lock twice: ${requests.join()}`);
         if (requests.some((request) => left.has(request)))
           wrong.push(`sent after leaving: ${requests.join()}`);

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createLane } from "../src/db/coalesce.ts";
-import { createTestLane, patient, settle } from "./support/lanes.ts";
+import { createTestLane, patient, settle, useLaneClock } from "./support/lanes.ts";
+
+useLaneClock();
 
 test("requests leave when nothing is under way, all of one turn of the event loop together", async () => {
   const { departed, ask } = createTestLane();
@@ -58,16 +60,15 @@ test("a request whose locks are under way waits, and those behind it do not get 
   expect(departed.map(({ requests }) => requests)).toEqual([[1, 12], [3], [5], [23, 33, 42]]);
 });
 
-test("a set that is not back in time gives up its place and its locks", async () => {
-  const { departed, ask } = createTestLane({ locksOf: () => ["row"] });
-  const answers = [ask(1)];
+test("the deadline of a set is the latest of its callers'", async () => {
+  const { departed, ask } = createTestLane();
+  const { signal } = new AbortController();
+  void ask(2, { signal, deadlineMs: 1_000 });
+  void ask(3, { signal, deadlineMs: 3_000 });
+  void ask(4, { signal, deadlineMs: 2_000 });
   await settle();
 
-  answers.push(ask(2));
-  await expect.poll(() => departed).toHaveLength(2);
-  departed.forEach((set) => set.answer());
-
-  expect(await Promise.all(answers)).toEqual(["answer 1", "answer 2"]);
+  expect(departed[0]!.budget.deadlineMs).toBe(3_000);
 });
 
 test("requests that arrive while a set is under way leave together, in the order of their arrival", async () => {

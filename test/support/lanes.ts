@@ -1,3 +1,4 @@
+import { afterAll, beforeAll, vi } from "vitest";
 import { createLane, type LaneOptions } from "../../src/db/coalesce.ts";
 import type { Budget } from "../../src/db/retry.ts";
 
@@ -26,6 +27,15 @@ export function createTestLane(options: Partial<LaneOptions<number>> = {}): {
   );
   return { departed, ask: (request, budget = patient()) => ask(request, budget) };
 }
+
+/** Has the timers of a file's lanes wait for `vi.advanceTimersByTime`: a busy machine makes no set late. */
+export function useLaneClock(): void {
+  beforeAll(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
+  afterAll(() => void vi.useRealTimers());
+}
+
+/** A set that is not back after this, the first of its lane, is late. */
+export const lateMs = 100;
 
 export function patient(signal = new AbortController().signal): Budget {
   return { signal, deadlineMs: Date.now() + 60_000 };

@@ -86,7 +86,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const observer = observeRetries(telemetry, readiness);
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
-  starting.use(await watchReadiness(readiness, db, health));
 
   const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
   const lanes = createLanes(db, config.calls.coalesce);
@@ -105,6 +104,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const { methods } = pipeline;
   const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
   const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
+  // Only now: a balancer would send calls to ports that do not listen yet.
+  starting.use(await watchReadiness(readiness, db, health));
 
   const running = starting.move();
   const stop = async (): Promise<boolean> => {

@@ -3,7 +3,9 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import pg from "pg";
 import { afterAll, expect, test } from "vitest";
+import { toClientConfig } from "../src/db/connection.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { refusalOf, startMain, toUrl } from "./support/main.ts";
@@ -101,6 +103,28 @@ test("an older release starts on the schema of a newer one, is ready and warns",
 
   expect([code, status]).toEqual([0, 200]);
   expect(stderr).toContain("the database has a migration of a newer release, 0999_future: ");
+});
+
+test("a start is not ready before its ports listen", async () => {
+  const database = await scratch.createDatabase();
+  await migrate(database, { engine });
+  const holder = new pg.Client(toClientConfig(database));
+  await holder.connect();
+  await holder.query("begin");
+  await holder.query("insert into secrets (name, value) values ('page_tokens', '')");
+  const admin = await findFreeAddress();
+  await using service = startMain({ DATABASE_URL: toUrl(database), ADMIN_ADDR: admin });
+  const waiting = `select query from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`;
+  await expect.poll(() => execute(database, waiting)).toHaveLength(1);
+
+  const during = await fetch(`http://${admin}/readyz`);
+  await holder.end();
+  await service.printed("Try:");
+  const after = await fetch(`http://${admin}/readyz`);
+
+  expect([during.status, await during.json()]).toEqual([503, { ready: false, reason: "starting" }]);
+  expect(after.status).toBe(200);
 });
 
 test("MIGRATE=check fails where a migration is lacking, naming it and the command", async () => {

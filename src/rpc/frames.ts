@@ -9,6 +9,8 @@ export type Frames = {
   readonly isCut: () => boolean;
   /** Whether the message of this number, from 0, has a prefix without sense, or stands behind such a one. */
   readonly isNonsense: (message: number) => boolean;
+  /** Whether any of the prefixes so far makes no sense. */
+  readonly hasNonsense: () => boolean;
 };
 
 /** Why a request is refused whose bytes end within a message. */
@@ -16,6 +18,12 @@ export const cutOff = new DomainError(
   "invalid",
   MALFORMED_REQUEST,
   "the request ends in the middle of a message",
+);
+
+const badFlag = new DomainError(
+  "invalid",
+  MALFORMED_REQUEST,
+  "the request has a message with an unknown flag",
 );
 
 /** Before each message: a flag, and its length in four bytes. */
@@ -54,17 +62,20 @@ export function watchFrames(encoding: string | undefined): Frames {
     },
     isCut: () => prefixBytes > 0,
     isNonsense: (message) => message >= nonsense,
+    hasNonsense: () => nonsense < Infinity,
   };
 }
 
 /**
- * The same bytes; fails with `cutOff` at their end if that is within a message. connect-node sees that, too,
- * but where the last thing is a whole prefix.
+ * The same bytes; fails where a prefix has an unknown flag, and at their end if that is within a message.
+ * connect-node overlooks most of those flags, and the end behind a whole prefix.
  */
 export async function* readWhole(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { see, isCut } = watchFrames(undefined);
+  // connect-node refuses what is compressed in no encoding.
+  const { see, isCut, hasNonsense } = watchFrames("any");
   for await (const bytes of source) {
     see(bytes);
+    if (hasNonsense()) throw toConnectError(badFlag);
     yield bytes;
   }
   if (isCut()) throw toConnectError(cutOff);

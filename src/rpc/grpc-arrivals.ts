@@ -1,8 +1,8 @@
 import type { Http2Server, ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Metadata, ServerInterceptingCall, ServerInterceptor } from "@grpc/grpc-js";
+import { type Metadata, type ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
 import type { DomainError } from "../db/errors.ts";
-import { type Frames, watchFrames } from "./frames.ts";
+import { cutOff, type Frames, watchFrames } from "./frames.ts";
 import { parseDeadline } from "./timeout.ts";
 
 /** What there is to know of a call on the wire and grpc-js does not tell. */
@@ -44,7 +44,7 @@ export function createArrivals(nonsense: Message): Arrivals {
         latest = { stream, arrival: { deadline, frames: watchFrames(encoding) } };
       });
     },
-    interceptor(_method, call) {
+    interceptor({ requestStream }, call) {
       const { stream, arrival } = latest!;
       const { frames } = arrival;
       stream.on("data", frames.see);
@@ -59,7 +59,12 @@ export function createArrivals(nonsense: Message): Arrivals {
           },
           onReceiveMessage: (message) =>
             listener.onReceiveMessage(frames.isNonsense(messages++) ? nonsense : message),
-          onReceiveHalfClose: () => listener.onReceiveHalfClose(),
+          onReceiveHalfClose() {
+            // grpc-js knows of no message then, and would answer that the method is not called so.
+            const lost = !requestStream && messages === 0 && frames.isCut();
+            if (lost) call.sendStatus({ code: status.INVALID_ARGUMENT, details: cutOff.message });
+            else listener.onReceiveHalfClose();
+          },
           onCancel: () => listener.onCancel(),
         });
       return call as ServerInterceptingCall;

@@ -59,7 +59,7 @@ export function outcomeUnknown(cause: unknown): DomainError {
   return new DomainError(
     "outcome_unknown",
     "COMMIT_OUTCOME_UNKNOWN",
-    "the database was lost while it committed the change; repeat the call with the same request_id",
+    "it is not known whether the change was committed; repeat the call with the same request_id",
     { retryAfterMs: 1_000 },
     cause,
   );

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { Code } from "@connectrpc/connect";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { failureOf } from "../support/calls.ts";
 import { failure, toFailure, type Failure } from "../support/errors.ts";
-import { readMetric } from "../support/locks.ts";
+import { holdProduct, readMetric } from "../support/locks.ts";
 import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop } from "../support/shop.ts";
 
@@ -112,6 +114,20 @@ describe("a call without a deadline of its own whose database has become silent"
 
     expect(failed).toMatchObject({ ...expected, retry: true });
   });
+});
+
+test("a change that waits for a lock to the service's own deadline is told its request_id in words", async () => {
+  await using own = await openShop({ calls: { deadlineMsDefault: 1_000 } });
+  const lamp = await own.product(1n);
+  await using _ = await holdProduct(own, lamp);
+
+  const failed = await failureOf(own.inventory.adjustStock({ productId: lamp.id, delta: -1n }));
+
+  const { request_id: made } = toFailure(failed).metadata!;
+  expect([failed.code, failed.rawMessage]).toEqual([
+    Code.Unknown,
+    `it is not known whether the change was committed; repeat the call with the request_id ${made}`,
+  ]);
 });
 
 test("a call that has happened does not fail as if it had not when its result cannot be read", async () => {

@@ -162,6 +162,16 @@ test("MIGRATE=off starts where a migration is lacking, and readiness names it", 
   ]);
 });
 
+test("MIGRATE=off fails where a start finds no table that it needs, naming the command", async () => {
+  const database = await scratch.createDatabase();
+
+  const line = await refusalOf({ DATABASE_URL: toUrl(database), MIGRATE: "off" });
+
+  expect(line).toBe(
+    "the database lacks the table of secrets: run `npm run migrate`, or start with MIGRATE=apply",
+  );
+});
+
 test("the PG* variables of other programs reach no connection", async () => {
   const database = await scratch.createDatabase();
   await execute(database, "create schema other");

@@ -64,7 +64,8 @@ export const variables = z.object({
     .prefault("apply")
     .describe(
       "What a start does about migrations that the database lacks: `apply` them, `check` and fail naming " +
-        "them, or nothing (`off`): readiness then names the first one that is lacking.",
+        "them, or nothing (`off`): readiness then names the first one that is lacking. " +
+        "Without the table of secrets no start succeeds.",
     ),
 
   CRDB_HOST: hostName()

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import pg from "pg";
 import type { Database } from "./database.ts";
 import type { Budget } from "./retry.ts";
 import { statement } from "./statement.ts";
@@ -13,9 +14,19 @@ const selectSecret = statement<{ readonly value: string }>(
   `select value from secrets where name = $1::text`,
 );
 
-/** Returns the 32-byte key of a name, the same for all replicas: whoever asks first makes it. */
+const undefinedTable = "42P01";
+
+/**
+ * Returns the 32-byte key of a name, the same for all replicas: the first one that asks makes it. Fails with
+ * an Error of one line where its table is lacking, as it may be where a start does not look at migrations.
+ */
 export async function getSecret(db: Database, budget: Budget, name: string): Promise<Buffer> {
-  await db.query(insertSecret, [name, randomBytes(32).toString("base64")], budget);
+  const made = [name, randomBytes(32).toString("base64")];
+  await db.query(insertSecret, made, budget).catch((error: unknown) => {
+    if (!(error instanceof pg.DatabaseError && error.code === undefinedTable)) throw error;
+    const remedy = "run `npm run migrate`, or start with MIGRATE=apply";
+    throw new Error(`the database lacks the table of secrets: ${remedy}`, { cause: error });
+  });
   const [secret] = await db.query(selectSecret, [name], budget);
   return Buffer.from(secret!.value, "base64");
 }

@@ -65,7 +65,8 @@ function explainGiven(error: unknown): never {
  */
 function explainMade(error: unknown, name: string, made: string): never {
   if (!(error instanceof DomainError && error.kind === "outcome_unknown")) throw error;
-  const message = `it is not known whether the change was committed; repeat the call with the ${name} ${made}`;
+  const remedy = `repeat the call with the ${name} ${made}`;
+  const message = `it is not known whether the change was committed; ${remedy}`;
   const facts = { ...error.facts, metadata: { ...error.facts.metadata, [name]: made } };
   throw new DomainError(error.kind, error.reason, message, facts, error.cause);
 }

@@ -2,8 +2,8 @@
 // @generated from file commerce/options/v1/options.proto (package commerce.options.v1, syntax proto3)
 /* eslint-disable */
 
-// Method options that state, in the contract, what a caller must hold, how a call may be repeated and how long it
-// may last.
+// Method options that state, in the contract, what a caller must hold, how a call may be repeated, how long it may
+// last and how much it may send.
 
 import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -15,10 +15,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file commerce/options/v1/options.proto.
  */
 export const file_commerce_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi0AEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi6wEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAYgASgNOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
- * Who may call a method, what makes a repetition of the call safe and how long the call may last.
+ * Who may call a method, what makes a repetition of the call safe, how long the call may last and how large its
+ * requests may be.
  *
  * @generated from message commerce.options.v1.MethodPolicy
  */
@@ -61,6 +62,15 @@ export type MethodPolicy = Message<"commerce.options.v1.MethodPolicy"> & {
    * @generated from field: google.protobuf.Duration max_idle = 5;
    */
   maxIdle?: Duration | undefined;
+
+  /**
+   * The largest request message that the server reads, in bytes after decompression; on a stream of requests it
+   * bounds each of them. A larger one is refused with RESOURCE_EXHAUSTED, reason MESSAGE_TOO_LARGE, before it
+   * is decoded. 65536 where it is not given. A server may be configured to read less.
+   *
+   * @generated from field: uint32 max_request_bytes = 6;
+   */
+  maxRequestBytes: number;
 };
 
 /**
@@ -71,7 +81,8 @@ export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
   messageDesc(file_commerce_options_v1_options, 0);
 
 /**
- * Who may call the method, what makes a repetition of the call safe and how long the call may last.
+ * Who may call the method, what makes a repetition of the call safe, how long the call may last and how large its requests
+ * may be.
  *
  * @generated from extension: commerce.options.v1.MethodPolicy policy = 50001;
  */

@@ -1,6 +1,6 @@
 /**
- * A bound of what callers can make the service do or hold: plain data, so that it can be listed. `docs/limits.md`
- * is written from here; what the configuration sets has its default in src/config/environment.ts, and what the
+ * A bound of what callers can make the service do or hold: plain data, so that it can be listed, as
+ * docs/limits.md does. What the configuration sets has its default in src/config/environment.ts, and what the
  * contract sets stands in the policies of its methods.
  */
 export type Bound = {
@@ -22,7 +22,7 @@ export const bounds = {
     what: "bytes of requests that are held at once, from their headers until their calls end",
     max: 64 * MEBI,
     reason: "TOO_MANY_BYTES",
-    why: "four of the largest imports; with what it takes to decode them it stays below a container of 512 MiB",
+    why: "four of the largest imports; with what decoding takes it stays below a container of 512 MiB",
   },
   receiptCallBytes: {
     what: "bytes that a call counts for beside its request",
@@ -30,11 +30,53 @@ export const bounds = {
     reason: "TOO_MANY_BYTES",
     why: "what streams, timers and closures of a call take until its request is there, measured",
   },
+  receiptFloorBytes: {
+    what: "bytes of requests that a connection may hold while others hold the most of them",
+    max: 64 * KIBI,
+    reason: "TOO_MANY_BYTES",
+    why: "above it a connection holds as much as is left for all others, so that some is left for each",
+  },
+  chunkBytes: {
+    what: "bytes that each piece counts for in which a message arrives that is not whole yet",
+    max: 256,
+    reason: "TOO_MANY_BYTES",
+    why: "what a buffer of one byte takes in memory",
+  },
+  callsFloor: {
+    what: "calls, or streams, that one caller may have running while others have the most of them",
+    max: 16,
+    reason: "TOO_MANY_CALLS",
+    why: "above it a caller has as many as are left for all others; a pool this small is not worth sharing",
+  },
+  watches: {
+    what: "health watches and reflection streams at once, which need no token",
+    max: 1_024,
+    reason: "TOO_MANY_CALLS",
+    why: "one for each client that balances by health; each takes some 20 kB",
+  },
   unreadBytes: {
     what: "bytes of answers that callers have not taken yet",
     max: 64 * MEBI,
     reason: "TOO_MANY_UNREAD_BYTES",
     why: "sixteen of the largest pages: a caller that reads takes one in milliseconds",
+  },
+  unreadFloorBytes: {
+    what: "bytes of answers that a connection may leave unread while others have the most of them",
+    max: 64 * KIBI,
+    reason: "TOO_MANY_UNREAD_BYTES",
+    why: "above it a connection has as much as is left for all others",
+  },
+  unreadMs: {
+    what: "milliseconds that an answer waits to be read before its stream is reset",
+    max: 60_000,
+    reason: "UNREAD_TOO_LONG",
+    why: "the longest deadline: nobody waits for the answer any more",
+  },
+  requestMs: {
+    what: "milliseconds in which the request of a method must arrive that has no deadline",
+    max: 10_000,
+    reason: "DEADLINE_EXCEEDED",
+    why: "such a request has a few bytes, which come with its headers",
   },
   defaultRequestBytes: {
     what: "bytes of a request after decompression, of a method whose policy does not say",

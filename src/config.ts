@@ -53,6 +53,8 @@ export type Config = {
   };
   readonly calls: {
     readonly inFlightMax: number;
+    /** Streams that run at once, beside the calls. */
+    readonly streamsMax: number;
     readonly messageBytesMax: number;
     readonly deadlineMsDefault: number;
     readonly deadlineMsMax: number;
@@ -155,6 +157,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       },
       calls: {
         inFlightMax: values.CALL_IN_FLIGHT_MAX,
+        streamsMax: values.STREAM_IN_FLIGHT_MAX,
         messageBytesMax: values.CALL_MESSAGE_MAX,
         deadlineMsDefault: values.CALL_DEADLINE_DEFAULT,
         deadlineMsMax: values.CALL_DEADLINE_MAX,

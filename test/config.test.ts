@@ -23,6 +23,7 @@ test("without any variable the service runs on loopback with a database of its o
     },
     calls: {
       inFlightMax: 1024,
+      streamsMax: 256,
       messageBytesMax: 4_194_304,
       deadlineMsDefault: 5000,
       deadlineMsMax: 60_000,

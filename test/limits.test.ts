@@ -21,6 +21,7 @@ const METHODS = {
 function limits(streams: CallLimits["streams"]) {
   const calls = {
     inFlightMax: 1,
+    streamsMax: 1,
     messageBytesMax: 1,
     deadlineMsDefault: 5_000,
     deadlineMsMax: 60_000,

@@ -19,7 +19,7 @@ type Part = {
 };
 
 const transports = ["@connectrpc/", "@grpc/", "node:http"];
-const anything = ["db/errors", "db", "services", "rpc", "server", "config", "call", "gen", "bounds"];
+const anything = ["db/errors", "db", "services", "rpc", "server", "config", "call", "gen", "shared"];
 
 /**
  * proto → gen → services → db → pg; rpc meets the services in server.ts only. The first part that fits is a
@@ -32,21 +32,22 @@ const parts: readonly Part[] = [
   {
     name: "services",
     files: /^src\/services\//,
-    arrows: ["gen", "db", "db/errors", "bounds"],
+    arrows: ["gen", "db", "db/errors", "shared"],
     withoutPackages: [...transports, "pg"],
   },
   {
     name: "rpc",
     files: /^src\/rpc\//,
-    arrows: ["gen", "db/errors", "config", "bounds"],
+    arrows: ["gen", "db/errors", "config", "shared"],
     withoutPackages: ["pg"],
   },
   { name: "call", files: /^src\/call\.ts$/, arrows: [], withoutPackages: [] },
-  { name: "bounds", files: /^src\/bounds\.ts$/, arrows: [], withoutPackages: [...transports, "pg"] },
+  // Plain data and functions for all parts.
+  { name: "shared", files: /^src\/(bounds|shares)\.ts$/, arrows: [], withoutPackages: [...transports, "pg"] },
   {
     name: "config",
     files: /^src\/config(\.ts$|\/)/,
-    arrows: ["bounds"],
+    arrows: ["shared"],
     withoutPackages: [...transports, "pg"],
   },
   { name: "server", files: /^src\/server\.ts$/, arrows: anything, withoutPackages: [] },

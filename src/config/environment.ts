@@ -122,11 +122,21 @@ export const variables = z.object({
   // At 4,000 calls per second the last of 1024 waits a quarter of a second, which is far from its deadline.
   CALL_IN_FLIGHT_MAX: integer(1, 100_000)
     .prefault("1024")
-    .describe("Calls that run at once; more are answered RESOURCE_EXHAUSTED."),
+    .describe(
+      "Calls that run at once; more are answered RESOURCE_EXHAUSTED. One caller has at most as many as it " +
+        "leaves to the others.",
+    ),
+  // Each may hold a few thousand rows, a chunk in the database and one ahead.
+  STREAM_IN_FLIGHT_MAX: integer(1, 100_000)
+    .prefault("256")
+    .describe("Streams that run at once, beside the calls and shared like them."),
   // gRPC's own default in every language, so that client and server agree unless both are told otherwise.
   CALL_MESSAGE_MAX: size(kibi, 64 * mebi)
     .prefault("4MiB")
-    .describe("The largest message that is read; imports in one request have up to 16 MiB."),
+    .describe(
+      "The largest message that is sent, and that is read where the contract allows as much " +
+        "(`max_request_bytes`); imports in one request have up to 16 MiB.",
+    ),
   // A call takes milliseconds; 5 s outlives the retries of a database node that restarts.
   CALL_DEADLINE_DEFAULT: duration(10, hourMs)
     .prefault("5s")

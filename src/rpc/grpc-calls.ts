@@ -1,178 +1,173 @@
-import { type DescMessage, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
-import type { MethodDefinition, sendUnaryData, ServerDuplexStream, ServerUnaryCall } from "@grpc/grpc-js";
+import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import {
+  type Metadata,
+  type MethodDefinition,
+  type ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  status as Status,
+  type UntypedHandleCall,
+} from "@grpc/grpc-js";
 import { DomainError } from "../db/errors.ts";
-import { cutOff } from "./frames.ts";
 import type { Arrival, Arrivals } from "./grpc-arrivals.ts";
+import { createGrpcBody } from "./grpc-requests.ts";
 import { toPath, toStatus } from "./grpc-status.ts";
-import { callerLeft, type Incoming } from "./lifetime.ts";
+import { callerLeft } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";
-import type { Requests } from "./requests.ts";
-import { splitRows, type Unread } from "./rows.ts";
-import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
+import type { Refused } from "./refusals.ts";
+import { explain, toConnectError } from "./status.ts";
+import { unreadAnswers, type UnreadAnswers } from "./unread.ts";
 
-type UnaryCall = ServerUnaryCall<Message, Message>;
-type StreamCall = ServerDuplexStream<Message, Message> & { readonly request: Message };
-
-// Stand for requests that are refused when they are read: an exception there grpc-js answers with INTERNAL.
-const TOO_LARGE: Message = { $typeName: "" };
-/** Stands for a request that is not a message of its method. */
-export const MALFORMED: Message = { $typeName: "" };
-
-/** What the stand-ins for requests mean. */
-type Refusals = ReadonlyMap<Message, DomainError>;
-
-function toRefusals({ requestBytesMax }: Method): Refusals {
-  return new Map([
-    [TOO_LARGE, tooLarge(requestBytesMax)],
-    [MALFORMED, new DomainError("invalid", MALFORMED_REQUEST, "the request is not a message of this method")],
-  ]);
-}
-
-/** The rows of requests that have been read but for these. */
-const unreadRows = new WeakMap<Message, Unread["rows"]>();
-
-function deserialize({ desc, rowsField }: Method, bytes: Uint8Array): Message {
-  try {
-    if (rowsField === undefined) return fromBinary(desc.input, bytes);
-    const { message, rows } = splitRows(desc.input, rowsField, bytes);
-    unreadRows.set(message, rows);
-    return message;
-  } catch {
-    return MALFORMED;
-  }
-}
-
-/** A method as grpc-js has it. */
-export function toDefinition(method: Method): MethodDefinition<Message, Message> {
-  const { desc, requestBytesMax } = method;
+/** A method as grpc-js has it: messages are bytes to it. */
+export function toDefinition(method: Method): MethodDefinition<Uint8Array, Buffer> {
+  const same = <T>(bytes: T): T => bytes;
   return {
-    path: toPath({ desc }),
-    requestStream: streamsRequests(method),
-    responseStream: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
-    requestSerialize: (message) => serialize(desc.input, message),
-    requestDeserialize: (bytes) => (bytes.length > requestBytesMax ? TOO_LARGE : deserialize(method, bytes)),
-    responseSerialize: (message) => serialize(desc.output, message),
-    responseDeserialize: (bytes) => fromBinary(desc.output, bytes),
+    path: toPath(method),
+    requestStream: method.streamsRequests,
+    responseStream: method.handler.answers === "stream",
+    requestSerialize: (bytes) => Buffer.from(bytes),
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
   };
 }
 
-function streamsRequests({ desc }: Method): boolean {
-  return desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
+/** What grpc-js has registered for a method and never calls: its interceptor answers. */
+export const unreached: UntypedHandleCall = () => {
+  throw new Error("the interceptor has answered");
+};
+
+/** What all calls of a server share. */
+type Serving = {
+  readonly arrivals: Arrivals;
+  readonly unread: UnreadAnswers;
+  readonly refused: Refused;
+};
+
+/**
+ * Serves the calls of the methods. It is an interceptor, since grpc-js calls the handlers of most methods
+ * only when their requests are whole, and interceptors when the headers are there: by then callers are to be
+ * authenticated and deadlines to run.
+ */
+export function createServing(methods: readonly Method[], serving: Serving): ServerInterceptor {
+  const byPath = new Map(methods.map((method) => [toPath(method), method]));
+  return ({ path }, call) => {
+    const { start } = call;
+    const listener = serveCall(byPath.get(path)!, call, serving.arrivals.latest(), serving);
+    call.start = () => start.call(call, listener);
+    // What an interceptor returns is only typed as the class that most of them make.
+    return call as ServerInterceptingCall;
+  };
+}
+
+/** What grpc-js tells an interceptor. */
+type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
+
+/** Serves one call; the listener is for grpc-js to tell of its beginning, its messages and its end. */
+function serveCall(
+  method: Method,
+  call: ServerInterceptingCallInterface,
+  arrival: Arrival,
+  { unread, refused }: Serving,
+): Listener {
+  const { stream, deadline } = arrival;
+  const { handler } = method;
+  const connection = stream.session ?? stream;
+  const controller = new AbortController();
+  const deadlineMs = deadline instanceof DomainError ? Infinity : deadline;
+  const body = createGrpcBody(method, call, arrival, (reason) => controller.abort(reason));
+  const answer = createAnswer(call, body.stop, controller);
+
+  /** Resolves when the message is on its way or the call is over. */
+  const write = (message: Message): Promise<void> => {
+    const bytes = serialize(method.desc.output, message);
+    const taken = unread.hold(connection, bytes.length, () => stream.close(8));
+    if (taken) return answer.write(bytes, taken);
+    // What has happened must be told, and what only reads can be asked for again.
+    if (method.desc.idempotency !== Idempotency.NO_SIDE_EFFECTS) return answer.write(bytes, () => {});
+    const error = toConnectError(unreadAnswers());
+    refused(error);
+    answer.finish(error);
+    return Promise.resolve();
+  };
+  const begin = async (metadata: Metadata): Promise<void> => {
+    if (deadline instanceof DomainError) controller.abort(deadline);
+    const header = (name: string): string | null => metadata.get(name)[0]?.toString() ?? null;
+    const incoming = { door: "grpc", header, deadlineMs, controller, connection, body } as const;
+    try {
+      if (handler.answers === "once") await write(await handler.call(incoming));
+      else {
+        for await (const message of handler.call(incoming)) {
+          if (answer.isOver()) return;
+          await write(message);
+        }
+      }
+      answer.finish();
+    } catch (error) {
+      answer.finish(error as ConnectError);
+    }
+  };
+  return {
+    onReceiveMetadata: (metadata) => void begin(metadata),
+    onReceiveMessage: body.deliver,
+    onReceiveHalfClose: body.deliverEnd,
+    onCancel() {
+      if (!answer.isOver()) controller.abort(callerLeft(deadlineMs));
+      answer.leave();
+    },
+  };
+}
+
+/** The answer of a call, of which the first end counts. */
+type Answer = {
+  readonly write: (bytes: Buffer, taken: () => void) => Promise<void>;
+  readonly finish: (error?: ConnectError) => void;
+  readonly isOver: () => boolean;
+  /** Nobody takes what has been written. */
+  readonly leave: () => void;
+};
+
+function createAnswer(
+  call: ServerInterceptingCallInterface,
+  stop: (reason: unknown) => void,
+  controller: AbortController,
+): Answer {
+  const send = call.sendStatus.bind(call);
+  let isOver = false;
+  let wake = (): void => {};
+  const finish = (error?: ConnectError): void => {
+    if (isOver) return;
+    isOver = true;
+    send(error ? toStatus(error) : { code: Status.OK, details: "OK" });
+    stop(error);
+    wake();
+  };
+  // By it grpc-js answers what it raises by itself, such as a message above its limit.
+  call.sendStatus = ({ code, details }) => {
+    if (isOver) return;
+    const error = explain(new ConnectError(details ?? "", code as number));
+    controller.abort(error);
+    finish(error);
+  };
+  return {
+    finish,
+    isOver: () => isOver,
+    leave: () => wake(),
+    write: (bytes, taken) =>
+      new Promise((resolve) => {
+        wake = () => {
+          taken();
+          resolve();
+        };
+        if (isOver) wake();
+        else call.sendMessage(bytes, wake);
+      }),
+  };
 }
 
 function serialize(schema: DescMessage, message: Message): Buffer {
   const bytes = toBinary(schema, message);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** What grpc-js calls for a method. */
-export function toHandler(method: Method, arrivals: Arrivals) {
-  const { handler } = method;
-  const refusals = toRefusals(method);
-  const readsMany = streamsRequests(method);
-  const open = (call: UnaryCall | StreamCall): { requests: Requests; incoming: Incoming } => {
-    const arrival = arrivals.of(call);
-    const incoming = toIncoming(call, arrival);
-    if (readsMany) return { requests: readRequests(call as StreamCall, arrival, refusals), incoming };
-    const refusal = refusals.get(call.request) ?? (arrival.frames.isCut() ? cutOff : undefined);
-    // The pipeline counts it like every other call that fails.
-    if (refusal) incoming.controller.abort(refusal);
-    return { requests: call.request, incoming };
-  };
-
-  if (handler.answers === "stream") {
-    return (call: StreamCall): void => {
-      const { requests, incoming } = open(call);
-      void writeAll(call, handler.call(requests, incoming), incoming);
-    };
-  }
-  return (call: UnaryCall, respond: sendUnaryData<Message>): void => {
-    const { requests, incoming } = open(call);
-    const leave = (): void => incoming.controller.abort(callerLeft(incoming.deadlineMs));
-    // grpc-js says "cancelled" also after each answer that it has sent; by then there must be no listener.
-    call.once("cancelled", leave);
-    const answer = (error: ConnectError | null, message?: Message): void => {
-      call.off("cancelled", leave);
-      respond(error && toStatus(error), message);
-    };
-    void handler.call(requests, incoming).then((message) => answer(null, message), answer);
-  };
-}
-
-/**
- * The requests as they arrive. Not by the stream's own iterator: grpc-js is told the status of a call by
- * emitting it as an error, which the iterator takes for one of the stream and destroys that; the status would
- * never leave.
- */
-async function* readRequests(
-  call: StreamCall,
-  { frames }: Arrival,
-  refusals: Refusals,
-): AsyncGenerator<Message> {
-  let wake = (): void => {};
-  const look = (): void => wake();
-  call.on("readable", look).on("end", look).on("close", look);
-  try {
-    for (;;) {
-      const request = call.read() as Message | null;
-      if (request !== null) {
-        const refusal = refusals.get(request);
-        if (refusal) throw refusal;
-        yield request;
-      } else if (call.readableEnded) {
-        if (frames.isCut()) throw cutOff;
-        return;
-      } else if (call.destroyed) {
-        throw callerLeft(Infinity);
-      } else {
-        await new Promise<void>((resolve) => (wake = resolve));
-      }
-    }
-  } finally {
-    call.off("readable", look).off("end", look).off("close", look);
-  }
-}
-
-function toIncoming(call: UnaryCall | StreamCall, { deadline }: Arrival): Incoming {
-  const rows = unreadRows.get(call.request);
-  const controller = new AbortController();
-  if (deadline instanceof DomainError) controller.abort(deadline);
-  return {
-    door: "grpc",
-    header: (name) => call.metadata.get(name)[0]?.toString() ?? null,
-    deadlineMs: deadline instanceof DomainError ? Infinity : deadline,
-    controller,
-    ...(rows && { rows }),
-  };
-}
-
-/** Writes each answer when its reader has taken the one before, so that a slow reader holds the handler. */
-async function writeAll(
-  call: StreamCall,
-  answers: AsyncIterable<Message>,
-  { controller, deadlineMs }: Incoming,
-): Promise<void> {
-  call.once("cancelled", () => controller.abort(callerLeft(deadlineMs)));
-  try {
-    for await (const answer of answers) await write(call, answer, controller.signal);
-    call.end();
-  } catch (error) {
-    call.emit("error", toStatus(error as ConnectError));
-  }
-}
-
-/** Resolves when the answer is on its way or the call is over, and leaves no listener behind. */
-function write(call: StreamCall, answer: Message, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      call.off("close", done);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    call.on("close", done);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-    else call.write(answer, done);
-  });
 }

@@ -1,18 +1,11 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import {
-  Metadata,
-  status as Status,
-  type Server,
-  type ServerInterceptingCall,
-  type ServerInterceptor,
-  type StatusObject,
-} from "@grpc/grpc-js";
+import { Metadata, type Server, type StatusObject } from "@grpc/grpc-js";
 import type { Method } from "./pipeline.ts";
 import type { Refused } from "./refusals.ts";
-import { errorDetails, explain, toRefusal } from "./status.ts";
+import { errorDetails, toRefusal } from "./status.ts";
 
 const STATUS_DETAILS = "grpc-status-details-bin";
 
@@ -27,33 +20,6 @@ export function toStatus(error: ConnectError): StatusObject {
   const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
   if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
   return { code: error.code as number, details: error.rawMessage, metadata };
-}
-
-/**
- * Gives the errors that grpc-js raises by itself (a message above its limit, a compression that it does not
- * know) the ErrorInfo that ours have, and counts the calls that had not begun.
- */
-export function explainStatuses(methods: readonly Method[]): ServerInterceptor {
-  const byPath = new Map(methods.map((method) => [toPath(method), method]));
-  return ({ path, requestStream }, call) => {
-    const send = call.sendStatus.bind(call);
-    let answered = false;
-    // grpc-js sends what it raises through the same method of the same object.
-    call.sendStatus = (status) => {
-      const ours = status.code === Status.OK || status.metadata?.get(STATUS_DETAILS).length;
-      // What is raised after the first one is not sent.
-      if (ours || answered) return send(status);
-      answered = true;
-      const error = explain(new ConnectError(status.details ?? "", status.code as number));
-      // Streams begin before their first request, and a deadline mostly passes in the handler: those calls
-      // count themselves.
-      if (!requestStream && error.code !== Code.DeadlineExceeded)
-        byPath.get(path)?.refuse(error, { door: "grpc", header: () => null });
-      send(toStatus(error));
-    };
-    // What an interceptor returns is only typed as the class that most of them make.
-    return call as ServerInterceptingCall;
-  };
 }
 
 /**

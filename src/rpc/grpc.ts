@@ -1,20 +1,13 @@
 import type { Http2Server } from "node:http2";
 import type { Socket } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import {
-  logVerbosity,
-  Server,
-  ServerCredentials,
-  type ServerOptions,
-  setLogVerbosity,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
 import { CONCURRENT_STREAMS_MAX } from "./acceptor.ts";
 import { startFront } from "./front.ts";
 import { createArrivals } from "./grpc-arrivals.ts";
-import { MALFORMED, toDefinition, toHandler } from "./grpc-calls.ts";
-import { explainStatuses, ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
+import { createServing, toDefinition, unreached } from "./grpc-calls.ts";
+import { ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
 import { closeWithin, type Door } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
@@ -22,6 +15,7 @@ import type { Protocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { Tls } from "./tls.ts";
+import { createUnreadAnswers } from "./unread.ts";
 
 const OPTIONS: ServerOptions = {
   // A peer that is gone without a word is noticed after a minute and ten seconds; balancers and NATs keep a
@@ -95,22 +89,19 @@ function createServer(
 ) {
   // What grpc-js has to say it says to us, too, by callbacks; its own lines would stand between ours.
   setLogVerbosity(logVerbosity.NONE);
-  const arrivals = createArrivals(MALFORMED);
+  const arrivals = createArrivals();
   const server = new Server({
     ...OPTIONS,
     "grpc.max_connection_age_ms": connectionAgeMs,
-    // One limit for all methods, and each has its own: what is above that one is refused when it has been
-    // read.
+    // One limit for all methods; each has its own, which is met before.
     "grpc.max_receive_message_length": Math.max(...methods.map(({ requestBytesMax }) => requestBytesMax)),
     "grpc.max_send_message_length": messageBytesMax,
-    interceptors: [explainStatuses(methods), arrivals.interceptor],
+    interceptors: [createServing(methods, { arrivals, unread: createUnreadAnswers(), refused })],
   });
   refuseOthers(server, methods, refused);
   server.addService(
     Object.fromEntries(methods.map((method) => [toPath(method), toDefinition(method)])),
-    Object.fromEntries(
-      methods.map((method) => [toPath(method), toHandler(method, arrivals)]),
-    ) as UntypedServiceImplementation,
+    Object.fromEntries(methods.map((method) => [toPath(method), unreached])),
   );
   const credentials = tls?.grpcCredentials() ?? ServerCredentials.createInsecure();
   const connections = server.createConnectionInjector(credentials);

@@ -1,4 +1,5 @@
 import type { DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import {
   Code,
   ConnectError,
@@ -15,32 +16,40 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { DomainError } from "../db/errors.ts";
-import { readWhole } from "./frames.ts";
-import { createJsonReader } from "./json.ts";
-import { callerLeft, type Incoming } from "./lifetime.ts";
+import { type Announced, announce } from "./http-forms.ts";
+import { callerLeft } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
-import type { Requests } from "./requests.ts";
-import { errorDetails, explain, toRefusal } from "./status.ts";
-import { parseDeadline } from "./timeout.ts";
+import { errorDetails, explain, toConnectError, toRefusal } from "./status.ts";
+import { unreadAnswers, type UnreadAnswers } from "./unread.ts";
 
 /** Answers a request. */
 export type Serve = (request: Request, response: Response) => void;
 
+/** What the calls of a server share. */
+type Serving = {
+  readonly messageBytesMax: number;
+  readonly unread: UnreadAnswers;
+  readonly refused: Refused;
+};
+
 /**
- * connect-node's own adapter, but for three things: whatever is refused is refused in words, in the caller's
- * protocol and with an ErrorInfo; a request that cannot be read (an authority that is none) does not end the
- * process; and a caller who leaves is no line on standard error.
+ * connect-node's own adapter, but for four things: the body of a request is read by us, when its caller has
+ * been authenticated and within the bounds of its method, and Connect is given an empty one; whatever is
+ * refused is refused in words, in the caller's protocol and with an ErrorInfo; a request that cannot be read
+ * (an authority that is none) does not end the process; and a caller who leaves is no line on standard error.
  */
-export function toServe(methods: readonly Method[], messageBytesMax: number, refused: Refused): Serve {
+export function toServe(methods: readonly Method[], serving: Serving): Serve {
+  const { refused } = serving;
   const router = createConnectRouter({
-    writeMaxBytes: messageBytesMax,
+    writeMaxBytes: serving.messageBytesMax,
     acceptCompression: [compressionGzip, compressionBrotli],
   });
   for (const method of methods) addMethod(router, method);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  const bytesMax = new Map(methods.map(({ desc, requestBytesMax }) => [desc as object, requestBytesMax]));
 
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
@@ -62,32 +71,51 @@ export function toServe(methods: readonly Method[], messageBytesMax: number, ref
       const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
-    prepare(universal);
+    const announced = announce(request, universal, handler.method, bytesMax.get(handler.method)!);
+    universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)
       .then((answer) => {
         if (answer.status === 405 || answer.status === 415)
           return refuseForm(request, response, handler, refused);
-        return universalResponseToNodeResponse(answer, response);
+        return respond(request, response, handler, answer, serving);
       })
       // Errors of calls are answers; what arrives here is a connection that broke under one.
       .catch(() => response.destroy());
   };
 }
 
-/** The content types of requests whose messages stand behind prefixes. */
-const ENVELOPES = /^application\/(grpc|connect\+)/;
+/** What a call's headers say. */
+const announcedKey = createContextKey<Announced | undefined>(undefined);
 
-/** When the caller stops waiting, or why its timeout is none. */
-const deadlineKey = createContextKey<number | DomainError>(Infinity);
-
-/** Reads what connect-node would misread: the timeout of a call, and a body that ends within a message. */
-function prepare(call: UniversalServerRequest): void {
-  const contentType = call.header.get("content-type") ?? "";
-  const timeout = contentType.startsWith("application/grpc") ? "grpc-timeout" : "connect-timeout-ms";
-  const deadline = parseDeadline(timeout, call.header.get(timeout));
-  call.header.delete(timeout);
-  call.contextValues = createContextValues().set(deadlineKey, deadline);
-  if (ENVELOPES.test(contentType)) call.body = readWhole(call.body as AsyncIterable<Uint8Array>);
+/** Sends an answer, whose bytes are counted until the caller has taken them. */
+async function respond(
+  request: Request,
+  response: Response,
+  { method }: UniversalHandler,
+  answer: UniversalServerResponse,
+  { unread, refused }: Serving,
+): Promise<void> {
+  const connection = connectionOf(request);
+  let taken = (): void => {};
+  response.once("close", () => taken());
+  async function* count(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const bytes of body) {
+      const free = unread.hold(connection, bytes.length, () => response.destroy());
+      // What has happened must be told, and what only reads can be asked for again.
+      if (!free && method.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
+      taken = free ?? taken;
+      yield bytes;
+      // The one who writes has waited until the bytes were taken.
+      if (response.writableLength === 0) taken();
+    }
+  }
+  try {
+    const body = answer.body && count(answer.body);
+    await universalResponseToNodeResponse({ ...answer, ...(body && { body }) }, response);
+  } catch (error) {
+    if (response.headersSent || !(error instanceof ConnectError)) throw error;
+    refuseCall(request, response, 503, error, refused);
+  }
 }
 
 /** Answers a request that has the wrong HTTP method or content type for its method. */
@@ -113,28 +141,22 @@ function refuseForm(
 }
 
 function addMethod(router: ConnectRouter, method: Method): void {
-  const { desc, requestBytesMax, handler } = method;
+  const { desc, handler } = method;
   const begun = new WeakSet<AbortSignal>();
+  // What Connect gives as the request is the empty one that stands for the one we read.
   const implementation = (
-    requests: Requests,
+    _standIn: unknown,
     context: HandlerContext,
   ): Promise<Message> | AsyncIterable<Message> => {
     begun.add(context.signal);
-    return handler.call(requests, toIncoming(context));
-  };
-  const jsonOptions = {
-    // A misspelt field or enum value would be dropped in silence, and the call do something else.
-    ignoreUnknownFields: false,
-    registry: errorDetails,
-    textDecoder: createJsonReader(desc.input),
+    return handler.call(toIncoming(context));
   };
   // One signature for all four kinds; the router tells them apart by the descriptor.
   router.rpc(
     desc as DescMethodUnary,
     implementation as MethodImpl<DescMethodUnary | DescMethodBiDiStreaming> as never,
     {
-      readMaxBytes: requestBytesMax,
-      jsonOptions,
+      jsonOptions: { registry: errorDetails },
       requestGate: (context) => explainFailure(method, context, begun),
     },
   );
@@ -159,13 +181,25 @@ function explainFailure(
   signal.addEventListener("abort", onEnd, { once: true });
 }
 
-function toIncoming(context: HandlerContext): Incoming {
-  const deadline = context.values.get(deadlineKey);
+function toIncoming(context: HandlerContext) {
+  const { request, deadline, toBody } = context.values.get(announcedKey)!;
   const controller = new AbortController();
   const deadlineMs = deadline instanceof DomainError ? Infinity : deadline;
   const leave = (): void => controller.abort(callerLeft(deadlineMs));
   if (deadline instanceof DomainError) controller.abort(deadline);
   if (context.signal.aborted) leave();
   else context.signal.addEventListener("abort", leave, { once: true });
-  return { door: "http", header: (name) => context.requestHeader.get(name), deadlineMs, controller };
+  return {
+    door: "http" as const,
+    header: (name: string) => context.requestHeader.get(name),
+    deadlineMs,
+    controller,
+    connection: connectionOf(request),
+    body: toBody(controller.signal),
+  };
+}
+
+/** What tells connections apart: the session of HTTP/2, or the socket. */
+function connectionOf(request: Request): object {
+  return ("stream" in request && request.stream.session) || request.socket;
 }

@@ -14,6 +14,7 @@ import { type Protocol, SILENT_MS_MAX, sniffProtocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { Tls } from "./tls.ts";
+import { createUnreadAnswers } from "./unread.ts";
 
 /**
  * Serves the methods over Connect, gRPC-Web and gRPC, as JSON or binary, with HTTP/1.1 and HTTP/2 on one
@@ -30,7 +31,8 @@ export async function startHttpDoor(
   },
 ): Promise<Door> {
   const refused: Refused = (error) => options.refused("http", error);
-  const serve = toServe(methods, options.messageBytesMax, refused);
+  const { messageBytesMax } = options;
+  const serve = toServe(methods, { messageBytesMax, unread: createUnreadAnswers(), refused });
   const h1 = startHttp1(serve, refused);
   const h2 = startHttp2(serve);
   const accept = (socket: Socket, protocol: Protocol | undefined): void => {

@@ -1,12 +1,12 @@
-import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { DomainError } from "../db/errors.ts";
 import { type IdleWatch, startIdleWatch } from "./idle.ts";
 import type { Limits } from "./limits.ts";
+import type { Body } from "./requests.ts";
 import { toConnectError } from "./status.ts";
 import type { DoorName, Observed, Observer } from "./telemetry.ts";
 
-/** A call as a door hands it in. */
+/** A call as a door hands it in, when its headers are there. */
 export type Incoming = {
   readonly door: DoorName;
   readonly header: (name: string) => string | null;
@@ -17,8 +17,9 @@ export type Incoming = {
    * the pipeline does when the deadline has passed.
    */
   readonly controller: AbortController;
-  /** Of an import whose door decodes rows one by one. */
-  readonly rows?: Iterable<Message | Error>;
+  /** The connection that it came on. Calls of one whose caller is not known share what it may hold. */
+  readonly connection: object;
+  readonly body: Body;
 };
 
 /**
@@ -124,7 +125,8 @@ function startTimer(timeMs: number, ring: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-function late(): DomainError {
+/** Why a call ends whose deadline has passed. */
+export function late(): DomainError {
   return new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "the call's deadline has passed");
 }
 

@@ -1,5 +1,6 @@
 import { type DescMethod, getOption } from "@bufbuild/protobuf";
 import { type Duration, durationMs } from "@bufbuild/protobuf/wkt";
+import { bounds } from "../bounds.ts";
 import type { Config } from "../config.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
@@ -49,6 +50,15 @@ export function limitsOf(method: DescMethod, calls: CallLimits): Limits {
     deadlineMsMax,
     idleMsMax: Infinity,
   };
+}
+
+/**
+ * The largest request of a method, in bytes after decompression: what its policy says, but what is not an
+ * import no larger than the configuration allows.
+ */
+export function requestBytesMaxOf(method: DescMethod, isImport: boolean, calls: CallLimits): number {
+  const stated = getOption(method, policy).maxRequestBytes || bounds.defaultRequestBytes.max;
+  return isImport ? stated : Math.min(stated, calls.messageBytesMax);
 }
 
 function readPolicy(method: DescMethod): Stated {

@@ -1,37 +1,65 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { Call } from "../call.ts";
 import { abortable } from "./abortable.ts";
+import { decompress, decompressedBytesMax, type Encoding } from "./decompression.ts";
 import type { IdleWatch } from "./idle.ts";
+import type { Read, RequestReader } from "./reading.ts";
+import type { Hold } from "./receipt.ts";
+
+/** A message of a request as it was sent. */
+export type Sent = { readonly bytes: Uint8Array; readonly encoding?: Encoding | undefined };
+
+/**
+ * The request of a call that has been announced by its headers. Nothing of it is read before it is asked for;
+ * what is held of it is counted, and refused where it is too much.
+ */
+export type Body = {
+  readonly format: "binary" | "json";
+  /** Reads the only message. Rejects with a DomainError where there is none, or more than one. */
+  readonly one: (hold: Hold) => Promise<Sent>;
+  /** Reads messages as they are asked for. */
+  readonly many: (hold: Hold) => AsyncIterable<Sent>;
+};
 
 /** What a method is called with: a message or, if its requests are streamed, all of them. */
 export type Requests = Message | AsyncIterable<Message>;
 
-/** The requests of a call that runs. Disposal: its handler takes no more of them. */
-export type Received = Disposable & { readonly requests: Requests };
+/** How requests of a method are read. */
+type Reading = {
+  readonly reader: RequestReader;
+  readonly requestBytesMax: number;
+  /** Throws a DomainError for a request that breaks a rule of the contract. */
+  readonly validate: (request: Message) => void;
+};
+
+/** Reads the request of a method that takes one. */
+export async function readRequest(reading: Reading, body: Body, hold: Hold): Promise<Read> {
+  const sent = await body.one(hold);
+  return decode(reading, body, sent.encoding === undefined ? sent.bytes : await unpack(reading, sent, hold));
+}
+
+/** The requests of a stream. Disposal: its handler takes no more of them. */
+export type Received = Disposable & { readonly requests: AsyncIterable<Message> };
 
 /**
- * The requests of a call for its handler, each validated when it is taken; throws what `validate` has against
- * one that is not streamed. Streamed ones end with the reason of the call's end, or when the server is about
- * to stop: it waits for no further one.
+ * The requests of a stream for its handler, each validated when it is taken. They end with the reason of the
+ * call's end, or when the server is about to stop: it waits for no further one.
  */
-export function receive(
-  requests: Requests,
+export function receiveRequests(
+  reading: Reading,
+  body: Body,
+  hold: Hold,
   { signal, draining }: Call,
-  validate: (request: Message) => void,
   idle: IdleWatch | undefined,
 ): Received {
-  if (!(Symbol.asyncIterator in requests)) {
-    validate(requests);
-    return { requests, [Symbol.dispose]() {} };
-  }
-  const source = abortable(abortable(requests, signal), draining);
+  const source = abortable(abortable(readRequests(reading, body, hold), signal), draining);
   async function* take(): AsyncGenerator<Message> {
     for (;;) {
       idle?.wait();
       const step = await source.next();
       idle?.waited();
       if (step.done) return;
-      validate(step.value);
+      reading.validate(step.value);
       yield step.value;
     }
   }
@@ -42,4 +70,26 @@ export function receive(
       source.return?.().catch(() => {});
     },
   };
+}
+
+async function* readRequests(reading: Reading, body: Body, hold: Hold): AsyncGenerator<Message> {
+  for await (const sent of body.many(hold)) {
+    const bytes = sent.encoding === undefined ? sent.bytes : await unpack(reading, sent, hold);
+    yield decode(reading, body, bytes).message;
+    // It is asked for the next one when this one has been dealt with.
+    hold.remove(bytes.length);
+  }
+}
+
+function decode({ reader }: Reading, { format }: Body, bytes: Uint8Array): Read {
+  return format === "json" ? reader.readJson(bytes) : reader.readBinary(bytes);
+}
+
+/** Decompresses a message; the room is taken before, since many may be at it. */
+async function unpack({ requestBytesMax }: Reading, sent: Sent, hold: Hold): Promise<Uint8Array> {
+  const mostBytes = decompressedBytesMax(sent.bytes.length, requestBytesMax);
+  hold.add(mostBytes);
+  const bytes = await decompress(sent.bytes, sent.encoding!, requestBytesMax);
+  hold.remove(mostBytes - bytes.length + sent.bytes.length);
+  return bytes;
 }

@@ -13,7 +13,7 @@ import { OrderService } from "../gen/commerce/order/v1/order_service_pb.ts";
  * An import in one request may be this large, 70,000 orders of three items: a file of a usual size. A stream
  * of requests has no use for large ones, and many of them may wait.
  */
-export const IMPORT_BYTES_MAX = 16 * 2 ** 20;
+const IMPORT_BYTES_MAX = 16 * 2 ** 20;
 
 /** More than there is room for: no sound row has fewer than 32 bytes. */
 const ROWS_MAX = IMPORT_BYTES_MAX / 32;

@@ -35,6 +35,7 @@ export type Doors = AsyncDisposable & {
 
 const CALLS: CallLimits = {
   inFlightMax: 100,
+  streamsMax: 100,
   messageBytesMax: 1 << 20,
   deadlineMsDefault: 5_000,
   deadlineMsMax: 60_000,

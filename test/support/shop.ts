@@ -83,6 +83,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
     },
     calls: {
       inFlightMax: 1_000,
+      streamsMax: 1_000,
       messageBytesMax: 4 * 2 ** 20,
       deadlineMsDefault: 15_000,
       deadlineMsMax: 60_000,

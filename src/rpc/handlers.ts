@@ -1,0 +1,168 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type Message,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import { bounds } from "../bounds.ts";
+import type { Call } from "../call.ts";
+import { abortable } from "./abortable.ts";
+import type { Authenticate } from "./auth.ts";
+import { type Begin, callerLeft, type Incoming, late, type Lifetime } from "./lifetime.ts";
+import type { Limits } from "./limits.ts";
+import type { Read, RequestReader } from "./reading.ts";
+import type { Hold, Receipt } from "./receipt.ts";
+import type { RequestIds } from "./request-id.ts";
+import { readRequest, receiveRequests, type Requests } from "./requests.ts";
+import type { Slots } from "./slots.ts";
+import type { Observer } from "./telemetry.ts";
+
+/** A method and what the pipeline knows of it. */
+export type Rpc = {
+  readonly desc: DescMethod;
+  readonly infrastructure: boolean;
+  readonly streamsRequests: boolean;
+  readonly limits: Limits;
+  readonly observer: Observer;
+  readonly reader: RequestReader;
+  readonly requestBytesMax: number;
+  readonly validate: (request: Message) => void;
+  readonly requestIds: RequestIds;
+  readonly implementation: (requests: Requests, call: Call) => unknown;
+};
+
+/** What the methods share. */
+export type Shared = {
+  readonly begin: Begin;
+  readonly authenticate: Authenticate;
+  readonly receipt: Receipt;
+  readonly slots: Slots;
+  readonly draining: AbortSignal;
+};
+
+/** What a handler answers: a message or the fields of one. */
+type Init = MessageInitShape<DescMessage>;
+
+/** The handler of a method that answers with one message. */
+export function answerOnce(rpc: Rpc, shared: Shared) {
+  const run = async (incoming: Incoming, begun: Lifetime): Promise<Message> => {
+    using hold = shared.receipt.open(incoming.connection);
+    using admitted = await admit(rpc, shared, incoming, begun, hold);
+    const { filled, explain } = rpc.requestIds.fill(admitted.requests);
+    const answer = Promise.resolve(rpc.implementation(filled, admitted.call));
+    return create(rpc.desc.output, (await answer.catch(explain)) as Init);
+  };
+  return (incoming: Incoming): Promise<Message> =>
+    new Promise((resolve, reject) => {
+      const begun = shared.begin(rpc, incoming, reject);
+      begun.observed
+        .run(() => run(incoming, begun))
+        .then((answer) => begun.succeed() && resolve(answer))
+        .catch((error: unknown) => reject(begun.fail(error)));
+    });
+}
+
+/** The handler of a method that answers with a stream. */
+export function answerStream(rpc: Rpc, shared: Shared) {
+  async function* run(incoming: Incoming, begun: Lifetime): AsyncGenerator<Message> {
+    using hold = shared.receipt.open(incoming.connection);
+    using admitted = await admit(rpc, shared, incoming, begun, hold);
+    const { filled, explain } = rpc.requestIds.fill(admitted.requests);
+    const answers = rpc.implementation(filled, admitted.call) as AsyncIterable<Init>;
+    try {
+      for await (const answer of answers) yield create(rpc.desc.output, answer);
+    } catch (error) {
+      explain(error);
+    }
+  }
+  return async function* (incoming: Incoming): AsyncGenerator<Message> {
+    const begun = shared.begin(rpc, incoming);
+    const { observed, idle, succeed, fail } = begun;
+    const answers = abortable(run(incoming, begun), incoming.controller.signal);
+    let over = false;
+    try {
+      for (;;) {
+        const step = await observed.run(() => answers.next());
+        if (step.done) break;
+        // Until the door asks for the next one, its reader has not taken this one.
+        idle?.wait();
+        yield step.value;
+        idle?.waited();
+      }
+      over = true;
+      succeed();
+    } catch (error) {
+      over = true;
+      throw fail(error);
+    } finally {
+      // The door has stopped to take answers: its caller is gone.
+      if (!over) fail(callerLeft(incoming.deadlineMs));
+      await answers.return?.();
+    }
+  };
+}
+
+/** A call whose handler may run. Disposal, when it has stopped, frees what it has taken. */
+type Admitted = Disposable & { readonly call: Call; readonly requests: Requests };
+
+/** Authenticates the caller, reads the request and takes a place for the handler, in this order. */
+async function admit(
+  rpc: Rpc,
+  shared: Shared,
+  incoming: Incoming,
+  { deadlineMs, idle, observed }: Lifetime,
+  hold: Hold,
+): Promise<Admitted> {
+  const { header, connection, body } = incoming;
+  const { signal } = incoming.controller;
+  const principal = rpc.infrastructure ? ANONYMOUS : await shared.authenticate(header, rpc.desc);
+  observed.identify(principal);
+  signal.throwIfAborted();
+  const read: Partial<Read> = rpc.streamsRequests ? {} : await readInTime(rpc, incoming, deadlineMs, hold);
+  signal.throwIfAborted();
+  const place = shared.slots.take(rpc, principal === ANONYMOUS ? connection : principal);
+  try {
+    const working = idle?.working ?? unwatched;
+    const call = { signal, draining: shared.draining, deadlineMs, principal, rows: read.rows, working };
+    if (read.message) {
+      rpc.validate(read.message);
+      return { call, requests: read.message, [Symbol.dispose]: () => place[Symbol.dispose]() };
+    }
+    const received = receiveRequests(rpc, body, hold, call, idle);
+    return {
+      call,
+      requests: received.requests,
+      [Symbol.dispose]() {
+        received[Symbol.dispose]();
+        place[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    place[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Reads a request; one of a call without a deadline has its own. */
+async function readInTime(
+  rpc: Rpc,
+  { body, controller }: Incoming,
+  deadlineMs: number,
+  hold: Hold,
+): Promise<Read> {
+  if (deadlineMs < Infinity) return readRequest(rpc, body, hold);
+  const timer = setTimeout(() => controller.abort(late()), bounds.requestMs.max);
+  try {
+    return await readRequest(rpc, body, hold);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The principal of callers who are not known: all of them. */
+const ANONYMOUS = "anonymous";
+
+function unwatched<T>(work: Promise<T>): Promise<T> {
+  return work;
+}

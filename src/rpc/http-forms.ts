@@ -1,0 +1,88 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  createAsyncIterable,
+  encodeEnvelope,
+  type UniversalServerRequest,
+} from "@connectrpc/connect/protocol";
+import type { DomainError } from "../db/errors.ts";
+import type { Encoding } from "./decompression.ts";
+import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
+import type { Request } from "./refusals.ts";
+import type { Body } from "./requests.ts";
+import { parseDeadline } from "./timeout.ts";
+
+/** A call of the HTTP port of which the headers are there. */
+export type Announced = {
+  readonly request: Request;
+  /** When the caller stops waiting, or why its timeout is none. */
+  readonly deadline: number | DomainError;
+  /** The body, which is given up when the signal aborts. */
+  readonly toBody: (signal: AbortSignal) => Body;
+};
+
+/** The content types of requests whose messages stand behind prefixes. */
+const FRAMED = /^application\/(grpc|connect\+)/;
+/** Those that Connect announces to callers. */
+const ENCODINGS: readonly string[] = ["gzip", "br"] satisfies Encoding[];
+
+/**
+ * Reads the headers of a call and takes from it what we read ourselves: its timeout, and its body, which
+ * Connect would read before the caller is known, without a bound of time and, where it comes in small pieces,
+ * in quadratic time. Connect is left an empty request of the same form.
+ */
+export function announce(
+  request: Request,
+  call: UniversalServerRequest,
+  method: DescMethod,
+  bytesMax: number,
+): Announced {
+  const contentType = call.header.get("content-type") ?? "";
+  const isGrpc = contentType.startsWith("application/grpc");
+  const timeout = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
+  const deadline = parseDeadline(timeout, call.header.get(timeout));
+  call.header.delete(timeout);
+  if (call.method === "GET") return { request, deadline, toBody: takeParameters(call, bytesMax) };
+
+  const isFramed = FRAMED.test(contentType);
+  const encodingHeader = isGrpc
+    ? "grpc-encoding"
+    : isFramed
+      ? "connect-content-encoding"
+      : "content-encoding";
+  const encoding = takeEncoding(call.header, encodingHeader);
+  const format = /json\b/.test(contentType) ? "json" : "binary";
+  const form: Form = { format, isFramed, encoding, bytesMax };
+  call.body = createAsyncIterable(standIn(form, method));
+  call.header.delete("content-length");
+  return { request, deadline, toBody: (signal) => createHttpBody(request, form, signal) };
+}
+
+/** The encoding of a request, if it is one that we know: of others Connect tells the caller. */
+function takeEncoding(header: Headers, name: string): Encoding | undefined {
+  const encoding = header.get(name);
+  if (encoding === null || !ENCODINGS.includes(encoding)) return undefined;
+  header.delete(name);
+  return encoding as Encoding;
+}
+
+/** The bytes of an empty request. */
+function standIn({ format, isFramed }: Form, { methodKind }: DescMethod): Uint8Array[] {
+  const message = Buffer.from(format === "json" ? "{}" : "");
+  if (!isFramed) return [message];
+  const streams = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  return streams ? [] : [encodeEnvelope(0, message)];
+}
+
+/** Takes the message out of the parameters of a GET. */
+function takeParameters(call: UniversalServerRequest, bytesMax: number): () => Body {
+  const url = new URL(call.url);
+  const parameters = new URLSearchParams(url.search);
+  const compression = parameters.get("compression");
+  const encoding = ENCODINGS.find((each) => each === compression) as Encoding | undefined;
+  const format = parameters.get("encoding") === "json" ? "json" : "binary";
+  url.searchParams.delete("base64");
+  if (encoding) url.searchParams.delete("compression");
+  url.searchParams.set("message", format === "json" ? "{}" : "");
+  Object.assign(call, { url: url.toString() });
+  return () => createGetBody(parameters, { format, isFramed: false, encoding, bytesMax });
+}

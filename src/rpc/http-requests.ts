@@ -1,0 +1,158 @@
+import type { Readable } from "node:stream";
+import { base64Decode } from "@bufbuild/protobuf/wire";
+import { DomainError } from "../db/errors.ts";
+import type { Encoding } from "./decompression.ts";
+import { cutOff, encodingOf, readFrames } from "./frames.ts";
+import { noMessage, secondMessage } from "./grpc-requests.ts";
+import { callerLeft } from "./lifetime.ts";
+import type { Hold } from "./receipt.ts";
+import type { Request } from "./refusals.ts";
+import type { Body, Sent } from "./requests.ts";
+import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
+
+/** How the messages of a request stand in its body. */
+export type Form = {
+  readonly format: Body["format"];
+  /** Whether each message has a prefix, as all have but those of Connect's unary calls. */
+  readonly isFramed: boolean;
+  /** How the body is compressed, or those of its messages whose prefix says so. */
+  readonly encoding: Encoding | undefined;
+  readonly bytesMax: number;
+};
+
+/** The body of a request, read when it is asked for. */
+export function createHttpBody(request: Request, form: Form, signal: AbortSignal): Body {
+  const { format, isFramed, encoding, bytesMax } = form;
+  const many = (hold: Hold): AsyncIterable<Sent> => readMessages(request, form, signal, hold);
+  if (isFramed) return { format, many, one: (hold) => readOnly(many(hold)) };
+  return {
+    format,
+    many,
+    async one(hold) {
+      if (Number(request.headers["content-length"]) > bytesMax) throw tooLarge(bytesMax);
+      const collected = createCollector();
+      for await (const chunk of readChunks(request, signal)) {
+        hold.add(chunk.length);
+        if (collected.add(chunk) > bytesMax) throw tooLarge(bytesMax);
+      }
+      const bytes = collected.take();
+      return { bytes, encoding: bytes.length > 0 ? encoding : undefined };
+    },
+  };
+}
+
+/** The message that stands in the parameters of a GET. */
+export function createGetBody(parameters: URLSearchParams, form: Form): Body {
+  const one = async (): Promise<Sent> => {
+    const text = parameters.get("message") ?? "";
+    const bytes = parameters.get("base64") === "1" ? decodeBase64(text) : Buffer.from(text);
+    if (bytes.length > form.bytesMax) throw tooLarge(form.bytesMax);
+    return { bytes, encoding: form.encoding };
+  };
+  return {
+    format: form.format,
+    one,
+    async *many() {
+      yield await one();
+    },
+  };
+}
+
+function decodeBase64(text: string): Uint8Array {
+  try {
+    return base64Decode(text.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    throw new DomainError("invalid", MALFORMED_REQUEST, "the parameter message is not base64");
+  }
+}
+
+/** The only message of a request. */
+async function readOnly(messages: AsyncIterable<Sent>): Promise<Sent> {
+  let only: Sent | undefined;
+  for await (const message of messages) {
+    if (only) throw secondMessage();
+    only = message;
+  }
+  if (!only) throw noMessage();
+  return only;
+}
+
+async function* readMessages(
+  request: Request,
+  { encoding, bytesMax }: Form,
+  signal: AbortSignal,
+  hold: Hold,
+): AsyncGenerator<Sent> {
+  const messages: { readonly bytes: Uint8Array; readonly flag: number }[] = [];
+  let collected = createCollector();
+  let flag = 0;
+  const frames = readFrames(bytesMax, {
+    begin: (next) => (flag = next),
+    add: (bytes) => void collected.add(bytes),
+    end(prefixBytes) {
+      hold.remove(prefixBytes);
+      messages.push({ bytes: collected.take(), flag });
+      collected = createCollector();
+    },
+  });
+  for await (const chunk of readChunks(request, signal)) {
+    hold.add(chunk.length);
+    frames.see(chunk);
+    for (const message of messages.splice(0))
+      yield { bytes: message.bytes, encoding: encodingOf(message.flag, encoding) };
+  }
+  if (frames.isCut()) throw cutOff;
+}
+
+/**
+ * The bytes of a body as they arrive, as much at once as there is. Not by the stream's own iterator: one that
+ * is left before the end destroys the request, and no answer can be given.
+ */
+async function* readChunks(request: Request, signal: AbortSignal): AsyncGenerator<Buffer> {
+  let wake = (): void => {};
+  const look = (): void => wake();
+  const stream: Readable = request;
+  stream.on("readable", look).on("end", look).on("close", look).on("error", look);
+  signal.addEventListener("abort", look);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const chunk = stream.read() as Buffer | null;
+      if (chunk !== null) yield chunk;
+      // A request that is reset ends, too.
+      else if (request.aborted || request.errored) throw callerLeft(Infinity);
+      else if (stream.readableEnded) return;
+      else if (stream.destroyed) throw callerLeft(Infinity);
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    stream.off("readable", look).off("end", look).off("close", look);
+    signal.removeEventListener("abort", look);
+  }
+}
+
+/** Makes one piece of many, without a look at those before for each that comes. */
+function createCollector() {
+  let bytes: Buffer = Buffer.alloc(0);
+  let length = 0;
+  return {
+    /** Answers how many bytes there are. */
+    add(piece: Uint8Array): number {
+      const start = length;
+      length += piece.length;
+      if (start === 0) bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.length);
+      else {
+        if (length > bytes.length) {
+          const larger = Buffer.allocUnsafeSlow(Math.max(length, 2 * start, COLLECTED_BYTES_MIN));
+          bytes.copy(larger, 0, 0, start);
+          bytes = larger;
+        }
+        bytes.set(piece, start);
+      }
+      return length;
+    },
+    take: (): Buffer => bytes.subarray(0, length),
+  };
+}
+
+const COLLECTED_BYTES_MIN = 1_024;

@@ -6,6 +6,7 @@ import { createAuthenticator } from "../src/rpc/auth.ts";
 import { startGrpcDoor } from "../src/rpc/grpc.ts";
 import { type Binding, createPipeline } from "../src/rpc/pipeline.ts";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
+import { createRequestValidator } from "../src/rpc/validation.ts";
 
 /** A service with some of its methods; the others answer UNIMPLEMENTED's kin. */
 export function bindPart(service: DescService, implementation: object): Binding {
@@ -33,7 +34,8 @@ export function readConfig(): Config & { readonly database: { readonly kind: "re
 export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {
   const telemetry = await createTelemetry(config);
   const authenticate = createAuthenticator(config.auth);
-  const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry });
+  const validator = createRequestValidator();
+  const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry, validator });
   const { messageBytesMax } = config.calls;
   const { refused } = telemetry;
   const limits = { messageBytesMax, connectionsMax: Infinity, refused };

@@ -78,6 +78,48 @@ export const bounds = {
     reason: "DEADLINE_EXCEEDED",
     why: "such a request has a few bytes, which come with its headers",
   },
+  elements: {
+    what: "elements of a field of many for which the contract has no number of its own",
+    max: 1_000,
+    reason: "INVALID_FIELD",
+    why: "as many as the largest batches of the contract have",
+  },
+  rows: {
+    what: "rows of an import in one request",
+    max: (16 * MEBI) / 32,
+    reason: "INVALID_FIELD",
+    why: "more than there is room for: no sound row has fewer than 32 bytes",
+  },
+  rowBytes: {
+    what: "bytes of a row of an import",
+    max: MEBI,
+    reason: "MALFORMED_ROW",
+    why: "an order of 1000 items has some 130 kB",
+  },
+  besideRowsBytes: {
+    what: "bytes of an import beside its rows",
+    max: 4 * KIBI,
+    reason: "MALFORMED_REQUEST",
+    why: "the fields beside the rows have some 60; those that the service does not know are a newer caller's",
+  },
+  decompressedFloorBytes: {
+    what: "bytes that a compressed message may have whatever its ratio",
+    max: MEBI,
+    reason: "DECOMPRESSION_RATIO",
+    why: "a small message is no burden",
+  },
+  decompressionRatio: {
+    what: "times that a message above that size may be larger than it was sent",
+    max: 100,
+    reason: "DECOMPRESSION_RATIO",
+    why: "imports shrink to a tenth; gzip shrinks nothing but repetitions to a thousandth",
+  },
+  violations: {
+    what: "violations of the contract's rules that an answer tells of",
+    max: 10,
+    reason: "INVALID_FIELD",
+    why: "as many as fit into the trailers that every client takes; the first ones say what is wrong",
+  },
   defaultRequestBytes: {
     what: "bytes of a request after decompression, of a method whose policy does not say",
     max: 64 * KIBI,

@@ -19,10 +19,10 @@ export type Call = {
   /** Who calls: the token's subject, or "anonymous". Part of every derived id. */
   readonly principal: string;
   /**
-   * The rows of an import where the door has not decoded them with the request: each is decoded when it is
-   * taken, or why it cannot be.
+   * The rows of a request that is an import, which has them in no field: each is decoded when it is taken, or
+   * why it cannot be.
    */
-  readonly rows: Iterable<Message | Error> | undefined;
+  readonly rowsOf: (request: Message) => Iterable<Message | Error>;
   /** Tells that a stream does not idle while it waits for this: the caller is not what it waits for. */
   readonly working: <T>(work: Promise<T>) => Promise<T>;
 };

@@ -26,7 +26,7 @@ import { reflectionServices } from "./rpc/reflection.ts";
 import { toStatus } from "./rpc/status.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
-import { createRequestValidator } from "./rpc/validation.ts";
+import { createRequestValidator, type RequestValidator } from "./rpc/validation.ts";
 import { importService } from "./services/imports.ts";
 import { inventoryService } from "./services/inventory.ts";
 import { orderService } from "./services/orders.ts";
@@ -90,10 +90,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
   const lanes = createLanes(db, config.calls.coalesce);
   const authenticate = createAuthenticator(config.auth);
-  const pipeline = createPipeline(bindAll(db, lanes, pages, health), {
+  const validator = createRequestValidator();
+  const pipeline = createPipeline(bindAll(db, lanes, pages, health, validator), {
     calls: config.calls,
     authenticate,
     telemetry,
+    validator,
   });
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
@@ -127,9 +129,15 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   };
 }
 
-function bindAll(db: Database, lanes: Lanes, pages: Pages, health: Health): Binding[] {
+function bindAll(
+  db: Database,
+  lanes: Lanes,
+  pages: Pages,
+  health: Health,
+  { check }: RequestValidator,
+): Binding[] {
   const reflection = reflectionServices([...services, HealthService]);
-  const imports = importService(db, { check: createRequestValidator().check, toStatus });
+  const imports = importService(db, { check, toStatus });
   return [
     bind(UserService, userService(db, lanes, pages)),
     bind(OrderService, { ...orderService(db, lanes, pages), ...imports }),

@@ -5,8 +5,7 @@ import {
   FileDescriptorProtoSchema,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
-import { BadRequestSchema } from "../src/gen/google/rpc/error_details_pb.ts";
-import type { ConnectError } from "@connectrpc/connect";
+import type { DomainError } from "../src/db/errors.ts";
 import { CreateProductRequestSchema } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { CreateOrderRequestSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
@@ -65,8 +64,7 @@ function read(schema: DescMessage, text: string): unknown {
     const { decode } = createJsonReader(schema);
     return toJson(schema, fromJsonString(schema, decode(Buffer.from(text))));
   } catch (error) {
-    const [bad] = (error as ConnectError).findDetails(BadRequestSchema);
-    return bad!.fieldViolations.map(({ field }) => field);
+    return (error as DomainError).facts.fields!.map(({ field }) => field);
   }
 }
 

@@ -1,10 +1,11 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import { rowsFieldOf, splitRows } from "../src/rpc/rows.ts";
+import { findRowsField } from "../src/rpc/elements.ts";
+import { createRequestReader, rowsOf } from "../src/rpc/reading.ts";
 import { ImportOrdersRequestSchema, OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 
-const { importOrders, importOrderItems, createOrder } = OrderService.method;
-const rowsField = rowsFieldOf(importOrders)!;
+const { importOrders, importOrderItems, ingestOrders, createOrder } = OrderService.method;
+const { readBinary } = createRequestReader(importOrders);
 
 const request = create(ImportOrdersRequestSchema, {
   orders: [{ userId: "ada", items: [{ productId: "lamp", quantity: 2 }] }, {}, { userId: "eve" }],
@@ -17,13 +18,9 @@ const repeat = (times: number, bytes: number[]): number[] =>
   Array.from({ length: times }, () => bytes).flat();
 
 test("a request is split into its rows, one by one, and the rest", () => {
-  const { message, rows } = splitRows(
-    ImportOrdersRequestSchema,
-    rowsField,
-    toBinary(ImportOrdersRequestSchema, request),
-  );
+  const message = readBinary(toBinary(ImportOrdersRequestSchema, request));
 
-  expect({ ...message, orders: [...rows] }).toEqual({ ...request });
+  expect({ ...message, orders: [...rowsOf(message)] }).toEqual({ ...request });
   expect(message).toEqual(create(ImportOrdersRequestSchema, { ...request, orders: [] }));
 });
 
@@ -33,16 +30,18 @@ test("rows may stand anywhere among the other fields", () => {
     pieces.map((piece) => toBinary(ImportOrdersRequestSchema, create(ImportOrdersRequestSchema, piece))),
   );
 
-  const { message, rows } = splitRows(ImportOrdersRequestSchema, rowsField, bytes);
+  const message = readBinary(bytes);
 
-  expect({ ...message, orders: [...rows] }).toEqual({ ...fromBinary(ImportOrdersRequestSchema, bytes) });
+  expect({ ...message, orders: [...rowsOf(message)] }).toEqual({
+    ...fromBinary(ImportOrdersRequestSchema, bytes),
+  });
 });
 
 test("a row that is no message is an error in its place", () => {
   // A row of one byte, which is a tag without a field.
   const bytes = Buffer.from([...toBinary(ImportOrdersRequestSchema, request), 0x0a, 1, 0xff]);
 
-  const { rows } = splitRows(ImportOrdersRequestSchema, rowsField, bytes);
+  const rows = rowsOf(readBinary(bytes));
 
   expect([...rows].slice(2)).toEqual([
     request.orders[2],
@@ -56,7 +55,7 @@ test("a row that is larger than any order is refused before it is decoded", () =
     create(ImportOrdersRequestSchema, { orders: [{ userId: "x".repeat(2 ** 20) }] }),
   );
 
-  const { rows } = splitRows(ImportOrdersRequestSchema, rowsField, bytes);
+  const rows = rowsOf(readBinary(bytes));
 
   expect([...rows]).toMatchObject([{ kind: "invalid", message: "row: has over 1048576 bytes" }]);
 });
@@ -68,13 +67,16 @@ test.each([
   ["a million empty rows", repeat(2 ** 20, [0x0a, 0])],
   ["rows between thousands of other fields", repeat(4_096, [0x0a, 0, 0x18, 1])],
 ])("%s is an error of the request", (_, bytes) => {
-  expect(() => splitRows(ImportOrdersRequestSchema, rowsField, Buffer.from(bytes))).toThrow(/./);
+  expect(() => readBinary(Buffer.from(bytes))).toThrow(/./);
 });
 
 test("only imports have rows", () => {
-  expect([importOrders, importOrderItems, createOrder].map((method) => rowsFieldOf(method)?.name)).toEqual([
+  const methods = [importOrders, importOrderItems, ingestOrders, createOrder];
+
+  expect(methods.map(({ input }) => findRowsField(input)?.name)).toEqual([
     "orders",
     "items",
+    "orders",
     undefined,
   ]);
 });

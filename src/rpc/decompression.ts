@@ -1,26 +1,47 @@
 import { promisify } from "node:util";
-import * as zlib from "node:zlib";
+import { brotliDecompress, gunzip, inflate } from "node:zlib";
+import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
 
-export type Encoding = "gzip" | "deflate" | "br";
-const how = {
-  gzip: promisify(zlib.gunzip),
-  deflate: promisify(zlib.inflate),
-  br: promisify(zlib.brotliDecompress),
+const DECOMPRESS = {
+  gzip: promisify(gunzip),
+  deflate: promisify(inflate),
+  br: promisify(brotliDecompress),
 } as const;
-export function decompressedBytesMax(_bytes: number, bytesMax: number): number {
-  return bytesMax;
+
+/** How messages may be compressed. */
+export type Encoding = keyof typeof DECOMPRESS;
+
+/** The most bytes that a message of so many may become where its method takes `bytesMax`. */
+export function decompressedBytesMax(bytes: number, bytesMax: number): number {
+  const { decompressedFloorBytes, decompressionRatio } = bounds;
+  return Math.min(bytesMax, Math.max(decompressedFloorBytes.max, bytes * decompressionRatio.max));
 }
+
+/**
+ * Decompresses a message, off the event loop. Rejects with a DomainError where it is broken, or would become
+ * larger than `bytesMax` or than its ratio may be; no more than that is decompressed.
+ */
 export async function decompress(
   bytes: Uint8Array,
   encoding: Encoding,
   bytesMax: number,
 ): Promise<Uint8Array> {
+  // What some callers make of an empty message.
+  if (bytes.length === 0) return bytes;
+  const maxOutputLength = decompressedBytesMax(bytes.length, bytesMax);
   try {
-    return await how[encoding](bytes, { maxOutputLength: bytesMax } as zlib.ZlibOptions);
+    return await DECOMPRESS[encoding](bytes, { maxOutputLength });
   } catch (error) {
-    if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge(bytesMax);
-    throw new DomainError("invalid", MALFORMED_REQUEST, "the request cannot be decompressed");
+    if ((error as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE")
+      throw new DomainError(
+        "invalid",
+        MALFORMED_REQUEST,
+        `the request cannot be decompressed as ${encoding}`,
+      );
+    if (maxOutputLength === bytesMax) throw tooLarge(bytesMax);
+    const { reason, max } = bounds.decompressionRatio;
+    throw new DomainError("exhausted", reason, `the message is over ${max} times as large as it was sent`);
   }
 }

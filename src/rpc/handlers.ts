@@ -11,7 +11,7 @@ import { abortable } from "./abortable.ts";
 import type { Authenticate } from "./auth.ts";
 import { type Begin, callerLeft, type Incoming, late, type Lifetime } from "./lifetime.ts";
 import type { Limits } from "./limits.ts";
-import type { Read, RequestReader } from "./reading.ts";
+import { type RequestReader, rowsOf } from "./reading.ts";
 import type { Hold, Receipt } from "./receipt.ts";
 import type { RequestIds } from "./request-id.ts";
 import { readRequest, receiveRequests, type Requests } from "./requests.ts";
@@ -119,15 +119,15 @@ async function admit(
   const principal = rpc.infrastructure ? ANONYMOUS : await shared.authenticate(header, rpc.desc);
   observed.identify(principal);
   signal.throwIfAborted();
-  const read: Partial<Read> = rpc.streamsRequests ? {} : await readInTime(rpc, incoming, deadlineMs, hold);
+  const request = rpc.streamsRequests ? undefined : await readInTime(rpc, incoming, deadlineMs, hold);
   signal.throwIfAborted();
   const place = shared.slots.take(rpc, principal === ANONYMOUS ? connection : principal);
   try {
     const working = idle?.working ?? unwatched;
-    const call = { signal, draining: shared.draining, deadlineMs, principal, rows: read.rows, working };
-    if (read.message) {
-      rpc.validate(read.message);
-      return { call, requests: read.message, [Symbol.dispose]: () => place[Symbol.dispose]() };
+    const call = { signal, draining: shared.draining, deadlineMs, principal, rowsOf, working };
+    if (request) {
+      rpc.validate(request);
+      return { call, requests: request, [Symbol.dispose]: () => place[Symbol.dispose]() };
     }
     const received = receiveRequests(rpc, body, hold, call, idle);
     return {
@@ -150,7 +150,7 @@ async function readInTime(
   { body, controller }: Incoming,
   deadlineMs: number,
   hold: Hold,
-): Promise<Read> {
+): Promise<Message> {
   if (deadlineMs < Infinity) return readRequest(rpc, body, hold);
   const timer = setTimeout(() => controller.abort(late()), bounds.requestMs.max);
   try {

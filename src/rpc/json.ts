@@ -1,16 +1,20 @@
 import { type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { invalid } from "../db/errors.ts";
-import { toConnectError } from "./status.ts";
+import { elementsMaxOf, tooManyElements } from "./elements.ts";
 
-/** Reads the text of JSON requests, as Connect's serialization takes it. Throws a ConnectError. */
-export type JsonReader = { readonly decode: (bytes?: Uint8Array) => string };
+/**
+ * Reads the text of messages in JSON. Throws a DomainError for a wrong field, and a SyntaxError or a
+ * TypeError for what is no JSON.
+ */
+export type JsonReader = { readonly decode: (bytes: Uint8Array) => string };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Reads requests of one kind and refuses, by field, what stands where an integer should and is none in the
- * JSON mapping of protobuf. protobuf-es takes whatever JavaScript makes a number of: "  " as 0, "0x10" as 16,
+ * Reads messages of one kind and refuses, by field, what stands where an integer should and is none in the
+ * JSON mapping of protobuf, and fields with too many elements. protobuf-es takes whatever JavaScript makes a
+ * number of: "  " as 0, "0x10" as 16,
  * and a number of 17 digits as its neighbour. It refuses the exponents that the mapping allows in quotes
  * ("1e3"): they are written out here.
  */
@@ -23,7 +27,7 @@ export function createJsonReader(schema: DescMessage): JsonReader {
       const json = JSON.parse(text) as JsonValue;
       const changes = { made: false };
       const problem = read(json, changes);
-      if (problem) throw toConnectError(invalid(problem.field.replace(/^\./, ""), problem.description));
+      if (problem) throw invalid(problem.field.replace(/^\./, ""), problem.description);
       return changes.made ? JSON.stringify(json) : text;
     },
   };
@@ -35,7 +39,7 @@ type Changes = { made: boolean };
 /** Looks at one value; `put` replaces it. */
 type Reader = (value: JsonValue, changes: Changes, put: (value: JsonValue) => void) => Problem | undefined;
 
-/** Reads an object; undefined if there can be no integer in it. */
+/** Reads an object; undefined if there is nothing to look at in it. */
 function createObjectReader(
   schema: DescMessage,
   outer: ReadonlyMap<DescMessage, { read: Reader | undefined }> = new Map(),
@@ -68,11 +72,18 @@ function createFieldReader(
   const one = createValueReader(field, known);
   const isMap = field.fieldKind === "map";
   const key = isMap ? RANGES[field.mapKey] : undefined;
-  if (!one && !key) return undefined;
-  if (field.fieldKind === "list") return (value, changes) => readEach(value, changes, one!);
+  const max = elementsMaxOf(field);
+  const tooMany = { field: "", description: tooManyElements(max) };
+  if (field.fieldKind === "list") {
+    return (value, changes) => {
+      if (!Array.isArray(value)) return undefined;
+      return value.length > max ? tooMany : one && readEach(value, changes, one);
+    };
+  }
   if (!isMap) return one;
   return (value, changes) => {
     if (!isObject(value)) return undefined;
+    if (Object.keys(value).length > max) return tooMany;
     const wrong = key && Object.keys(value).find((name) => toDecimal(name, key) !== name);
     if (wrong !== undefined) return { field: `["${wrong}"]`, description: noInteger(key!).description };
     return one && readEach(value, changes, one);

@@ -6,6 +6,7 @@ import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { findRowsField } from "./elements.ts";
 
 /** What bounds calls. */
 export type CallLimits = Omit<Config["calls"], "coalesce">;
@@ -53,12 +54,12 @@ export function limitsOf(method: DescMethod, calls: CallLimits): Limits {
 }
 
 /**
- * The largest request of a method, in bytes after decompression: what its policy says, but what is not an
- * import no larger than the configuration allows.
+ * The largest request of a method, in bytes after decompression: what its policy says, but no more than the
+ * configuration allows unless its requests are imports, which are read row by row.
  */
-export function requestBytesMaxOf(method: DescMethod, isImport: boolean, calls: CallLimits): number {
+export function requestBytesMaxOf(method: DescMethod, calls: CallLimits): number {
   const stated = getOption(method, policy).maxRequestBytes || bounds.defaultRequestBytes.max;
-  return isImport ? stated : Math.min(stated, calls.messageBytesMax);
+  return findRowsField(method.input) ? stated : Math.min(stated, calls.messageBytesMax);
 }
 
 function readPolicy(method: DescMethod): Stated {

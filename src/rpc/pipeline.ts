@@ -5,16 +5,16 @@ import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Authenticate } from "./auth.ts";
+import { findRowsField } from "./elements.ts";
 import { answerOnce, answerStream, type Rpc, type Shared } from "./handlers.ts";
 import { createLifetimes, goingAway, type Incoming } from "./lifetime.ts";
 import { type CallLimits, limitsOf, requestBytesMaxOf } from "./limits.ts";
 import { createRequestReader } from "./reading.ts";
 import { createReceipt } from "./receipt.ts";
 import { createRequestIds } from "./request-id.ts";
-import { rowsFieldOf } from "./rows.ts";
 import { createSlots } from "./slots.ts";
 import type { Telemetry } from "./telemetry.ts";
-import { createRequestValidator } from "./validation.ts";
+import type { RequestValidator } from "./validation.ts";
 
 /** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
 export type Method = {
@@ -73,10 +73,10 @@ export function createPipeline(
     readonly calls: CallLimits;
     readonly authenticate: Authenticate;
     readonly telemetry: Telemetry;
+    readonly validator: RequestValidator;
   },
 ): Pipeline {
-  const { calls, authenticate, telemetry } = options;
-  const validator = createRequestValidator();
+  const { calls, authenticate, telemetry, validator } = options;
   const slots = createSlots(calls, telemetry);
   const receipt = createReceipt();
   telemetry.gauge("rpc_server_request_bytes", "Bytes of requests that are held.", receipt.bytes);
@@ -85,10 +85,11 @@ export function createPipeline(
   const shared: Shared = { begin, authenticate, receipt, slots, draining: draining.signal };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
-    validator.warm(desc);
+    const rowsField = findRowsField(desc.input);
+    for (const schema of [desc.input, rowsField?.message]) if (schema) validator.warm(schema);
     const infrastructure = INFRASTRUCTURE.has(desc.parent.typeName);
     const implemented = (implementation as Record<string, Rpc["implementation"]>)[desc.localName]!;
-    const requestBytesMax = requestBytesMaxOf(desc, rowsFieldOf(desc) !== undefined, calls);
+    const requestBytesMax = requestBytesMaxOf(desc, calls);
     const streamsRequests = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
     const observer = telemetry.observe(desc, infrastructure);
     const rpc: Rpc = {
@@ -97,7 +98,7 @@ export function createPipeline(
       streamsRequests,
       limits: limitsOf(desc, calls),
       observer,
-      reader: createRequestReader(desc, requestBytesMax),
+      reader: createRequestReader(desc),
       requestBytesMax,
       validate: (request) => validator.check(desc.input, request),
       requestIds: createRequestIds(desc),

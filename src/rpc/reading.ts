@@ -1,32 +1,64 @@
 import { type DescMethod, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
 import { DomainError } from "../db/errors.ts";
+import { createElementCount, findRowsField } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
-import { rowsFieldOf, splitRows } from "./rows.ts";
+import { createRowReader, type Split } from "./rows.ts";
 import { MALFORMED_REQUEST } from "./status.ts";
 
-export type Read = { readonly message: Message; readonly rows?: Iterable<Message | DomainError> };
+/** Reads requests of one method. Both functions throw a DomainError for bytes that are no such request. */
 export type RequestReader = {
-  readonly readBinary: (bytes: Uint8Array) => Read;
-  readonly readJson: (bytes: Uint8Array) => Read;
+  readonly readBinary: (bytes: Uint8Array) => Message;
+  readonly readJson: (bytes: Uint8Array) => Message;
 };
-export function createRequestReader(desc: DescMethod, _bytesMax: number): RequestReader {
-  const rowsField = rowsFieldOf(desc);
-  const json = createJsonReader(desc.input);
-  const guard = (read: () => Read): Read => {
-    try {
-      return read();
-    } catch (error) {
-      if (error instanceof DomainError) throw error;
-      throw new DomainError("invalid", MALFORMED_REQUEST, "the request is not a message of this method");
-    }
+
+/** The rows of requests that are imports. */
+const unreadRows = new WeakMap<Message, Split["rows"]>();
+
+/** The rows of a request that is an import, which is without them: each is decoded when it is taken. */
+export function rowsOf(request: Message): Split["rows"] {
+  return unreadRows.get(request) ?? [];
+}
+
+/**
+ * Makes the reader of a method's requests. The work for a request is bounded by its bytes: fields that the
+ * method does not have are skipped (in JSON refused, where they are misspelt rather than new), elements are
+ * counted before they are decoded, and rows of imports are left for rowsOf().
+ */
+export function createRequestReader({ input }: DescMethod): RequestReader {
+  const rowsField = findRowsField(input);
+  const rowReader = rowsField && createRowReader(rowsField);
+  const countElements = createElementCount(input);
+  const json = createJsonReader(input);
+  const readWhole = (bytes: Uint8Array): Message => {
+    countElements?.(bytes);
+    return fromBinary(input, bytes, { readUnknownFields: false });
+  };
+  const readWholeJson = (bytes: Uint8Array): Message => fromJsonString(input, json.decode(bytes));
+  const keepRows = ({ rest, rows }: Split, read: (bytes: Uint8Array) => Message): Message => {
+    const message = read(rest);
+    unreadRows.set(message, rows);
+    return message;
   };
   return {
-    readBinary: (bytes) =>
-      guard(() =>
-        rowsField
-          ? splitRows(desc.input, rowsField, bytes)
-          : { message: fromBinary(desc.input, bytes, { readUnknownFields: false }) },
-      ),
-    readJson: (bytes) => guard(() => ({ message: fromJsonString(desc.input, json.decode(bytes)) })),
+    readBinary(bytes) {
+      try {
+        return rowReader ? keepRows(rowReader.splitBinary(bytes), readWhole) : readWhole(bytes);
+      } catch (error) {
+        throw toMalformed(error, "the request is not a message of this method");
+      }
+    },
+    readJson(bytes) {
+      try {
+        return rowReader ? keepRows(rowReader.splitJson(bytes), readWholeJson) : readWholeJson(bytes);
+      } catch (error) {
+        const { message } = error as Error;
+        const isTold = message.startsWith("cannot decode");
+        throw toMalformed(error, isTold ? message : `cannot decode ${String(input)} from JSON: ${message}`);
+      }
+    },
   };
+}
+
+function toMalformed(error: unknown, message: string): DomainError {
+  return error instanceof DomainError ? error : new DomainError("invalid", MALFORMED_REQUEST, message);
 }

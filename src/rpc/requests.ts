@@ -3,7 +3,7 @@ import type { Call } from "../call.ts";
 import { abortable } from "./abortable.ts";
 import { decompress, decompressedBytesMax, type Encoding } from "./decompression.ts";
 import type { IdleWatch } from "./idle.ts";
-import type { Read, RequestReader } from "./reading.ts";
+import type { RequestReader } from "./reading.ts";
 import type { Hold } from "./receipt.ts";
 
 /** A message of a request as it was sent. */
@@ -33,7 +33,7 @@ type Reading = {
 };
 
 /** Reads the request of a method that takes one. */
-export async function readRequest(reading: Reading, body: Body, hold: Hold): Promise<Read> {
+export async function readRequest(reading: Reading, body: Body, hold: Hold): Promise<Message> {
   const sent = await body.one(hold);
   return decode(reading, body, sent.encoding === undefined ? sent.bytes : await unpack(reading, sent, hold));
 }
@@ -75,13 +75,13 @@ export function receiveRequests(
 async function* readRequests(reading: Reading, body: Body, hold: Hold): AsyncGenerator<Message> {
   for await (const sent of body.many(hold)) {
     const bytes = sent.encoding === undefined ? sent.bytes : await unpack(reading, sent, hold);
-    yield decode(reading, body, bytes).message;
+    yield decode(reading, body, bytes);
     // It is asked for the next one when this one has been dealt with.
     hold.remove(bytes.length);
   }
 }
 
-function decode({ reader }: Reading, { format }: Body, bytes: Uint8Array): Read {
+function decode({ reader }: Reading, { format }: Body, bytes: Uint8Array): Message {
   return format === "json" ? reader.readJson(bytes) : reader.readBinary(bytes);
 }
 

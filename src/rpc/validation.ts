@@ -1,12 +1,13 @@
-import { create, type DescMessage, type DescMethod, type Message } from "@bufbuild/protobuf";
+import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 
 /** Holds requests against the rules that stand in the contract. */
 export type RequestValidator = {
-  /** Compiles the rules of a method's requests, up to 75 ms that no caller should pay for. */
-  readonly warm: (method: DescMethod) => void;
+  /** Compiles the rules of a message, up to 75 ms that no caller should pay for. */
+  readonly warm: (schema: DescMessage) => void;
   /** Throws INVALID_ARGUMENT naming each wrong field. */
   readonly check: (schema: DescMessage, request: Message) => void;
 };
@@ -24,8 +25,8 @@ const plainly: Readonly<Record<string, string>> = {
 export function createRequestValidator(): RequestValidator {
   const validator = createValidator();
   return {
-    warm({ input }) {
-      const { kind, error } = validator.validate(input, create(input));
+    warm(schema) {
+      const { kind, error } = validator.validate(schema, create(schema));
       // Rules that do not compile are a fault of the contract, to be seen at start and not by the first
       // caller.
       if (kind === "error") throw error;
@@ -34,12 +35,14 @@ export function createRequestValidator(): RequestValidator {
       const result = validator.validate(schema, request);
       if (result.kind === "valid") return;
       if (result.kind === "error") throw result.error;
-      const fields = result.violations.map(({ field, message, ruleId }) => ({
+      const { violations } = result;
+      // Elements have been counted by now, so that there are no more than some thousand.
+      const fields = violations.slice(0, bounds.violations.max).map(({ field, message, ruleId }) => ({
         field: pathToString(field),
         description: plainly[ruleId] ?? message,
       }));
       const { field, description } = fields[0]!;
-      const more = fields.length > 1 ? ` (and ${fields.length - 1} more)` : "";
+      const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
       throw new DomainError("invalid", "INVALID_FIELD", `${field}: ${description}${more}`, { fields });
     },
   };

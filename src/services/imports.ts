@@ -72,13 +72,13 @@ export function importService(
 
   return {
     async *importOrders(request, call) {
-      const source = { ...request, batches: once((call.rows as Rows<OrderDraftMessage>) ?? request.orders) };
+      const source = { ...request, batches: once(call.rowsOf(request) as Rows<OrderDraftMessage>) };
       for await (const chunk of importChunks(orders(call, request.requestId), source, call))
         yield { chunk: toMessage(chunk, toStatus) };
     },
 
     async *importOrderItems(request, call) {
-      const source = { ...request, batches: once((call.rows as Rows<OrderItemDraft>) ?? request.items) };
+      const source = { ...request, batches: once(call.rowsOf(request) as Rows<OrderItemDraft>) };
       for await (const chunk of importChunks(items(call, request.requestId), source, call))
         yield { chunk: toMessage(chunk, toStatus) };
     },
@@ -88,7 +88,7 @@ export function importService(
       const iterator = requests[Symbol.asyncIterator]();
       const { value: first } = await iterator.next();
       if (first !== undefined) {
-        const source = { ...first, batches: continueFrom(first, iterator) };
+        const source = { ...first, batches: continueFrom(call, first, iterator) };
         for await (const chunk of importChunks(orders(call, first.requestId), source, call)) {
           sum.insertedCount += BigInt(chunk.insertedCount);
           sum.existingCount += BigInt(chunk.existingCount);
@@ -101,8 +101,8 @@ export function importService(
   };
 }
 
-/** What the door has left undecoded is of the type that the contract says. */
-type Rows<Draft> = Iterable<Draft | Error> | undefined;
+/** What is left undecoded is of the type that the contract says. */
+type Rows<Draft> = Iterable<Draft | Error>;
 
 /** Makes refusals final; what a first run has inserted stays "inserted" when the second one finds it. */
 function writeRows(
@@ -141,12 +141,14 @@ async function* once<T>(batch: T): AsyncGenerator<T> {
 
 /** The orders of a stream whose first message has been read. */
 async function* continueFrom(
+  { rowsOf }: Call,
   first: IngestOrdersRequest,
   iterator: AsyncIterator<IngestOrdersRequest>,
-): AsyncGenerator<OrderDraftMessage[]> {
+): AsyncGenerator<Rows<OrderDraftMessage>> {
+  const rows = (request: IngestOrdersRequest) => rowsOf(request) as Rows<OrderDraftMessage>;
   try {
-    yield first.orders;
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value.orders;
+    yield rows(first);
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield rows(next.value);
   } finally {
     await iterator.return?.();
   }

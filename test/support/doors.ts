@@ -21,6 +21,7 @@ import { type Binding, bind, createPipeline, type Pipeline } from "../../src/rpc
 import { reflectionServices } from "../../src/rpc/reflection.ts";
 import { createTelemetry } from "../../src/rpc/telemetry.ts";
 import type { Tls } from "../../src/rpc/tls.ts";
+import { createRequestValidator } from "../../src/rpc/validation.ts";
 
 /** All doors, on free ports, before services that a test gives. */
 export type Doors = AsyncDisposable & {
@@ -80,7 +81,12 @@ export async function startDoors(
       bind(UserService, { ...unimplemented, ...users } as Service<typeof UserService>),
       ...(options.bindings ?? []),
     ],
-    { calls, authenticate: options.authenticate ?? (async () => "anonymous"), telemetry },
+    {
+      calls,
+      authenticate: options.authenticate ?? (async () => "anonymous"),
+      telemetry,
+      validator: createRequestValidator(),
+    },
   );
   const common = {
     address: ANY_PORT,

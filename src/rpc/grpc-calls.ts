@@ -1,3 +1,4 @@
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
@@ -19,6 +20,8 @@ import type { Method } from "./pipeline.ts";
 import type { Refused } from "./refusals.ts";
 import { explain, toConnectError } from "./status.ts";
 import { unreadAnswers, type UnreadAnswers } from "./unread.ts";
+
+const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
 
 /** A method as grpc-js has it: messages are bytes to it. */
 export function toDefinition(method: Method): MethodDefinition<Uint8Array, Buffer> {
@@ -78,12 +81,12 @@ function serveCall(
   const controller = new AbortController();
   const deadlineMs = deadline instanceof DomainError ? Infinity : deadline;
   const body = createGrpcBody(method, call, arrival, (reason) => controller.abort(reason));
-  const answer = createAnswer(call, body.stop, controller);
+  const answer = createAnswer(call, stream, body.stop, controller);
 
   /** Resolves when the message is on its way or the call is over. */
   const write = (message: Message): Promise<void> => {
     const bytes = serialize(method.desc.output, message);
-    const taken = unread.hold(connection, bytes.length, () => stream.close(8));
+    const taken = unread.hold(connection, bytes.length, () => stream.close(NGHTTP2_CANCEL));
     if (taken) return answer.write(bytes, taken);
     // What has happened must be told, and what only reads can be asked for again.
     if (method.desc.idempotency !== Idempotency.NO_SIDE_EFFECTS) return answer.write(bytes, () => {});
@@ -131,6 +134,7 @@ type Answer = {
 
 function createAnswer(
   call: ServerInterceptingCallInterface,
+  stream: ServerHttp2Stream,
   stop: (reason: unknown) => void,
   controller: AbortController,
 ): Answer {
@@ -140,7 +144,9 @@ function createAnswer(
   const finish = (error?: ConnectError): void => {
     if (isOver) return;
     isOver = true;
+    const sentBefore = stream.headersSent;
     send(error ? toStatus(error) : { code: Status.OK, details: "OK" });
+    closeUnread(stream, sentBefore);
     stop(error);
     wake();
   };
@@ -165,6 +171,17 @@ function createAnswer(
         else call.sendMessage(bytes, wake);
       }),
   };
+}
+
+/** Ends a stream that has been answered although its caller is still sending, and would go on to. */
+function closeUnread(stream: ServerHttp2Stream, sentBefore: boolean): void {
+  if (stream.readableEnded || stream.destroyed) return;
+  const close = (): void => {
+    if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR);
+  };
+  // Behind messages the status follows when they have been sent; without any, it is on its way.
+  if (sentBefore) stream.once("wantTrailers", () => setImmediate(close));
+  else close();
 }
 
 function serialize(schema: DescMessage, message: Message): Buffer {

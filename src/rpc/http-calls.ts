@@ -71,6 +71,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
+    endUnread(request, response);
     const announced = announce(request, universal, handler.method, bytesMax.get(handler.method)!);
     universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)
@@ -82,6 +83,23 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       // Errors of calls are answers; what arrives here is a connection that broke under one.
       .catch(() => response.destroy());
   };
+}
+
+/** How long the rest of a request is thrown away that has been answered before it was there. */
+const UNREAD_MS_MAX = 250;
+
+/** Ends a request when it has been answered although its caller is still sending, and would go on to. */
+function endUnread(request: Request, response: Response): void {
+  if ("stream" in request) {
+    // The last event before the end of an answer, with trailers or without; they are on their way in the
+    // next turn.
+    request.stream.once("wantTrailers", () => setImmediate(() => request.complete || request.stream.close()));
+    return;
+  }
+  response.once("finish", () => {
+    if (request.complete) return;
+    setTimeout(() => request.complete || request.socket.destroy(), UNREAD_MS_MAX).unref();
+  });
 }
 
 /** What a call's headers say. */

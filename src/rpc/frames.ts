@@ -19,8 +19,8 @@ export type FrameSink = {
   readonly begin: (flag: number) => void;
   /** Some of the bytes of the message that has begun. */
   readonly add?: (bytes: Uint8Array) => void;
-  /** All of it has been added; its prefix had so many bytes beside. */
-  readonly end: (prefixBytes: number) => void;
+  /** All of it has been added. */
+  readonly end: () => void;
 };
 
 /** Reads the frames of a request. */
@@ -32,7 +32,14 @@ export type Frames = {
 };
 
 /** Before each message: a flag, and its length in four bytes. */
-const PREFIX_BYTES = 5;
+export const PREFIX_BYTES = 5;
+
+/** Whether bytes at the beginning of a message are all of it, and no more. */
+export function isOneFrame(bytes: Uint8Array, bytesMax: number): boolean {
+  if (bytes.length < PREFIX_BYTES || bytes.length > bytesMax + PREFIX_BYTES) return false;
+  const length = bytes[1]! * 2 ** 24 + bytes[2]! * 2 ** 16 + bytes[3]! * 2 ** 8 + bytes[4]!;
+  return length + PREFIX_BYTES === bytes.length;
+}
 
 /**
  * Reads the frames of gRPC and of Connect's streams. A message that is too large is refused at its prefix,
@@ -63,7 +70,7 @@ export function readFrames(bytesMax: number, { begin, add, end }: FrameSink): Fr
         }
         if (prefixBytes === PREFIX_BYTES && bodyBytes === 0) {
           prefixBytes = 0;
-          end(PREFIX_BYTES);
+          end();
         }
       }
     },

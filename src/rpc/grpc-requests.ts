@@ -3,9 +3,8 @@ import { Code } from "@connectrpc/connect";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { bounds } from "../bounds.ts";
 import type { Encoding } from "./decompression.ts";
-import { cutOff, encodingOf, type Frames, readFrames } from "./frames.ts";
+import { cutOff, encodingOf, type Frames, isOneFrame, PREFIX_BYTES, readFrames } from "./frames.ts";
 import type { Arrival } from "./grpc-arrivals.ts";
-import type { Method } from "./pipeline.ts";
 import type { Hold } from "./receipt.ts";
 import type { Body, Sent } from "./requests.ts";
 import { toRefusal } from "./status.ts";
@@ -13,112 +12,144 @@ import { toRefusal } from "./status.ts";
 /** Those that grpc-js announces to callers. */
 const ENCODINGS: readonly string[] = ["gzip", "deflate"] satisfies Encoding[];
 
-/** The request of a call of grpc-js, which is told of its messages. */
-export type GrpcBody = Body & {
-  readonly deliver: (message: Uint8Array) => void;
-  /** No further message comes. */
-  readonly deliverEnd: () => void;
-  /** The call is over: what waits for a message does so no longer. */
-  readonly stop: (reason: unknown) => void;
-};
-
 /**
- * Reads the request of a call of grpc-js when it is asked for. `refuse` is told at once what its bytes break:
- * grpc-js would collect a message that is too large up to the limit of all methods.
+ * The request of a call of grpc-js, which is told of its messages, and read when it is asked for. `refuse` is
+ * told at once what its bytes break: grpc-js would collect a message that is too large up to the limit of all
+ * methods. A class, since each call has one.
  */
-export function createGrpcBody(
-  { requestBytesMax }: Method,
-  call: ServerInterceptingCallInterface,
-  { stream, encoding }: Arrival,
-  refuse: (reason: unknown) => void,
-): GrpcBody {
-  let take = (_message: Uint8Array | undefined): void => {};
-  let fail = (_reason: unknown): void => {};
-  // Of the messages that have arrived, in their order.
-  const flags: number[] = [];
-  let frames: Frames | undefined;
+export class GrpcBody implements Body {
+  readonly format = "binary";
+  readonly #call: ServerInterceptingCallInterface;
+  readonly #arrival: Arrival;
+  readonly #refuse: (reason: unknown) => void;
+  readonly #frames: FrameWatch;
+  #take: (message: Uint8Array | undefined) => void = () => {};
+  #fail: (reason: unknown) => void = () => {};
 
-  const begin = (hold: Hold): void => {
-    frames = watchFrames(stream, hold, refuse, requestBytesMax, flags);
-  };
-  const toSent = (bytes: Uint8Array): Sent => {
-    const named = encodingOf(flags.shift()!, encoding);
+  constructor(
+    call: ServerInterceptingCallInterface,
+    arrival: Arrival,
+    requestBytesMax: number,
+    refuse: (reason: unknown) => void,
+  ) {
+    this.#call = call;
+    this.#arrival = arrival;
+    this.#refuse = refuse;
+    this.#frames = new FrameWatch(requestBytesMax);
+  }
+
+  /** A message has arrived, or the end of the request. */
+  deliver(message: Uint8Array | undefined): void {
+    this.#take(message);
+  }
+
+  /** The call is over: what waits for a message does so no longer. */
+  stop(reason: unknown): void {
+    this.#fail(reason);
+  }
+
+  one(hold: Hold): Promise<Sent> {
+    this.#frames.watch(this.#arrival.stream, hold, this.#refuse);
+    return new Promise((resolve, reject) => {
+      let sent: Sent | undefined;
+      this.#fail = reject;
+      this.#take = (message) => {
+        try {
+          if (message === undefined) return resolve(this.#expectWhole(sent));
+          if (sent) throw secondMessage();
+          sent = this.#toSent(message);
+          this.#call.startRead();
+        } catch (reason) {
+          reject(reason);
+        }
+      };
+      this.#call.startRead();
+    });
+  }
+
+  async *many(hold: Hold): AsyncGenerator<Sent> {
+    this.#frames.watch(this.#arrival.stream, hold, this.#refuse);
+    for (;;) {
+      const message = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+        this.#take = resolve;
+        this.#fail = reject;
+        this.#call.startRead();
+      });
+      if (message) yield this.#toSent(message);
+      else if (this.#frames.isCut()) throw cutOff;
+      else return;
+    }
+  }
+
+  #expectWhole(sent: Sent | undefined): Sent {
+    if (this.#frames.isCut()) throw cutOff;
+    if (!sent) throw noMessage();
+    return sent;
+  }
+
+  #toSent(bytes: Uint8Array): Sent {
+    const named = encodingOf(this.#frames.takeFlag(), this.#arrival.encoding);
     if (named !== undefined && !ENCODINGS.includes(named)) throw unknownEncoding(named);
     return { bytes, encoding: named as Encoding | undefined };
-  };
-  return {
-    format: "binary",
-    deliver: (message) => take(message),
-    deliverEnd: () => take(undefined),
-    stop: (reason) => fail(reason),
-    one(hold) {
-      begin(hold);
-      return new Promise((resolve, reject) => {
-        let sent: Sent | undefined;
-        fail = reject;
-        take = (message) => {
-          if (message === undefined) {
-            if (frames!.isCut()) reject(cutOff);
-            else if (sent) resolve(sent);
-            else reject(noMessage());
-          } else if (sent) reject(secondMessage());
-          else {
-            try {
-              sent = toSent(message);
-              call.startRead();
-            } catch (reason) {
-              reject(reason);
-            }
-          }
-        };
-        call.startRead();
-      });
-    },
-    async *many(hold) {
-      begin(hold);
-      for (;;) {
-        const message = await new Promise<Uint8Array | undefined>((resolve, reject) => {
-          [take, fail] = [resolve, reject];
-          call.startRead();
-        });
-        if (message) yield toSent(message);
-        else if (frames!.isCut()) throw cutOff;
-        else return;
-      }
-    },
-  };
+  }
 }
 
 /** Watches the frames of a stream, of which grpc-js makes messages, and counts what they hold. */
-function watchFrames(
-  stream: ServerHttp2Stream,
-  hold: Hold,
-  refuse: (reason: unknown) => void,
-  bytesMax: number,
-  flags: number[],
-): Frames {
-  let pieces = 0;
-  const frames = readFrames(bytesMax, {
-    begin: (flag) => void flags.push(flag),
-    end(prefixBytes) {
-      hold.remove(pieces * bounds.chunkBytes.max + prefixBytes);
-      pieces = 0;
-    },
-  });
-  const see = (bytes: Uint8Array): void => {
-    try {
-      hold.add(bytes.length);
-      frames.see(bytes);
-      if (!frames.isCut()) return;
-      pieces += 1;
-      hold.add(bounds.chunkBytes.max);
-    } catch (reason) {
-      stream.off("data", see);
-      refuse(reason);
+class FrameWatch {
+  readonly #bytesMax: number;
+  /** Of the messages that have arrived, in their order. */
+  readonly #flags: number[] = [];
+  /** Made for what is more than one whole message in one piece. */
+  #frames: Frames | undefined;
+  #pieces = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  isCut(): boolean {
+    return this.#frames?.isCut() === true;
+  }
+
+  takeFlag(): number {
+    return this.#flags.shift()!;
+  }
+
+  watch(stream: ServerHttp2Stream, hold: Hold, refuse: (reason: unknown) => void): void {
+    const see = (bytes: Uint8Array): void => {
+      try {
+        this.#see(bytes, hold);
+      } catch (reason) {
+        stream.off("data", see);
+        refuse(reason);
+      }
+    };
+    stream.on("data", see);
+  }
+
+  #see(bytes: Uint8Array, hold: Hold): void {
+    hold.add(bytes.length);
+    if (!this.#frames && isOneFrame(bytes, this.#bytesMax)) {
+      hold.remove(PREFIX_BYTES);
+      this.#flags.push(bytes[0]!);
+      return;
     }
-  };
-  stream.on("data", see);
-  return frames;
+    this.#frames ??= this.#readFrames(hold);
+    this.#frames.see(bytes);
+    if (!this.#frames.isCut()) return;
+    this.#pieces += 1;
+    hold.add(bounds.chunkBytes.max);
+  }
+
+  #readFrames(hold: Hold): Frames {
+    return readFrames(this.#bytesMax, {
+      begin: (flag) => void this.#flags.push(flag),
+      end: () => {
+        hold.remove(this.#pieces * bounds.chunkBytes.max + PREFIX_BYTES);
+        this.#pieces = 0;
+      },
+    });
+  }
 }
 
 const unsupported = (words: string) => toRefusal(Code.Unimplemented, "NOT_SUPPORTED", words);

@@ -14,7 +14,7 @@ import type { Limits } from "./limits.ts";
 import { type RequestReader, rowsOf } from "./reading.ts";
 import type { Hold, Receipt } from "./receipt.ts";
 import type { RequestIds } from "./request-id.ts";
-import { readRequest, receiveRequests, type Requests } from "./requests.ts";
+import { decode, receiveRequests, type Requests, type Sent, unpack } from "./requests.ts";
 import type { Slots } from "./slots.ts";
 import type { Observer } from "./telemetry.ts";
 
@@ -119,8 +119,13 @@ async function admit(
   const principal = rpc.infrastructure ? ANONYMOUS : await shared.authenticate(header, rpc.desc);
   observed.identify(principal);
   signal.throwIfAborted();
-  const request = rpc.streamsRequests ? undefined : await readInTime(rpc, incoming, deadlineMs, hold);
-  signal.throwIfAborted();
+  let request: Message | undefined;
+  if (!rpc.streamsRequests) {
+    const sent = await (deadlineMs < Infinity ? body.one(hold) : readInTime(incoming, hold));
+    const bytes = sent.encoding === undefined ? sent.bytes : await unpack(rpc, sent, hold);
+    request = decode(rpc, body, bytes);
+    signal.throwIfAborted();
+  }
   const place = shared.slots.take(rpc, principal === ANONYMOUS ? connection : principal);
   try {
     const working = idle?.working ?? unwatched;
@@ -144,17 +149,11 @@ async function admit(
   }
 }
 
-/** Reads a request; one of a call without a deadline has its own. */
-async function readInTime(
-  rpc: Rpc,
-  { body, controller }: Incoming,
-  deadlineMs: number,
-  hold: Hold,
-): Promise<Message> {
-  if (deadlineMs < Infinity) return readRequest(rpc, body, hold);
+/** Reads the request of a call that has no deadline. */
+async function readInTime({ body, controller }: Incoming, hold: Hold): Promise<Sent> {
   const timer = setTimeout(() => controller.abort(late()), bounds.requestMs.max);
   try {
-    return await readRequest(rpc, body, hold);
+    return await body.one(hold);
   } finally {
     clearTimeout(timer);
   }

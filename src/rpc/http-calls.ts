@@ -23,7 +23,7 @@ import { callerLeft } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
 import { errorDetails, explain, toConnectError, toRefusal } from "./status.ts";
-import { unreadAnswers, type UnreadAnswers } from "./unread.ts";
+import { type UnreadAnswer, unreadAnswers, type UnreadAnswers } from "./unread.ts";
 
 /** Answers a request. */
 export type Serve = (request: Request, response: Response) => void;
@@ -114,17 +114,18 @@ async function respond(
   { unread, refused }: Serving,
 ): Promise<void> {
   const connection = connectionOf(request);
-  let taken = (): void => {};
-  response.once("close", () => taken());
+  let written: UnreadAnswer | undefined;
+  const release = (): void => written && unread.release(written);
+  response.once("close", release);
   async function* count(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const bytes of body) {
-      const free = unread.hold(connection, bytes.length, () => response.destroy());
+      const held = unread.hold(connection, bytes.length, () => response.destroy());
       // What has happened must be told, and what only reads can be asked for again.
-      if (!free && method.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
-      taken = free ?? taken;
+      if (!held && method.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
+      written = held;
       yield bytes;
-      // The one who writes has waited until the bytes were taken.
-      if (response.writableLength === 0) taken();
+      // The next bytes are asked for when these have been taken, and those behind the last when it ends.
+      if (response.writableLength === 0) release();
     }
   }
   try {

@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { DomainError } from "../db/errors.ts";
 import type { Encoding } from "./decompression.ts";
-import { cutOff, encodingOf, readFrames } from "./frames.ts";
+import { cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
 import { noMessage, secondMessage } from "./grpc-requests.ts";
 import { callerLeft } from "./lifetime.ts";
 import type { Hold } from "./receipt.ts";
@@ -89,8 +89,8 @@ async function* readMessages(
   const frames = readFrames(bytesMax, {
     begin: (next) => (flag = next),
     add: (bytes) => void collected.add(bytes),
-    end(prefixBytes) {
-      hold.remove(prefixBytes);
+    end() {
+      hold.remove(PREFIX_BYTES);
       messages.push({ bytes: collected.take(), flag });
       collected = createCollector();
     },

@@ -32,12 +32,6 @@ type Reading = {
   readonly validate: (request: Message) => void;
 };
 
-/** Reads the request of a method that takes one. */
-export async function readRequest(reading: Reading, body: Body, hold: Hold): Promise<Message> {
-  const sent = await body.one(hold);
-  return decode(reading, body, sent.encoding === undefined ? sent.bytes : await unpack(reading, sent, hold));
-}
-
 /** The requests of a stream. Disposal: its handler takes no more of them. */
 export type Received = Disposable & { readonly requests: AsyncIterable<Message> };
 
@@ -81,12 +75,13 @@ async function* readRequests(reading: Reading, body: Body, hold: Hold): AsyncGen
   }
 }
 
-function decode({ reader }: Reading, { format }: Body, bytes: Uint8Array): Message {
+/** Throws a DomainError for bytes that are no request. */
+export function decode({ reader }: Reading, { format }: Body, bytes: Uint8Array): Message {
   return format === "json" ? reader.readJson(bytes) : reader.readBinary(bytes);
 }
 
 /** Decompresses a message; the room is taken before, since many may be at it. */
-async function unpack({ requestBytesMax }: Reading, sent: Sent, hold: Hold): Promise<Uint8Array> {
+export async function unpack({ requestBytesMax }: Reading, sent: Sent, hold: Hold): Promise<Uint8Array> {
   const mostBytes = decompressedBytesMax(sent.bytes.length, requestBytesMax);
   hold.add(mostBytes);
   const bytes = await decompress(sent.bytes, sent.encoding!, requestBytesMax);

@@ -2,48 +2,53 @@ import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { createShares } from "../shares.ts";
 
+/** An answer that has been written and that its caller has not taken. */
+export type UnreadAnswer = {
+  readonly connection: object;
+  readonly bytes: number;
+  readonly sinceMs: number;
+  /** Gives the answer up. */
+  readonly cut: () => void;
+};
+
 /** The answers that have been written and that their callers have not taken. */
 export type UnreadAnswers = {
   /**
-   * Counts an answer of a connection until the returned function is called; `cut` is called when that takes
-   * too long. Undefined where there is no room.
+   * Counts an answer of a connection until it is released; `cut` is called when that takes too long. Undefined
+   * where there is no room.
    */
-  readonly hold: (connection: object, bytes: number, cut: () => void) => (() => void) | undefined;
-  readonly bytes: () => number;
+  readonly hold: (connection: object, bytes: number, cut: () => void) => UnreadAnswer | undefined;
+  /** Without effect for one that has been released. */
+  readonly release: (answer: UnreadAnswer) => void;
 };
-
-type Held = { readonly sinceMs: number; readonly cut: () => void };
 
 /** Bounds what waits for callers to read it, for each connection and over all, and for how long. */
 export function createUnreadAnswers(): UnreadAnswers {
   const { unreadBytes, unreadFloorBytes, unreadMs } = bounds;
   const shares = createShares<object>({ max: unreadBytes.max, floor: unreadFloorBytes.max });
-  const waiting = new Set<Held>();
-  let timer: NodeJS.Timeout | undefined;
   // In the order in which they were written.
+  const waiting = new Set<UnreadAnswer>();
+  let timer: NodeJS.Timeout | undefined;
+  const release = (answer: UnreadAnswer): void => {
+    if (waiting.delete(answer)) shares.release(answer.connection, answer.bytes);
+  };
   const sweep = (): void => {
     const lateMs = performance.now() - unreadMs.max;
-    for (const held of waiting) {
-      if (held.sinceMs > lateMs) break;
-      waiting.delete(held);
-      held.cut();
+    for (const answer of waiting) {
+      if (answer.sinceMs > lateMs) break;
+      release(answer);
+      answer.cut();
     }
     timer = waiting.size > 0 ? setTimeout(sweep, unreadMs.max / 8).unref() : undefined;
   };
   return {
-    bytes: shares.taken,
+    release,
     hold(connection, bytes, cut) {
       if (!shares.take(connection, bytes)) return undefined;
-      const held = { sinceMs: performance.now(), cut };
-      waiting.add(held);
+      const answer = { connection, bytes, sinceMs: performance.now(), cut };
+      waiting.add(answer);
       timer ??= setTimeout(sweep, unreadMs.max / 8).unref();
-      let isHeld = true;
-      return () => {
-        if (!isHeld) return;
-        isHeld = false;
-        waiting.delete(held);
-        shares.release(connection, bytes);
-      };
+      return answer;
     },
   };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { loadTables } from "./load-tables.ts";
+import { limitTables, type Table } from "./limits.ts";
 import { toTable } from "./plan-table.ts";
 import type { Engine } from "../src/config.ts";
 import { createPool, type Lease } from "../src/db/pool.ts";
@@ -25,6 +26,7 @@ finds its rows by, the tables that it reads from end to end and the sorts of sto
   --texts ENGINE      instead, print every SQL text that the service can send to ENGINE (cockroachdb or
                       postgresql), its migrations included, as JSON: {"name": "text"}; with npm run -s
                       nothing else is printed
+  --limits            instead, print what bounds calls, connections and what they hold, as docs/limits.md does
   --help              print this
 
 Exit codes: 0 every plan is as it must be, 1 a table is read from end to end or a page is sorted, 2 the
@@ -37,6 +39,7 @@ type Options = {
   readonly orders: number;
   readonly statement: string | undefined;
   readonly texts: Engine | undefined;
+  readonly limits: boolean;
 };
 
 function readOptions(): Options {
@@ -46,6 +49,7 @@ function readOptions(): Options {
         orders: { type: "string", default: "20000" },
         statement: { type: "string" },
         texts: { type: "string" },
+        limits: { type: "boolean", default: false },
         help: { type: "boolean" },
       },
     });
@@ -60,14 +64,18 @@ function readOptions(): Options {
     const { statement } = values;
     if (statement !== undefined && !allStatements().some(({ name }) => name.startsWith(statement)))
       throw new Error(`no statement's name begins with ${statement}`);
-    return { orders, statement, texts };
+    return { orders, statement, texts, limits: values.limits };
   } catch (error) {
     process.stderr.write(`explain: ${(error as Error).message}; see --help\n`);
     return process.exit(2);
   }
 }
 
-async function run({ orders, statement: prefix, texts }: Options): Promise<void> {
+async function run({ orders, statement: prefix, texts, limits }: Options): Promise<void> {
+  if (limits) {
+    for (const table of limitTables()) process.stdout.write(toLines(table));
+    return;
+  }
   if (texts !== undefined) {
     const all = Object.fromEntries(await readTexts(texts));
     process.stdout.write(`${JSON.stringify(all, undefined, 2)}\n`);
@@ -83,6 +91,14 @@ async function run({ orders, statement: prefix, texts }: Options): Promise<void>
   else for (const { name, text } of plans) process.stdout.write(`${name}\n${text}\n\n`);
   const problems = plans.flatMap(problemsOf);
   if (problems.length > 0) throw new Error(problems.join("; "));
+}
+
+/** A table in columns of equal width, but for the last one. */
+function toLines({ title, columns, rows }: Table): string {
+  const widths = columns.map((_, n) => Math.max(...[columns, ...rows].map((row) => row[n]!.length)));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, n) => (n === row.length - 1 ? cell : cell.padEnd(widths[n]!))).join("  ");
+  return `${title}\n\n${[columns, ...rows].map((row) => `  ${line(row)}\n`).join("")}\n`;
 }
 
 /** A connection of the service's settings to a PostgreSQL that is gone after disposal. */

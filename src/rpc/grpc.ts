@@ -96,7 +96,7 @@ function createServer(
     // One limit for all methods; each has its own, which is met before.
     "grpc.max_receive_message_length": Math.max(...methods.map(({ requestBytesMax }) => requestBytesMax)),
     "grpc.max_send_message_length": messageBytesMax,
-    interceptors: [createServing(methods, { arrivals, unread: createUnreadAnswers(), refused })],
+    interceptors: [createServing(methods, { arrivals, unread: createUnreadAnswers(refused), refused })],
   });
   refuseOthers(server, methods, refused);
   server.addService(

@@ -32,7 +32,7 @@ export async function startHttpDoor(
 ): Promise<Door> {
   const refused: Refused = (error) => options.refused("http", error);
   const { messageBytesMax } = options;
-  const serve = toServe(methods, { messageBytesMax, unread: createUnreadAnswers(), refused });
+  const serve = toServe(methods, { messageBytesMax, unread: createUnreadAnswers(refused), refused });
   const h1 = startHttp1(serve, refused);
   const h2 = startHttp2(serve);
   const accept = (socket: Socket, protocol: Protocol | undefined): void => {

@@ -2,7 +2,9 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { bounds } from "../bounds.ts";
 import type { Config } from "../config.ts";
+import { toErrorFields } from "./error-fields.ts";
 import { toLogFields } from "./status.ts";
 
 /** Which listener a call came in by. */
@@ -50,6 +52,16 @@ type BeginSpan = (
 
 // From half a millisecond, a read from memory, to the longest deadline of a unary call.
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** The reasons that stand for a limit alone. */
+const LIMITS: ReadonlySet<string> = new Set([
+  ...Object.values(bounds)
+    .map(({ reason }) => reason)
+    .filter((reason) => !/^(INVALID|MALFORMED)_/.test(reason)),
+  "STREAM_IDLE",
+  "POOL_EXHAUSTED",
+  "DATABASE_OVERLOADED",
+]);
 
 const CODE_NAMES = new Map(
   Object.entries(Code)
@@ -100,12 +112,22 @@ export async function createTelemetry(
     labelNames: ["door", "reason"],
     registers,
   });
+  const limited = new Counter({
+    name: "rpc_server_limited_total",
+    help: "Calls and connections refused because a limit was met, by the reason in their answer.",
+    labelNames: ["limit"],
+    registers,
+  });
+  const countLimit = (error: ConnectError): void => {
+    const { reason } = toLogFields(error);
+    if (LIMITS.has(String(reason))) limited.inc({ limit: String(reason) });
+  };
   // Loaded only when wanted: the SDK costs 130 ms at start and 9 MiB.
   const tracing = config.tracesEndpoint
     ? (await import("./tracing.ts")).startTracing(config.tracesEndpoint, createFailureLog(logger))
     : undefined;
   const observe = (method: DescMethod, quiet: boolean): Observer =>
-    createObserver(method, { started, seconds, logger, quiet, beginSpan: tracing?.begin });
+    createObserver(method, { started, seconds, countLimit, logger, quiet, beginSpan: tracing?.begin });
 
   return {
     logger,
@@ -113,6 +135,7 @@ export async function createTelemetry(
     refused(door, error) {
       const { reason } = toLogFields(error);
       refused.inc({ door, reason: String(reason) });
+      countLimit(error);
       logger.debug({ door, reason }, "refused");
     },
     ...createMetrics(registry),
@@ -162,6 +185,7 @@ function createFailureLog(logger: Logger): (reason: string) => void {
 type Instruments = {
   readonly started: Counter;
   readonly seconds: Histogram;
+  readonly countLimit: (error: ConnectError) => void;
   readonly logger: Logger;
   readonly quiet: boolean;
   readonly beginSpan: BeginSpan | undefined;
@@ -169,7 +193,7 @@ type Instruments = {
 
 function createObserver(
   method: DescMethod,
-  { started, seconds, logger, quiet, beginSpan }: Instruments,
+  { started, seconds, countLimit, logger, quiet, beginSpan }: Instruments,
 ): Observer {
   const rpc = `${method.parent.typeName}/${method.name}`;
   const labels = { service: method.parent.typeName, method: method.name };
@@ -192,6 +216,7 @@ function createObserver(
         const code = error ? toCodeName(error.code) : "OK";
         seconds.observe({ ...labels, door, code }, durationMs / 1000);
         span?.end(error && code);
+        if (error) countLimit(error);
         if (quiet || (!error && !logsSuccess)) return;
         const line = { rpc, door, principal, code, durationMs: Math.round(durationMs * 100) / 100 };
         if (!error) logger.debug(line, "answered");
@@ -222,15 +247,3 @@ const LEVELS: ReadonlyMap<Code, "error" | "warn"> = new Map([
   [Code.Unavailable, "warn"],
   [Code.DeadlineExceeded, "warn"],
 ]);
-
-/**
- * What the log says of an error. Not all that an error object holds: a database error also carries the row
- * that it is about (`detail`, `where`), and that belongs to the user.
- */
-function toErrorFields(error: unknown, depth = 0): unknown {
-  if (!(error instanceof Error)) return { type: typeof error };
-  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
-  // Causes may go round in a circle; nothing useful lies deeper than three.
-  const cause = error.cause === undefined || depth === 3 ? undefined : toErrorFields(error.cause, depth + 1);
-  return { type: error.name, message: error.message, code, constraint, stack: error.stack, cause };
-}

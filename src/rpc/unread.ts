@@ -1,6 +1,9 @@
+import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { createShares } from "../shares.ts";
+import type { Refused } from "./refusals.ts";
+import { toRefusal } from "./status.ts";
 
 /** An answer that has been written and that its caller has not taken. */
 export type UnreadAnswer = {
@@ -14,8 +17,8 @@ export type UnreadAnswer = {
 /** The answers that have been written and that their callers have not taken. */
 export type UnreadAnswers = {
   /**
-   * Counts an answer of a connection until it is released; `cut` is called when that takes too long. Undefined
-   * where there is no room.
+   * Counts an answer of a connection until it is released; `cut` is called when that takes too long.
+   * Undefined where there is no room.
    */
   readonly hold: (connection: object, bytes: number, cut: () => void) => UnreadAnswer | undefined;
   /** Without effect for one that has been released. */
@@ -23,7 +26,7 @@ export type UnreadAnswers = {
 };
 
 /** Bounds what waits for callers to read it, for each connection and over all, and for how long. */
-export function createUnreadAnswers(): UnreadAnswers {
+export function createUnreadAnswers(refused: Refused): UnreadAnswers {
   const { unreadBytes, unreadFloorBytes, unreadMs } = bounds;
   const shares = createShares<object>({ max: unreadBytes.max, floor: unreadFloorBytes.max });
   // In the order in which they were written.
@@ -37,6 +40,7 @@ export function createUnreadAnswers(): UnreadAnswers {
     for (const answer of waiting) {
       if (answer.sinceMs > lateMs) break;
       release(answer);
+      refused(toRefusal(Code.DeadlineExceeded, unreadMs.reason, "nobody reads the answer"));
       answer.cut();
     }
     timer = waiting.size > 0 ? setTimeout(sweep, unreadMs.max / 8).unref() : undefined;

@@ -1,0 +1,80 @@
+// What bounds the calls of the service, as a table: for docs/limits.md and for `npm run explain -- --limits`.
+import { type Bound, bounds } from "../src/bounds.ts";
+import { type Name, names, variables } from "../src/config/environment.ts";
+import { InventoryService } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
+import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { limitsOf, requestBytesMaxOf } from "../src/rpc/limits.ts";
+import { parseConfig } from "../src/config.ts";
+
+/** A table: its title, the names of its columns and its rows. */
+export type Table = {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+};
+
+/** The variables that set limits, by the beginnings of their names. */
+const LIMITING = /^(CALL|STREAM|POOL|CONNECTIONS|LOGIN)_(?!COALESCE)/;
+
+/** All limits: those that are fixed, those that the configuration sets, and those of each method. */
+export function limitTables(): Table[] {
+  return [
+    {
+      title: "Fixed bounds",
+      columns: ["bound of", "at most", "answer", "why so much"],
+      rows: Object.values<Bound>(bounds).map((bound) => [
+        bound.what,
+        toAmount(bound),
+        bound.reason,
+        bound.why,
+      ]),
+    },
+    {
+      title: "Configured bounds",
+      columns: ["variable", "default", "meaning"],
+      rows: names
+        .filter((name) => LIMITING.test(name))
+        .map((name) => [name, defaultOf(name), meaningOf(name)]),
+    },
+    { title: "Methods", columns: ["method", "request", "deadline", "longest", "idle"], rows: methodRows() },
+  ];
+}
+
+/** A number with its unit, where the bound is of bytes or of milliseconds. */
+function toAmount({ what, max }: Bound): string {
+  if (what.startsWith("bytes")) return toBytes(max);
+  return what.startsWith("milliseconds") ? toSeconds(max) : max.toLocaleString("en");
+}
+
+function toBytes(bytes: number): string {
+  if (bytes >= 2 ** 20) return `${bytes / 2 ** 20} MiB`;
+  return bytes >= 2 ** 10 ? `${bytes / 2 ** 10} KiB` : `${bytes}`;
+}
+
+function toSeconds(ms: number): string {
+  return ms === Infinity ? "none" : `${ms / 1_000} s`;
+}
+
+function defaultOf(name: Name): string {
+  const schema = variables.shape[name];
+  const fallback = schema.meta()?.["fallback"];
+  if (typeof fallback === "string") return fallback;
+  return schema.type === "prefault" ? String(schema.def.defaultValue) : "";
+}
+
+function meaningOf(name: Name): string {
+  return variables.shape[name].description ?? "";
+}
+
+/** What the methods have with the default configuration. */
+function methodRows(): string[][] {
+  const { calls } = parseConfig({});
+  return [UserService, OrderService, InventoryService].flatMap(({ methods }) =>
+    methods.map((method) => {
+      const { deadlineMsDefault, deadlineMsMax, idleMsMax } = limitsOf(method, calls);
+      const times = [deadlineMsDefault, deadlineMsMax, idleMsMax].map(toSeconds);
+      return [method.name, toBytes(requestBytesMaxOf(method, calls)), ...times];
+    }),
+  );
+}

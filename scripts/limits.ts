@@ -60,7 +60,7 @@ function defaultOf(name: Name): string {
   const schema = variables.shape[name];
   const fallback = schema.meta()?.["fallback"];
   if (typeof fallback === "string") return fallback;
-  return schema.type === "prefault" ? String(schema.def.defaultValue) : "";
+  return schema.type === "prefault" ? schema.def.defaultValue : "";
 }
 
 function meaningOf(name: Name): string {

@@ -42,6 +42,12 @@ export const bounds = {
     reason: "TOO_MANY_BYTES",
     why: "what a buffer of one byte takes in memory",
   },
+  pieces: {
+    what: "pieces in which a request may arrive, beside one for each 32 bytes",
+    max: 1_024,
+    reason: "TOO_MANY_PIECES",
+    why: "each costs some microseconds; callers cut at kilobytes, and some send prefixes by themselves",
+  },
   callsFloor: {
     what: "calls, or streams, that one caller may have running while others have the most of them",
     max: 16,

@@ -8,6 +8,7 @@ import { reachDatabase, type ServerVersion } from "./db/reach.ts";
 import { createReadiness, type Readiness } from "./db/readiness.ts";
 import { createBudget } from "./db/retry.ts";
 import { getSecret } from "./db/secrets.ts";
+import { collectGarbage } from "./garbage.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "./gen/commerce/user/v1/user_service_pb.ts";
@@ -109,6 +110,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   // Only now: a balancer would send calls to ports that do not listen yet.
   starting.use(await watchReadiness(readiness, db, health));
 
+  starting.use(collectGarbage());
   const running = starting.move();
   const stop = async (): Promise<boolean> => {
     const drained = await drainDoors({ health, pipeline, doors: [grpc, http] }, config.shutdown);

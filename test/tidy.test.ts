@@ -43,7 +43,7 @@ const parts: readonly Part[] = [
   },
   { name: "call", files: /^src\/call\.ts$/, arrows: [], withoutPackages: [] },
   // Plain data and functions for all parts.
-  { name: "shared", files: /^src\/(bounds|shares)\.ts$/, arrows: [], withoutPackages: [...transports, "pg"] },
+  { name: "shared", files: /^src\/(bounds|garbage|shares)\.ts$/, arrows: [], withoutPackages: [...transports, "pg"] },
   {
     name: "config",
     files: /^src\/config(\.ts$|\/)/,

@@ -1,3 +1,4 @@
+import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
 
@@ -75,6 +76,18 @@ export function readFrames(bytesMax: number, { begin, add, end }: FrameSink): Fr
       }
     },
     isCut: () => prefixBytes > 0,
+  };
+}
+
+const PIECE_BYTES = 32;
+
+/** Counts the pieces in which a request arrives. Answers the DomainError to refuse it with, or undefined. */
+export function createPieceCount(): (bytes: Uint8Array) => DomainError | undefined {
+  let left = bounds.pieces.max;
+  return (bytes) => {
+    left += bytes.length / PIECE_BYTES - 1;
+    if (left >= 0) return undefined;
+    return new DomainError("exhausted", bounds.pieces.reason, "the request arrives in too small pieces");
   };
 }
 

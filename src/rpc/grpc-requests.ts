@@ -3,7 +3,15 @@ import { Code } from "@connectrpc/connect";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { bounds } from "../bounds.ts";
 import type { Encoding } from "./decompression.ts";
-import { cutOff, encodingOf, type Frames, isOneFrame, PREFIX_BYTES, readFrames } from "./frames.ts";
+import {
+  createPieceCount,
+  cutOff,
+  encodingOf,
+  type Frames,
+  isOneFrame,
+  PREFIX_BYTES,
+  readFrames,
+} from "./frames.ts";
 import type { Arrival } from "./grpc-arrivals.ts";
 import type { Hold } from "./receipt.ts";
 import type { Body, Sent } from "./requests.ts";
@@ -101,6 +109,7 @@ class FrameWatch {
   readonly #flags: number[] = [];
   /** Made for what is more than one whole message in one piece. */
   #frames: Frames | undefined;
+  #countPiece: ReturnType<typeof createPieceCount> | undefined;
   #pieces = 0;
 
   constructor(bytesMax: number) {
@@ -134,6 +143,9 @@ class FrameWatch {
       this.#flags.push(bytes[0]!);
       return;
     }
+    this.#countPiece ??= createPieceCount();
+    const refusal = this.#countPiece(bytes);
+    if (refusal) throw refusal;
     this.#frames ??= this.#readFrames(hold);
     this.#frames.see(bytes);
     if (!this.#frames.isCut()) return;

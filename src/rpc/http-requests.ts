@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { DomainError } from "../db/errors.ts";
 import type { Encoding } from "./decompression.ts";
-import { cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
+import { createPieceCount, cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
 import { noMessage, secondMessage } from "./grpc-requests.ts";
 import { callerLeft } from "./lifetime.ts";
 import type { Hold } from "./receipt.ts";
@@ -104,6 +104,9 @@ async function* readMessages(
   if (frames.isCut()) throw cutOff;
 }
 
+/** What is read ahead of the reader of a body. */
+const AHEAD_BYTES_MAX = 64 * 1_024;
+
 /**
  * The bytes of a body as they arrive, as much at once as there is. Not by the stream's own iterator: one that
  * is left before the end destroys the request, and no answer can be given.
@@ -112,21 +115,38 @@ async function* readChunks(request: Request, signal: AbortSignal): AsyncGenerato
   let wake = (): void => {};
   const look = (): void => wake();
   const stream: Readable = request;
-  stream.on("readable", look).on("end", look).on("close", look).on("error", look);
+  const countPiece = createPieceCount();
+  let refusal: DomainError | undefined;
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  const take = (piece: Buffer): void => {
+    refusal ??= countPiece(piece);
+    pieces.push(piece);
+    bytes += piece.length;
+    if (refusal || bytes >= AHEAD_BYTES_MAX) stream.pause();
+    wake();
+  };
+  stream.on("data", take).on("end", look).on("close", look).on("error", look);
   signal.addEventListener("abort", look);
   try {
     for (;;) {
       signal.throwIfAborted();
-      const chunk = stream.read() as Buffer | null;
-      if (chunk !== null) yield chunk;
-      // A request that is reset ends, too.
-      else if (request.aborted || request.errored) throw callerLeft(Infinity);
-      else if (stream.readableEnded) return;
+      if (refusal) throw refusal;
+      if (pieces.length > 0) {
+        const chunk = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes);
+        [pieces, bytes] = [[], 0];
+        if (stream.isPaused()) stream.resume();
+        yield chunk;
+      } else if (request.aborted || request.errored) {
+        // A request that is reset ends, too.
+        throw callerLeft(Infinity);
+      } else if (stream.readableEnded) return;
       else if (stream.destroyed) throw callerLeft(Infinity);
       else await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
-    stream.off("readable", look).off("end", look).off("close", look);
+    // What else comes is thrown away.
+    stream.off("data", take).off("end", look).off("close", look).resume();
     signal.removeEventListener("abort", look);
   }
 }

@@ -1,7 +1,7 @@
 import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
-import { createLanes, type Lanes } from "./db/lanes.ts";
+import { createLanes } from "./db/lanes.ts";
 import { expectMigrated, migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
 import { reachDatabase, type ServerVersion } from "./db/reach.ts";
@@ -30,8 +30,9 @@ import { createRequestValidator } from "./rpc/validation.ts";
 import { importService } from "./services/imports.ts";
 import { inventoryService } from "./services/inventory.ts";
 import { orderService } from "./services/orders.ts";
-import { createPages, type Pages } from "./services/pages.ts";
-import { userService } from "./services/users.ts";
+import { createPages } from "./services/pages.ts";
+import { createPasswords } from "./services/passwords.ts";
+import { userService, type UserParts } from "./services/users.ts";
 
 /** A running service. */
 export type Server = {
@@ -89,8 +90,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 
   const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
   const lanes = createLanes(db, config.calls.coalesce);
+  const passwords = createPasswords();
+  telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
   const authenticate = createAuthenticator(config.auth);
-  const pipeline = createPipeline(bindAll(db, lanes, pages, health), {
+  const pipeline = createPipeline(bindAll(db, { lanes, pages, passwords }, health), {
     calls: config.calls,
     authenticate,
     telemetry,
@@ -127,11 +130,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   };
 }
 
-function bindAll(db: Database, lanes: Lanes, pages: Pages, health: Health): Binding[] {
+function bindAll(db: Database, parts: UserParts, health: Health): Binding[] {
+  const { lanes, pages } = parts;
   const reflection = reflectionServices([...services, HealthService]);
   const imports = importService(db, { check: createRequestValidator().check, toStatus });
   return [
-    bind(UserService, userService(db, lanes, pages)),
+    bind(UserService, userService(db, parts)),
     bind(OrderService, { ...orderService(db, lanes, pages), ...imports }),
     bind(InventoryService, inventoryService(db, lanes, pages)),
     bind(HealthService, healthService(health)),

@@ -20,6 +20,7 @@ for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff
   after = { createTime: last.createTime, id: last.id };
 }
 const lanes = { getUser: async (id: string) => users.get(id) } as unknown as Lanes;
-const parts = { lanes, pages: createPages(Buffer.alloc(32)), passwords: createPasswords() };
+const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
+const parts = { lanes, pages: createPages(Buffer.alloc(32)), passwords: createPasswords(), logins };
 const { getUser } = userService(db, parts);
 await serve(config, [bindPart(UserService, { getUser })]);

@@ -77,6 +77,14 @@ export type Config = {
         readonly keys: { readonly jwksUrl: string } | { readonly keyFile: string };
       }
     | undefined;
+  /** Attempts to authenticate. */
+  readonly logins: {
+    /** Failures of one account before the next attempt has to wait; 0: attempts are not limited at all. */
+    readonly attemptsMax: number;
+    readonly delayMsMax: number;
+    /** Failures that a known caller may cause in a minute; 0: callers are not limited. */
+    readonly callerFailuresMax: number;
+  };
   readonly shutdown: {
     /** Between NOT_SERVING and GOAWAY: long enough for balancers to look at health once more. */
     readonly drainMs: number;
@@ -170,6 +178,11 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       },
       tls,
       auth,
+      logins: {
+        attemptsMax: values.LOGIN_ATTEMPTS_MAX,
+        delayMsMax: values.LOGIN_DELAY_MAX,
+        callerFailuresMax: values.LOGIN_CALLER_FAILURES_MAX,
+      },
       // On loopback no balancer looks at health. Elsewhere most look every few seconds.
       shutdown: { drainMs: values.SHUTDOWN_DRAIN ?? (local ? 0 : 5000), graceMs: values.SHUTDOWN_GRACE },
       logLevel: values.LOG_LEVEL,

@@ -29,6 +29,7 @@ import { loadTls } from "./rpc/tls.ts";
 import { createRequestValidator } from "./rpc/validation.ts";
 import { importService } from "./services/imports.ts";
 import { inventoryService } from "./services/inventory.ts";
+import { createLogins } from "./services/logins.ts";
 import { orderService } from "./services/orders.ts";
 import { createPages } from "./services/pages.ts";
 import { createPasswords } from "./services/passwords.ts";
@@ -91,9 +92,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
   const lanes = createLanes(db, config.calls.coalesce);
   const passwords = createPasswords();
+  const attemptsKey = await getSecret(db, createBudget(secretMsMax), "login_attempts");
+  const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
+  const logins = createLogins(db, lanes, limits, attemptsKey);
   telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
   const authenticate = createAuthenticator(config.auth);
-  const pipeline = createPipeline(bindAll(db, { lanes, pages, passwords }, health), {
+  const pipeline = createPipeline(bindAll(db, { lanes, pages, passwords, logins }, health), {
     calls: config.calls,
     authenticate,
     telemetry,
@@ -103,10 +107,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const { refused } = telemetry;
   const { messageBytesMax } = config.calls;
   const connectionsMax = shareDescriptors(config.pool.connsMax);
-  const limits = { messageBytesMax, connectionsMax, refused, tls };
+  const doorLimits = { messageBytesMax, connectionsMax, refused, tls };
   const { methods } = pipeline;
-  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
-  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
+  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...doorLimits }));
+  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...doorLimits }));
   // Only now: a balancer would send calls to ports that do not listen yet.
   starting.use(await watchReadiness(readiness, db, health));
 

@@ -9,16 +9,22 @@ import type { Lanes } from "../db/lanes.ts";
 import { expectOk, notFound, userType } from "../db/outcome.ts";
 import * as db from "../db/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
+import type { Login, Logins } from "./logins.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseEmail, parseName, parseVersion, quotePath, toEtag, toId, toTime } from "./parse.ts";
 import type { Passwords } from "./passwords.ts";
 
 /** What the user service works with, beside the database. */
-export type UserParts = { readonly lanes: Lanes; readonly pages: Pages; readonly passwords: Passwords };
+export type UserParts = {
+  readonly lanes: Lanes;
+  readonly pages: Pages;
+  readonly passwords: Passwords;
+  readonly logins: Logins;
+};
 
 /** The user service on a database. */
 export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
-  const { lanes, pages, passwords } = parts;
+  const { lanes, pages, passwords, logins } = parts;
   return {
     async createUser(request, call) {
       const email = parseEmail("email", request.email);
@@ -96,9 +102,12 @@ export function userService(database: Database, parts: UserParts): Service<typeo
 
     async authenticateUser(request, call) {
       const email = parseEmail("email", request.email);
-      const user = await findUser(email, request.password, call);
-      if (!user)
+      const [login, user] = await judge(email, request.password, call);
+      if (!user) {
+        await login.fail();
         throw new DomainError("unauthenticated", "INVALID_CREDENTIALS", "the email or the password is wrong");
+      }
+      await login.succeed();
       return { user: toMessage(user) };
     },
   };
@@ -108,11 +117,12 @@ export function userService(database: Database, parts: UserParts): Service<typeo
     return await place.hash(password);
   }
 
-  /** The user who has this email and password. */
-  async function findUser(email: string, password: string, call: Call): Promise<db.User | undefined> {
+  /** Makes an attempt: what is to be settled, and the user who has this email and password. */
+  async function judge(email: string, password: string, call: Call): Promise<[Login, db.User | undefined]> {
     using place = passwords.queue(call);
+    const login = await logins.begin(email, call);
     const stored = await lanes.getUserByEmail(email, call);
-    return (await place.matches(password, stored?.passwordHash)) ? stored : undefined;
+    return [login, (await place.matches(password, stored?.passwordHash)) ? stored : undefined];
   }
 }
 

@@ -94,11 +94,14 @@ export type CallerFailure = {
 
 const countFailure = statement(
   "login_attempts.count_failures",
-  `with counted as (
+  `with known as (
+    select id, failures, expire_time from login_attempts where id = any($1::uuid[]) and expire_time > now()
+  ),
+  counted as (
     select f.id, least(coalesce(a.failures, 0) + f.count, $3::int4)::int4 as failures,
       coalesce(a.expire_time, now() + $4::int4 * interval '1 millisecond') as expire_time
     from unnest($1::uuid[], $2::int4[]) as f (id, count)
-      left join login_attempts a on a.id = f.id and a.expire_time > now()
+      left join known a on a.id = f.id
   )
   insert into login_attempts (id, failures, retry_time, expire_time)
   select id, failures, case when failures >= $3::int4 then expire_time else now() end, expire_time

@@ -233,18 +233,6 @@ function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"
   return undefined;
 }
 
-/** The configuration as it may be logged: secrets replaced, TLS material left out. */
-export function redactedConfig(config: Config): object {
-  if (config.database.kind === "embedded") return config;
-  const { password, ssl, ...connection } = config.database.connection;
-  const hidden = {
-    ...connection,
-    ...(password !== undefined && { password: "[redacted]" }),
-    ssl: ssl !== false,
-  };
-  return { ...config, database: { ...config.database, connection: hidden } };
-}
-
 /** Frozen all the way down, but for `ssl`: node-postgres redefines its key, so that logs do not show it. */
 function freeze<T extends object>(value: T): T {
   for (const [key, part] of Object.entries(value)) {

@@ -1,4 +1,5 @@
-import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
+import type { Address, Config, Connection, Engine } from "./config.ts";
+import { redactedConfig } from "./config/redacted.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
 import { createLanes } from "./db/lanes.ts";

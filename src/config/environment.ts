@@ -173,8 +173,8 @@ export const variables = z.object({
   LOGIN_ATTEMPTS_MAX: integer(0, 100)
     .prefault("5")
     .describe(
-      "Failed attempts to authenticate with one email before the next one has to wait: a second, then twice " +
-        "as long each time. 0 switches all limits of attempts off.",
+      "Failed attempts to authenticate with one email before the next one has to wait: a second, then " +
+        "twice as long each time. 0 switches all limits of attempts off.",
     ),
   // Some hundred guesses a day. Longer would hardly slow guessing, and lock out whom it is meant to protect.
   LOGIN_DELAY_MAX: duration(secondMs, hourMs)

@@ -31,7 +31,7 @@ export type Passwords = {
 };
 
 /** A place in the queue; each function waits for its turn. */
-export type PasswordPlace = Disposable & {
+type PasswordPlace = Disposable & {
   /** Returns the argon2id hash of a password in PHC string format. Costs some 30 ms of a core. */
   readonly hash: (password: string) => Promise<string>;
   /** Whether a password is the one of a hash. Without a hash it does the same work and says no. */

@@ -90,15 +90,9 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
 
-  const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
-  const lanes = createLanes(db, config.calls.coalesce);
-  const passwords = createPasswords();
-  const attemptsKey = await getSecret(db, createBudget(secretMsMax), "login_attempts");
-  const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
-  const logins = createLogins(db, lanes, limits, attemptsKey);
-  telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
+  const parts = await createParts(db, config, telemetry);
   const authenticate = createAuthenticator(config.auth);
-  const pipeline = createPipeline(bindAll(db, { lanes, pages, passwords, logins }, health), {
+  const pipeline = createPipeline(bindAll(db, parts, health), {
     calls: config.calls,
     authenticate,
     telemetry,
@@ -133,6 +127,18 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       await (stopping ??= stop());
     },
   };
+}
+
+/** What the services work with beside the database; its secrets are those of all replicas. */
+async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
+  const budget = createBudget(secretMsMax);
+  const pages = createPages(await getSecret(db, budget, "page_tokens"));
+  const lanes = createLanes(db, config.calls.coalesce);
+  const passwords = createPasswords();
+  telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
+  const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
+  const logins = createLogins(db, lanes, limits, await getSecret(db, budget, "login_attempts"));
+  return { pages, lanes, passwords, logins };
 }
 
 function bindAll(db: Database, parts: UserParts, health: Health): Binding[] {

@@ -114,8 +114,9 @@ test("emails are not in the table of attempts, and rows that count no more are d
 
   expect(before).toHaveLength(63);
   expect(JSON.stringify(before)).not.toContain("example");
-  if (inject("engine").engine === "postgresql")
-    expect(await execute(shop.connection, "select id from login_attempts")).toHaveLength(1);
+  // CockroachDB deletes by itself, some time.
+  const left = inject("engine").engine === "postgresql" ? 1 : 64;
+  expect(await execute(shop.connection, "select id from login_attempts")).toHaveLength(left);
 });
 
 test("without limits any number of attempts is judged, and none is remembered", async () => {

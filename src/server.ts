@@ -142,13 +142,12 @@ async function createParts(db: Database, config: Config, telemetry: Telemetry): 
 }
 
 function bindAll(db: Database, parts: UserParts, health: Health): Binding[] {
-  const { lanes, pages } = parts;
   const reflection = reflectionServices([...services, HealthService]);
   const imports = importService(db, { check: createRequestValidator().check, toStatus });
   return [
     bind(UserService, userService(db, parts)),
-    bind(OrderService, { ...orderService(db, lanes, pages), ...imports }),
-    bind(InventoryService, inventoryService(db, lanes, pages)),
+    bind(OrderService, { ...orderService(db, parts.lanes, parts.pages), ...imports }),
+    bind(InventoryService, inventoryService(db, parts.lanes, parts.pages)),
     bind(HealthService, healthService(health)),
     bind(ServerReflection, reflection.v1),
     bind(ServerReflectionV1Alpha, reflection.v1alpha),

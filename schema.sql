@@ -102,3 +102,13 @@ create table secrets (
   value text not null,
   constraint secrets_pkey PRIMARY KEY (name)
 );
+
+create table login_attempts (
+  id uuid not null,
+  failures integer not null,
+  retry_time timestamp with time zone not null,
+  expire_time timestamp with time zone not null,
+  constraint login_attempts_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX login_attempts_expire_time_idx ON login_attempts USING btree (expire_time);

@@ -4,6 +4,7 @@ import type { Lanes } from "../src/db/lanes.ts";
 import { listUsers, type User } from "../src/db/users.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createPages } from "../src/services/pages.ts";
+import { createPasswords } from "../src/services/passwords.ts";
 import { userService } from "../src/services/users.ts";
 import { bindPart, readConfig, serve } from "./contestant.ts";
 
@@ -19,5 +20,7 @@ for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff
   after = { createTime: last.createTime, id: last.id };
 }
 const lanes = { getUser: async (id: string) => users.get(id) } as unknown as Lanes;
-const { getUser } = userService(db, lanes, createPages(Buffer.alloc(32)));
+const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
+const parts = { lanes, pages: createPages(Buffer.alloc(32)), passwords: createPasswords(), logins };
+const { getUser } = userService(db, parts);
 await serve(config, [bindPart(UserService, { getUser })]);

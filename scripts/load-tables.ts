@@ -33,6 +33,8 @@ export async function loadTables(client: pg.ClientBase, orders: number): Promise
      select gen_random_uuid(), id, 1000000, gen_random_uuid() from products`,
     `insert into user_changes (id, user_id, fingerprint)
      select gen_random_uuid(), id, fingerprint from users`,
+    `insert into login_attempts (id, failures, retry_time, expire_time)
+     select gen_random_uuid(), 1, now(), now() + n * interval '1 second' from generate_series(1, ${users}) n`,
     "analyze",
   ];
   for (const statement of statements) await client.query(statement);

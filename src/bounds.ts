@@ -132,4 +132,16 @@ export const bounds = {
     reason: "MESSAGE_TOO_LARGE",
     why: "the largest requests of probes and tools have some hundred bytes",
   },
+  passwords: {
+    what: "passwords that are hashed or wait for it, for each hash that runs at once",
+    max: 64,
+    reason: "TOO_MANY_PASSWORDS",
+    why: "at 30 ms a hash the last one waits 2 s, less than half of the default deadline",
+  },
+  passwordsFloor: {
+    what: "passwords that one caller may have in the queue while others have the most of them",
+    max: 4,
+    reason: "TOO_MANY_PASSWORDS",
+    why: "above it a caller has as many places as are left for all others",
+  },
 } as const satisfies Readonly<Record<string, Bound>>;

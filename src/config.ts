@@ -77,6 +77,14 @@ export type Config = {
         readonly keys: { readonly jwksUrl: string } | { readonly keyFile: string };
       }
     | undefined;
+  /** Attempts to authenticate. */
+  readonly logins: {
+    /** Failures of one account before the next attempt has to wait; 0: attempts are not limited at all. */
+    readonly attemptsMax: number;
+    readonly delayMsMax: number;
+    /** Failures that a known caller may cause in a minute; 0: callers are not limited. */
+    readonly callerFailuresMax: number;
+  };
   readonly shutdown: {
     /** Between NOT_SERVING and GOAWAY: long enough for balancers to look at health once more. */
     readonly drainMs: number;
@@ -170,6 +178,11 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       },
       tls,
       auth,
+      logins: {
+        attemptsMax: values.LOGIN_ATTEMPTS_MAX,
+        delayMsMax: values.LOGIN_DELAY_MAX,
+        callerFailuresMax: values.LOGIN_CALLER_FAILURES_MAX,
+      },
       // On loopback no balancer looks at health. Elsewhere most look every few seconds.
       shutdown: { drainMs: values.SHUTDOWN_DRAIN ?? (local ? 0 : 5000), graceMs: values.SHUTDOWN_GRACE },
       logLevel: values.LOG_LEVEL,
@@ -218,18 +231,6 @@ function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"
   if (issuer && audience && keys && !(jwksUrl && keyFile)) return { issuer, audience, keys };
   report(given, "authentication needs AUTH_ISSUER, AUTH_AUDIENCE and one of AUTH_JWKS_URL and AUTH_KEY_FILE");
   return undefined;
-}
-
-/** The configuration as it may be logged: secrets replaced, TLS material left out. */
-export function redactedConfig(config: Config): object {
-  if (config.database.kind === "embedded") return config;
-  const { password, ssl, ...connection } = config.database.connection;
-  const hidden = {
-    ...connection,
-    ...(password !== undefined && { password: "[redacted]" }),
-    ssl: ssl !== false,
-  };
-  return { ...config, database: { ...config.database, connection: hidden } };
 }
 
 /** Frozen all the way down, but for `ssl`: node-postgres redefines its key, so that logs do not show it. */

@@ -1,38 +1,24 @@
-import { redactedConfig, type Address, type Config, type Connection, type Engine } from "./config.ts";
+import type { Address, Config, Connection, Engine } from "./config.ts";
+import { bindAll, createParts, services } from "./bindings.ts";
+import { redactedConfig } from "./config/redacted.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
 import { startEmbedded } from "./db/embedded.ts";
-import { createLanes, type Lanes } from "./db/lanes.ts";
 import { expectMigrated, migrate } from "./db/migrate.ts";
 import { migrationsDirectory } from "./db/migrations.ts";
 import { reachDatabase, type ServerVersion } from "./db/reach.ts";
 import { createReadiness, type Readiness } from "./db/readiness.ts";
-import { createBudget } from "./db/retry.ts";
-import { getSecret } from "./db/secrets.ts";
 import { collectGarbage } from "./garbage.ts";
-import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
-import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
-import { UserService } from "./gen/commerce/user/v1/user_service_pb.ts";
-import { Health as HealthService } from "./gen/grpc/health/v1/health_pb.ts";
-import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
-import { ServerReflection as ServerReflectionV1Alpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { startAdminDoor } from "./rpc/admin.ts";
 import { createAuthenticator } from "./rpc/auth.ts";
 import { shareDescriptors } from "./rpc/descriptors.ts";
 import { drainDoors } from "./rpc/drain.ts";
 import { startGrpcDoor } from "./rpc/grpc.ts";
-import { createHealth, healthService, type Health } from "./rpc/health.ts";
+import { createHealth, type Health } from "./rpc/health.ts";
 import { startHttpDoor } from "./rpc/http.ts";
-import { bind, createPipeline, type Binding } from "./rpc/pipeline.ts";
-import { reflectionServices } from "./rpc/reflection.ts";
-import { toStatus } from "./rpc/status.ts";
+import { createPipeline } from "./rpc/pipeline.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
-import { createRequestValidator, type RequestValidator } from "./rpc/validation.ts";
-import { importService } from "./services/imports.ts";
-import { inventoryService } from "./services/inventory.ts";
-import { orderService } from "./services/orders.ts";
-import { createPages, type Pages } from "./services/pages.ts";
-import { userService } from "./services/users.ts";
+import { createRequestValidator } from "./rpc/validation.ts";
 
 /** A running service. */
 export type Server = {
@@ -50,11 +36,6 @@ export type Server = {
   stop(): Promise<boolean>;
   [Symbol.asyncDispose](): Promise<void>;
 };
-
-const services = [UserService, OrderService, InventoryService];
-
-/** For one row: a database that was reached a moment ago and takes longer cannot serve calls. */
-const secretMsMax = 10_000;
 
 export type ServerOptions = {
   /** Ends a start that is under way: startServer throws the reason. */
@@ -88,11 +69,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
 
-  const pages = createPages(await getSecret(db, createBudget(secretMsMax), "page_tokens"));
-  const lanes = createLanes(db, config.calls.coalesce);
+  const parts = await createParts(db, config, telemetry);
   const authenticate = createAuthenticator(config.auth);
   const validator = createRequestValidator();
-  const pipeline = createPipeline(bindAll(db, lanes, pages, health, validator), {
+  const pipeline = createPipeline(bindAll(db, parts, health, validator), {
     calls: config.calls,
     authenticate,
     telemetry,
@@ -103,10 +83,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const { refused } = telemetry;
   const { messageBytesMax } = config.calls;
   const connectionsMax = shareDescriptors(config.pool.connsMax);
-  const limits = { messageBytesMax, connectionsMax, refused, tls };
+  const doorLimits = { messageBytesMax, connectionsMax, refused, tls };
   const { methods } = pipeline;
-  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
-  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
+  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...doorLimits }));
+  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...doorLimits }));
   // Only now: a balancer would send calls to ports that do not listen yet.
   starting.use(await watchReadiness(readiness, db, health));
 
@@ -129,25 +109,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       await (stopping ??= stop());
     },
   };
-}
-
-function bindAll(
-  db: Database,
-  lanes: Lanes,
-  pages: Pages,
-  health: Health,
-  { check }: RequestValidator,
-): Binding[] {
-  const reflection = reflectionServices([...services, HealthService]);
-  const imports = importService(db, { check, toStatus });
-  return [
-    bind(UserService, userService(db, lanes, pages)),
-    bind(OrderService, { ...orderService(db, lanes, pages), ...imports }),
-    bind(InventoryService, inventoryService(db, lanes, pages)),
-    bind(HealthService, healthService(health)),
-    bind(ServerReflection, reflection.v1),
-    bind(ServerReflectionV1Alpha, reflection.v1alpha),
-  ];
 }
 
 /** What the steps of a start share. */

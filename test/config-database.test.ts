@@ -6,7 +6,8 @@ import { connect, createServer, getCACertificates } from "node:tls";
 import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseConfig, redactedConfig } from "../src/config.ts";
+import { parseConfig } from "../src/config.ts";
+import { redactedConfig } from "../src/config/redacted.ts";
 import { createAuthority } from "./support/certificates.ts";
 import { findProblems } from "./support/problems.ts";
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { trace } from "@opentelemetry/api";
 import { expect, test } from "vitest";
+import { toErrorFields } from "../src/rpc/error-fields.ts";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
 import { startDoors, transport, userClient } from "./support/doors.ts";
 import { createClient } from "@connectrpc/connect";
@@ -78,3 +79,11 @@ async function startCollector() {
     },
   };
 }
+
+test("says of a value that the database cannot take not which it is", () => {
+  const message = 'invalid input syntax for type uuid: "ann@example.com"';
+  const fields = toErrorFields(Object.assign(new Error(message), { code: "22P02" }));
+
+  expect(fields).toMatchObject({ code: "22P02", message: "a value that the database cannot take" });
+  expect(JSON.stringify(fields)).not.toContain("ann@example.com");
+});

@@ -43,14 +43,19 @@ const parts: readonly Part[] = [
   },
   { name: "call", files: /^src\/call\.ts$/, arrows: [], withoutPackages: [] },
   // Plain data and functions for all parts.
-  { name: "shared", files: /^src\/(bounds|garbage|shares)\.ts$/, arrows: [], withoutPackages: [...transports, "pg"] },
+  {
+    name: "shared",
+    files: /^src\/(bounds|garbage|shares)\.ts$/,
+    arrows: [],
+    withoutPackages: [...transports, "pg"],
+  },
   {
     name: "config",
     files: /^src\/config(\.ts$|\/)/,
     arrows: ["shared"],
     withoutPackages: [...transports, "pg"],
   },
-  { name: "server", files: /^src\/server\.ts$/, arrows: anything, withoutPackages: [] },
+  { name: "server", files: /^src\/(server|bindings)\.ts$/, arrows: anything, withoutPackages: [] },
   { name: "main", files: /^src\/(main|process)\.ts$/, arrows: anything, withoutPackages: [] },
 ];
 

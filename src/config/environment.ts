@@ -169,6 +169,25 @@ export const variables = z.object({
     .prefault("true")
     .describe("Whether calls that arrive together share round trips; false is for measuring."),
 
+  // Who mistypes a password does so two or three times.
+  LOGIN_ATTEMPTS_MAX: integer(0, 100)
+    .prefault("5")
+    .describe(
+      "Failed attempts to authenticate with one email before the next one has to wait: a second, then " +
+        "twice as long each time. 0 switches all limits of attempts off.",
+    ),
+  // Some hundred guesses a day. Longer would hardly slow guessing, and lock out whom it is meant to protect.
+  LOGIN_DELAY_MAX: duration(secondMs, hourMs)
+    .prefault("15m")
+    .describe("The longest that an attempt has to wait for the one before."),
+  // Five a second: far above what mistyping makes, a sixth of what one core can guess.
+  LOGIN_CALLER_FAILURES_MAX: integer(0, 1_000_000)
+    .prefault("300")
+    .describe(
+      "Failed attempts that one authenticated caller may cause in a minute, over all emails and replicas; " +
+        "then all of its attempts wait for the minute's end. 0 switches this limit off.",
+    ),
+
   SHUTDOWN_DRAIN: duration(0, 10 * minuteMs)
     .optional()
     .meta({

@@ -1,3 +1,10 @@
+import {
+  clearAttempts,
+  countFailures,
+  reserveAttempts,
+  type Attempt,
+  type CallerFailure,
+} from "./attempts.ts";
 import { adjustStock, type StockAdjustment } from "./adjust-stock.ts";
 import { changeStatuses, type StatusChange } from "./change-statuses.ts";
 import { createLane, type LaneOptions } from "./coalesce.ts";
@@ -26,6 +33,11 @@ export type Lanes = {
   readonly createOrder: Lane<OrderDraft, Outcome<Order>>;
   readonly changeStatus: Lane<StatusChange, Outcome<Order>>;
   readonly adjustStock: Lane<StockAdjustment, Outcome<Product>>;
+  /** How many milliseconds the attempt is too early; 0: it may be judged. */
+  readonly reserveAttempt: Lane<Attempt, number>;
+  /** Takes the account's id. */
+  readonly clearAttempts: Lane<string, void>;
+  readonly countFailure: Lane<CallerFailure, void>;
 };
 
 /**
@@ -98,5 +110,9 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
       keysOf: (adjustment) => [adjustment.id],
       locksOf: (adjustment) => [adjustment.productId],
     }),
+    // One account's attempts go one after the other, since the first decides about the second.
+    reserveAttempt: writes(reserveAttempts, { keysOf: (attempt) => [attempt.accountId] }),
+    clearAttempts: writes(clearAttempts, { locksOf: (accountId) => [accountId] }),
+    countFailure: writes(countFailures, { locksOf: (failure) => [failure.callerId] }),
   };
 }

@@ -7,5 +7,9 @@ export function toErrorFields(error: unknown, depth = 0): unknown {
   const { code, constraint } = error as { code?: unknown; constraint?: unknown };
   // Causes may go round in a circle; nothing useful lies deeper than three.
   const cause = error.cause === undefined || depth === 3 ? undefined : toErrorFields(error.cause, depth + 1);
-  return { type: error.name, message: error.message, code, constraint, stack: error.stack, cause };
+  // Of a value that it cannot take (class 22), the database's message quotes it.
+  const isQuoting = typeof code === "string" && code.startsWith("22");
+  const message = isQuoting ? "a value that the database cannot take" : error.message;
+  const stack = isQuoting ? error.stack?.replace(error.message, message) : error.stack;
+  return { type: error.name, message, code, constraint, stack, cause };
 }

@@ -128,13 +128,15 @@ export function toStatus({
   };
 }
 
-/** What the log says of a failed call beside its code. */
+/**
+ * What the log says of a failed call beside its code. Not its message, which may quote ids, emails and other
+ * parts of the request: they are in no log.
+ */
 export function toLogFields(error: ConnectError): Readonly<Record<string, unknown>> {
   const { reason = "" } = findInfo(error) ?? {};
   const { cause } = error;
   if (cause instanceof Masked) return { reason, id: cause.id, err: cause.cause };
-  // What says why a request cannot be read quotes from it, and a request's content is in no log.
-  return reason === MALFORMED_REQUEST ? { reason } : { reason, detail: error.rawMessage };
+  return { reason };
 }
 
 function findInfo({ details }: ConnectError): MessageInitShape<typeof ErrorInfoSchema> | undefined {

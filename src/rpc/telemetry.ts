@@ -2,9 +2,9 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { type DestinationStream, destination, type Logger, pino } from "pino";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { bounds } from "../bounds.ts";
 import type { Config } from "../config.ts";
 import { toErrorFields } from "./error-fields.ts";
+import { createLimitCount } from "./limit-count.ts";
 import { toLogFields } from "./status.ts";
 
 /** Which listener a call came in by. */
@@ -52,16 +52,6 @@ type BeginSpan = (
 
 // From half a millisecond, a read from memory, to the longest deadline of a unary call.
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-
-/** The reasons that stand for a limit alone. */
-const LIMITS: ReadonlySet<string> = new Set([
-  ...Object.values(bounds)
-    .map(({ reason }) => reason)
-    .filter((reason) => !/^(INVALID|MALFORMED)_/.test(reason)),
-  "STREAM_IDLE",
-  "POOL_EXHAUSTED",
-  "DATABASE_OVERLOADED",
-]);
 
 const CODE_NAMES = new Map(
   Object.entries(Code)
@@ -133,20 +123,6 @@ export async function createTelemetry(
     async [Symbol.asyncDispose]() {
       await tracing?.[Symbol.asyncDispose]();
     },
-  };
-}
-
-/** Counts an error whose reason stands for a limit. */
-function createLimitCount(registers: Registry[]): (error: ConnectError) => void {
-  const limited = new Counter({
-    name: "rpc_server_limited_total",
-    help: "Calls and connections refused because a limit was met, by the reason in their answer.",
-    labelNames: ["limit"],
-    registers,
-  });
-  return (error) => {
-    const { reason } = toLogFields(error);
-    if (LIMITS.has(String(reason))) limited.inc({ limit: String(reason) });
   };
 }
 

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Service } from "../call.ts";
+import type { Call, Service } from "../call.ts";
 import { deleteUser, updateUser } from "../db/change-users.ts";
 import { conclusively } from "../db/conclusive.ts";
 import type { Database } from "../db/database.ts";
@@ -9,22 +9,33 @@ import type { Lanes } from "../db/lanes.ts";
 import { expectOk, notFound, userType } from "../db/outcome.ts";
 import * as db from "../db/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
+import type { Login, Logins } from "./logins.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseEmail, parseName, parseVersion, quotePath, toEtag, toId, toTime } from "./parse.ts";
-import { hashPassword, isPassword } from "./passwords.ts";
+import type { Passwords } from "./passwords.ts";
+
+/** What the user service works with, beside the database. */
+export type UserParts = {
+  readonly lanes: Lanes;
+  readonly pages: Pages;
+  readonly passwords: Passwords;
+  readonly logins: Logins;
+};
 
 /** The user service on a database. */
-export function userService(database: Database, lanes: Lanes, pages: Pages): Service<typeof UserService> {
+export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
+  const { lanes, pages, passwords, logins } = parts;
   return {
     async createUser(request, call) {
       const email = parseEmail("email", request.email);
       const name = parseName("name", request.name);
+      const passwordHash = await hashPassword(request.password, call);
       const draft = {
         id: deriveId(call.principal, "CreateUser", request.requestId),
         fingerprint: fingerprint(email, name),
         email,
         name,
-        passwordHash: await hashPassword(request.password, call.signal),
+        passwordHash,
       };
       return { user: toMessage(expectOk(await lanes.createUser(draft, call))) };
     },
@@ -91,13 +102,28 @@ export function userService(database: Database, lanes: Lanes, pages: Pages): Ser
 
     async authenticateUser(request, call) {
       const email = parseEmail("email", request.email);
-      const stored = await lanes.getUserByEmail(email, call);
-      const authentic = await isPassword(request.password, stored?.passwordHash, call.signal);
-      if (!stored || !authentic)
+      const [login, user] = await judge(email, request.password, call);
+      if (!user) {
+        await login.fail();
         throw new DomainError("unauthenticated", "INVALID_CREDENTIALS", "the email or the password is wrong");
-      return { user: toMessage(stored) };
+      }
+      await login.succeed();
+      return { user: toMessage(user) };
     },
   };
+
+  async function hashPassword(password: string, call: Call): Promise<string> {
+    using place = passwords.queue(call);
+    return await place.hash(password);
+  }
+
+  /** Makes an attempt: what is to be settled, and the user who has this email and password. */
+  async function judge(email: string, password: string, call: Call): Promise<[Login, db.User | undefined]> {
+    using place = passwords.queue(call);
+    const login = await logins.begin(email, call);
+    const stored = await lanes.getUserByEmail(email, call);
+    return [login, (await place.matches(password, stored?.passwordHash)) ? stored : undefined];
+  }
 }
 
 function toMessage(user: db.User): MessageInitShape<typeof UserSchema> {

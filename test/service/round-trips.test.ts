@@ -21,7 +21,8 @@ const roundTrips: Readonly<Record<string, number>> = {
   "UserService.UpdateUser": 1,
   "UserService.DeleteUser": 1,
   "UserService.ListUsers": 1,
-  "UserService.AuthenticateUser": 1,
+  // The attempt is reserved, judged and cleared.
+  "UserService.AuthenticateUser": 3,
   "OrderService.CreateOrder": 1,
   "OrderService.GetOrder": 1,
   "OrderService.ListOrders": 1,

@@ -19,6 +19,9 @@ await serve();
 
 /** What is listed and does not happen here. */
 const elsewhere = [
+  // Of callers who are known, and of every 64th failure.
+  "login_attempts.count_failures",
+  "login_attempts.sweep",
   // No method needs a transaction of several statements.
   "transaction.begin",
   // Of a connection that has been idle for ten seconds.

@@ -46,3 +46,8 @@ export function toFailure(thrown: unknown): Failure {
     ...(info && Object.keys(info.metadata).length > 0 && { metadata: info.metadata }),
   };
 }
+
+/** Waits for calls and returns how each of them failed, or undefined for one that succeeded. */
+export function outcomes(calls: readonly Promise<unknown>[]): Promise<(Failure | undefined)[]> {
+  return Promise.all(calls.map((call) => call.then(() => undefined, toFailure)));
+}

@@ -91,6 +91,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
       coalesce: true,
       ...overrides.calls,
     },
+    logins: { attemptsMax: 5, delayMsMax: 900_000, callerFailuresMax: 300, ...overrides.logins },
     shutdown: { drainMs: 0, graceMs: 5_000, ...overrides.shutdown },
   } as Config;
   const server = opening.use(await startServer(config));

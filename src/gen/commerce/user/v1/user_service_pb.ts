@@ -496,7 +496,8 @@ export const AuthenticateUserResponseSchema: GenMessage<AuthenticateUserResponse
  */
 export const UserService: GenService<{
   /**
-   * Creates a user. Fails with ALREADY_EXISTS if another user has the email.
+   * Creates a user. Fails with ALREADY_EXISTS if another user has the email, with RESOURCE_EXHAUSTED, reason
+   * TOO_MANY_PASSWORDS, if too many passwords wait to be hashed.
    *
    * @generated from rpc commerce.user.v1.UserService.CreateUser
    */
@@ -575,7 +576,12 @@ export const UserService: GenService<{
   },
   /**
    * Returns the user whose email and password these are. Fails with UNAUTHENTICATED otherwise, with the same
-   * answer after the same work for an unknown email and for a wrong password.
+   * answer after the same work for an unknown email and for a wrong password. After some failures with an
+   * email, whether a user has it or not, attempts have to wait, longer after each failure: they fail with
+   * RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, also with the right password, and RetryInfo says how long
+   * it is still too early. So do attempts at once beyond those that are left, and all attempts of a caller
+   * that has caused too many failures in a minute. The right password forgets the failures of its email.
+   * Passwords that wait to be hashed are bounded, too: reason TOO_MANY_PASSWORDS.
    *
    * @generated from rpc commerce.user.v1.UserService.AuthenticateUser
    */

@@ -1,0 +1,61 @@
+import type { Config } from "./config.ts";
+import type { Database } from "./db/database.ts";
+import { createLanes } from "./db/lanes.ts";
+import { createBudget } from "./db/retry.ts";
+import { getSecret } from "./db/secrets.ts";
+import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
+import { UserService } from "./gen/commerce/user/v1/user_service_pb.ts";
+import { Health as HealthService } from "./gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "./gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionV1Alpha } from "./gen/grpc/reflection/v1alpha/reflection_pb.ts";
+import { healthService, type Health } from "./rpc/health.ts";
+import { bind, type Binding } from "./rpc/pipeline.ts";
+import { reflectionServices } from "./rpc/reflection.ts";
+import { toStatus } from "./rpc/status.ts";
+import type { Telemetry } from "./rpc/telemetry.ts";
+import type { RequestValidator } from "./rpc/validation.ts";
+import { importService } from "./services/imports.ts";
+import { inventoryService } from "./services/inventory.ts";
+import { createLogins } from "./services/logins.ts";
+import { orderService } from "./services/orders.ts";
+import { createPages } from "./services/pages.ts";
+import { createPasswords } from "./services/passwords.ts";
+import { userService, type UserParts } from "./services/users.ts";
+
+/** The services that callers use, but for those of probes and tools. */
+export const services = [UserService, OrderService, InventoryService];
+
+/** For one row: a database that was reached a moment ago and takes longer cannot serve calls. */
+const secretMsMax = 10_000;
+
+/** What the services work with beside the database; its secrets are those of all replicas. */
+export async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
+  const budget = createBudget(secretMsMax);
+  const pages = createPages(await getSecret(db, budget, "page_tokens"));
+  const lanes = createLanes(db, config.calls.coalesce);
+  const passwords = createPasswords();
+  telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
+  const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
+  const logins = createLogins(db, lanes, limits, await getSecret(db, budget, "login_attempts"));
+  return { pages, lanes, passwords, logins };
+}
+
+/** All services, with what implements them. */
+export function bindAll(
+  db: Database,
+  parts: UserParts,
+  health: Health,
+  { check }: RequestValidator,
+): Binding[] {
+  const reflection = reflectionServices([...services, HealthService]);
+  const imports = importService(db, { check, toStatus });
+  return [
+    bind(UserService, userService(db, parts)),
+    bind(OrderService, { ...orderService(db, parts.lanes, parts.pages), ...imports }),
+    bind(InventoryService, inventoryService(db, parts.lanes, parts.pages)),
+    bind(HealthService, healthService(health)),
+    bind(ServerReflection, reflection.v1),
+    bind(ServerReflectionV1Alpha, reflection.v1alpha),
+  ];
+}

@@ -1,0 +1,13 @@
+import type { Config } from "../config.ts";
+
+/** The configuration as it may be logged: secrets replaced, TLS material left out. */
+export function redactedConfig(config: Config): object {
+  if (config.database.kind === "embedded") return config;
+  const { password, ssl, ...connection } = config.database.connection;
+  const hidden = {
+    ...connection,
+    ...(password !== undefined && { password: "[redacted]" }),
+    ssl: ssl !== false,
+  };
+  return { ...config, database: { ...config.database, connection: hidden } };
+}

@@ -1,0 +1,29 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { Counter, type Registry } from "prom-client";
+import { bounds } from "../bounds.ts";
+import { toLogFields } from "./status.ts";
+
+/** The reasons that stand for a limit alone. */
+const LIMITS: ReadonlySet<string> = new Set([
+  ...Object.values(bounds)
+    .map(({ reason }) => reason)
+    .filter((reason) => !/^(INVALID|MALFORMED)_/.test(reason)),
+  "STREAM_IDLE",
+  "TOO_MANY_ATTEMPTS",
+  "POOL_EXHAUSTED",
+  "DATABASE_OVERLOADED",
+]);
+
+/** Counts an error whose reason stands for a limit. */
+export function createLimitCount(registers: Registry[]): (error: ConnectError) => void {
+  const limited = new Counter({
+    name: "rpc_server_limited_total",
+    help: "Calls and connections refused because a limit was met, by the reason in their answer.",
+    labelNames: ["limit"],
+    registers,
+  });
+  return (error) => {
+    const { reason } = toLogFields(error);
+    if (LIMITS.has(String(reason))) limited.inc({ limit: String(reason) });
+  };
+}

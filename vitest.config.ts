@@ -40,6 +40,16 @@ export default defineConfig({
     reporters: ["default", closingLine],
     projects: [
       { test: { ...common, name: "unit", include: ["test/*.test.ts"] } },
+      // Attacks on a service in a process of its own, file by file: each measures how others fare beside it.
+      {
+        test: {
+          ...common,
+          name: "hostile",
+          globalSetup: "test/support/setup-embedded.ts",
+          include: ["test/hostile/*.test.ts"],
+          fileParallelism: false,
+        },
+      },
       // The behaviour of the service, on each engine that there is.
       ...engines.map(({ name, globalSetup }) => ({
         test: { ...common, name, globalSetup, include: ["test/service/**/*.test.ts"] },

@@ -1,0 +1,75 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { endStreamFromJson, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
+import { trailerParse } from "@connectrpc/connect/protocol-grpc-web";
+import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import type { Field } from "./hpack.ts";
+
+/**
+ * What an attacker was answered, for a table: a code and the reason of its ErrorInfo, `OK`, or how the
+ * stream ended without an answer: `RST_STREAM CANCEL`, `GOAWAY PROTOCOL_ERROR`, `CLOSED`, `UNANSWERED`.
+ */
+export type Answer = string;
+
+/** An answer as it has arrived: all fields of headers and trailers, and the body. */
+export type Received = { readonly fields: readonly Field[]; readonly body: Buffer };
+
+/** Reads what was answered, in whatever protocol it was. */
+export function toAnswer({ fields, body }: Received): Answer {
+  const headers = new Headers();
+  for (const [name, value] of fields) if (!name.startsWith(":")) headers.append(name, value);
+  const http = Number(fields.find(([name]) => name === ":status")?.[1] ?? 200);
+  const contentType = headers.get("content-type") ?? "";
+  if (headers.has("grpc-status")) return toText(findTrailerError(headers), headers);
+  if (contentType.startsWith("application/grpc-web")) {
+    const end = lastEnvelope(body);
+    const trailers = end ? trailerParse(end) : headers;
+    return toText(findTrailerError(trailers), trailers);
+  }
+  if (contentType.startsWith("application/connect+")) {
+    const end = lastEnvelope(body);
+    return end ? toText(endStreamFromJson(end).error) : `HTTP ${http} CUT`;
+  }
+  if (http === 200) return "OK";
+  const none = new ConnectError("", Code.Unknown);
+  const error = parseError(body, none);
+  return error === none ? `HTTP ${http}` : toText(error);
+}
+
+/** Whether an answer has a code and, where it is an error, a reason. */
+export function isSaid(answer: Answer): boolean {
+  return (
+    answer === "OK" || (/^[A-Z_]+ [A-Z_0-9]+$/.test(answer) && !/^(RST_STREAM|GOAWAY|HTTP) /.test(answer))
+  );
+}
+
+function parseError(body: Buffer, none: ConnectError): ConnectError {
+  try {
+    return errorFromJsonBytes(body, undefined, none);
+  } catch {
+    return none;
+  }
+}
+
+function toText(error: ConnectError | undefined, trailers?: Headers): Answer {
+  if (!error) return trailers && !trailers.has("grpc-status") ? "CUT" : "OK";
+  const [info] = error.findDetails(ErrorInfoSchema);
+  return `${toName(error.code)} ${info?.reason ?? "-"}`;
+}
+
+/** A code as gRPC writes it: INVALID_ARGUMENT. */
+function toName(code: Code): string {
+  return code === Code.Canceled
+    ? "CANCELLED"
+    : Code[code].replaceAll(/(?<=[a-z])[A-Z]/g, "_$&").toUpperCase();
+}
+
+/** The payload of the last envelope of a body, if it ends a stream. */
+function lastEnvelope(body: Buffer): Buffer | undefined {
+  for (let at = 0; at + 5 <= body.length;) {
+    const length = body.readUInt32BE(at + 1);
+    if (body[at]! & 0x82) return body.subarray(at + 5, at + 5 + length);
+    at += 5 + length;
+  }
+  return undefined;
+}

@@ -1,0 +1,4 @@
+import { bombs } from "./attacks-bombs.ts";
+import { testAttacks } from "./suite.ts";
+
+testAttacks(bombs);

@@ -45,15 +45,8 @@ type Bomb = Pick<Attack, "name" | "what" | "mode" | "answers"> & {
 };
 
 /** Sends the message by each way, so many times, and again until the time is over. */
-function toAttack({
-  ways,
-  method,
-  message,
-  coding = "identity",
-  hasToken,
-  timeoutMs,
-  ...rest
-}: Bomb): Attack {
+function toAttack(bomb: Bomb): Attack {
+  const { ways, method, message, coding = "identity", hasToken, timeoutMs, ...rest } = bomb;
   const play = async (target: Target, { count, ms }: Form): Promise<Answer[]> => {
     const answers: Answer[] = [];
     const said: Said = {
@@ -91,110 +84,164 @@ const emptyRows = (way: Way): Buffer =>
   isJson(way) ? repeatJson("orders", "{}", IMPORT_BYTES) : repeat(EMPTY_FIRST, IMPORT_BYTES);
 
 const imports = { ways: STREAM_WAYS, method: IMPORT_ORDERS, mode: "authenticated" } as const;
+/** What ImportOrders is told for a caller who may import; it takes no longer than the caller waits. */
+const importing = { hasToken: true, timeoutMs: 2_000, answers: IMPORTED } as const;
 
-export const bombs: readonly Attack[] = [
+const onUnary = { mode: "open", ways: ["gRPC port", "gRPC", "gRPC-Web", "Connect"] } as const;
+const withToken = {
+  mode: "authenticated",
+  ways: ["Connect", "gRPC", "gRPC port", "JSON"],
+  hasToken: true,
+} as const;
+const emptyItems = (bytes: number) => (way: Way) =>
+  isJson(way) ? repeatJson("items", "{}", bytes) : repeat(EMPTY_ITEM, bytes);
+const emptyIds = (bytes: number) => (way: Way) =>
+  isJson(way) ? repeatJson("ids", '""', bytes) : repeat(EMPTY_FIRST, bytes);
+const zeros = (): Buffer => Buffer.alloc(64 * MEBI);
+
+const all: readonly Bomb[] = [
   {
     name: "unknown-fields-import",
     what: "16 MiB of unknown fields, compressed to 16 kB, to ImportOrders without a token",
-    ...{ ...imports, message: unknownFields, coding: "gzip" as const, answers: NO_TOKEN },
+    ...imports,
+    message: unknownFields,
+    coding: "gzip",
+    answers: NO_TOKEN,
   },
   {
     name: "empty-rows-import",
     what: "16 MiB of empty rows, compressed to 16 kB, to ImportOrders without a token",
-    ...{ ...imports, message: emptyRows, coding: "gzip" as const, answers: NO_TOKEN },
+    ...imports,
+    message: emptyRows,
+    coding: "gzip",
+    answers: NO_TOKEN,
   },
   {
     name: "plain-rows-import",
     what: "16 MiB of empty rows to ImportOrders without a token, as they are",
-    ...{ ...imports, message: emptyRows, answers: NO_TOKEN },
+    ...imports,
+    message: emptyRows,
+    answers: NO_TOKEN,
   },
   {
     name: "unknown-fields-import-with-token",
     what: "16 MiB of unknown fields, compressed, to ImportOrders",
-    ...{ ...imports, message: unknownFields, coding: "gzip" as const, hasToken: true, timeoutMs: 2_000 },
-    answers: IMPORTED,
+    ...imports,
+    message: unknownFields,
+    coding: "gzip",
+    ...importing,
   },
   {
     name: "empty-rows-import-with-token",
     what: "16 MiB of empty rows, compressed, to ImportOrders",
-    ...{ ...imports, message: emptyRows, coding: "gzip" as const, hasToken: true, timeoutMs: 2_000 },
-    answers: IMPORTED,
+    ...imports,
+    message: emptyRows,
+    coding: "gzip",
+    ...importing,
+  },
+  {
+    name: "plain-rows-import-with-token",
+    what: "16 MiB of empty rows to ImportOrders, as they are",
+    ...imports,
+    message: emptyRows,
+    ...importing,
   },
   {
     name: "unknown-fields-get-user",
     what: "4 MiB of unknown fields to GetUser on both ports, to a service for anybody",
-    ...{ mode: "open" as const, ways: ["gRPC port", "gRPC", "gRPC-Web", "Connect"] as const },
-    ...{ method: GET_USER, message: () => repeat(UNKNOWN, CALL_BYTES), answers: TOO_LARGE },
+    ...onUnary,
+    method: GET_USER,
+    message: () => repeat(UNKNOWN, CALL_BYTES),
+    answers: TOO_LARGE,
   },
   {
     name: "unknown-fields-get-user-without-token",
     what: "4 MiB of unknown fields to GetUser on both ports, without a token",
-    ...{ mode: "authenticated" as const, ways: ["gRPC port", "gRPC", "gRPC-Web", "Connect"] as const },
-    ...{ method: GET_USER, message: () => repeat(UNKNOWN, CALL_BYTES), answers: NO_TOKEN },
+    ...onUnary,
+    mode: "authenticated",
+    method: GET_USER,
+    message: () => repeat(UNKNOWN, CALL_BYTES),
+    answers: NO_TOKEN,
   },
   {
     name: "unknown-fields-within-limit",
     what: "16 kB of unknown fields to GetUser, as large as it may be",
-    ...{ mode: "open" as const, ways: ["gRPC port", "gRPC", "gRPC-Web", "Connect"] as const },
-    ...{ method: GET_USER, message: () => repeat(UNKNOWN, 16_000), answers: BAD },
+    ...onUnary,
+    method: GET_USER,
+    message: () => repeat(UNKNOWN, 16_000),
+    answers: BAD,
   },
   {
     name: "empty-items",
     what: "4 MiB of empty items, compressed to 4 kB, to CreateOrder",
-    ...{ mode: "authenticated" as const, ways: ["Connect", "gRPC", "gRPC port", "JSON"] as const },
-    ...{ method: CREATE_ORDER, coding: "gzip" as const, hasToken: true, answers: TOO_LARGE },
-    message: (way: Way) =>
-      isJson(way) ? repeatJson("items", "{}", CALL_BYTES) : repeat(EMPTY_ITEM, CALL_BYTES),
+    ...withToken,
+    method: CREATE_ORDER,
+    message: emptyItems(CALL_BYTES),
+    coding: "gzip",
+    answers: TOO_LARGE,
   },
   {
     name: "empty-items-within-limit",
     what: "half a MiB of empty items to CreateOrder, as large as it may be",
-    ...{ mode: "authenticated" as const, ways: ["Connect", "gRPC", "gRPC port", "JSON"] as const },
-    ...{ method: CREATE_ORDER, hasToken: true, answers: BAD },
-    message: (way: Way) => (isJson(way) ? repeatJson("items", "{}", 500_000) : repeat(EMPTY_ITEM, 500_000)),
+    ...withToken,
+    method: CREATE_ORDER,
+    message: emptyItems(500_000),
+    answers: BAD,
   },
   {
     name: "empty-ids",
     what: "4 MiB of empty ids to BatchGetUsers",
-    ...{ mode: "authenticated" as const, ways: ["Connect", "gRPC", "gRPC port", "JSON"] as const },
-    ...{ method: BATCH_GET_USERS, hasToken: true, answers: TOO_LARGE },
-    message: (way: Way) =>
-      isJson(way) ? repeatJson("ids", '""', CALL_BYTES) : repeat(EMPTY_FIRST, CALL_BYTES),
+    ...withToken,
+    method: BATCH_GET_USERS,
+    message: emptyIds(CALL_BYTES),
+    answers: TOO_LARGE,
   },
   {
     name: "empty-ids-within-limit",
     what: "128 KiB of empty ids to BatchGetUsers, as large as it may be",
-    ...{ mode: "authenticated" as const, ways: ["Connect", "gRPC", "gRPC port", "JSON"] as const },
-    ...{ method: BATCH_GET_USERS, hasToken: true, answers: BAD },
-    message: (way: Way) => (isJson(way) ? repeatJson("ids", '""', 130_000) : repeat(EMPTY_FIRST, 130_000)),
+    ...withToken,
+    method: BATCH_GET_USERS,
+    message: emptyIds(130_000),
+    answers: BAD,
   },
   {
     name: "nested-groups",
     what: "groups within groups, 8,000 deep, to GetUser",
-    ...{ mode: "open" as const, ways: ["Connect", "gRPC", "gRPC port", "gRPC-Web"] as const },
-    ...{ method: GET_USER, message: () => repeat(NESTED, 8_000), answers: BAD },
+    ...onUnary,
+    method: GET_USER,
+    message: () => repeat(NESTED, 8_000),
+    answers: BAD,
   },
   {
     name: "nested-json",
     what: "arrays within arrays, 100,000 deep, to CreateOrder",
-    ...{ mode: "open" as const, ways: ["JSON"] as const, method: CREATE_ORDER, answers: BAD },
+    mode: "open",
+    ways: ["JSON"],
+    method: CREATE_ORDER,
     message: () => Buffer.from(`{"items":${"[".repeat(100_000)}${"]".repeat(100_000)}}`),
+    answers: BAD,
   },
   ...(["gzip", "br"] as const).map((coding) => ({
     name: `decompression-${coding}`,
     what: `64 MiB of zeros, compressed by ${coding}, to GetUser on the HTTP port`,
-    ...{ mode: "open" as const, ways: ["Connect", "JSON", "gRPC", "gRPC-Web"] as const, coding },
-    ...{ method: GET_USER, message: zeros, answers: TOO_LARGE },
+    mode: "open" as const,
+    ways: ["Connect", "JSON", "gRPC", "gRPC-Web"] as const,
+    method: GET_USER,
+    message: zeros,
+    coding,
+    answers: TOO_LARGE,
   })),
   ...(["gzip", "deflate"] as const).map((coding) => ({
     name: `decompression-${coding}-grpc`,
     what: `64 MiB of zeros, compressed by ${coding}, to ImportOrders on the gRPC port`,
-    ...{ mode: "open" as const, ways: ["gRPC port"] as const, coding },
-    ...{ method: IMPORT_ORDERS, message: zeros, answers: TOO_LARGE },
+    mode: "open" as const,
+    ways: ["gRPC port"] as const,
+    method: IMPORT_ORDERS,
+    message: zeros,
+    coding,
+    answers: TOO_LARGE,
   })),
-].map(toAttack);
+];
 
-let made: Buffer | undefined;
-function zeros(): Buffer {
-  return (made ??= Buffer.alloc(64 * MEBI));
-}
+/** Requests that are small on the wire and large, or much work, behind it. */
+export const bombs: readonly Attack[] = all.map(toAttack);

@@ -37,8 +37,13 @@ const RESIDENT_BYTES_MAX = 3 * 2 ** 30;
 /** Enough for a page of the most users; their names make it a large one. */
 const USERS = 1_000;
 const SCOPES = [
-  ...["users.read", "users.write", "users.authenticate"],
-  ...["orders.read", "orders.write", "inventory.read", "inventory.write"],
+  "users.read",
+  "users.write",
+  "users.authenticate",
+  "orders.read",
+  "orders.write",
+  "inventory.read",
+  "inventory.write",
 ].join(" ");
 
 /** Starts the service on an empty database, which may lack all tables. */
@@ -68,7 +73,14 @@ export async function startTarget(connection: Connection, mode: Mode): Promise<T
   const running = starting.move();
   const { grpc, http, admin, ended } = service;
   return {
-    ...{ mode, grpc, http, admin, token: token!, user, monitor, ended },
+    mode,
+    grpc,
+    http,
+    admin,
+    token: token!,
+    user,
+    monitor,
+    ended,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

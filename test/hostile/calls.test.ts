@@ -1,0 +1,4 @@
+import { calls } from "./attacks-calls.ts";
+import { testAttacks } from "./suite.ts";
+
+testAttacks(calls);

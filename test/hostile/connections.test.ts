@@ -1,0 +1,4 @@
+import { connections } from "./attacks-connections.ts";
+import { testAttacks } from "./suite.ts";
+
+testAttacks(connections);

@@ -1,0 +1,4 @@
+import { floods } from "./attacks-floods.ts";
+import { testAttacks } from "./suite.ts";
+
+testAttacks(floods);

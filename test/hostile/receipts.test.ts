@@ -1,0 +1,4 @@
+import { receipts } from "./attacks-receipt.ts";
+import { testAttacks } from "./suite.ts";
+
+testAttacks(receipts);

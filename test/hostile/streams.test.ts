@@ -1,0 +1,4 @@
+import { streams } from "./attacks-streams.ts";
+import { testAttacks } from "./suite.ts";
+
+testAttacks(streams);

@@ -1,3 +1,4 @@
+import * as zlib from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { endStreamFromJson, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
@@ -14,8 +15,16 @@ export type Answer = string;
 /** An answer as it has arrived: all fields of headers and trailers, and the body. */
 export type Received = { readonly fields: readonly Field[]; readonly body: Buffer };
 
+/** The body of an answer of one message, which is compressed as the request was if nothing else is asked for. */
+export function plainBody({ fields, body }: Received): Buffer {
+  const coding = fields.find(([name]) => name === "content-encoding")?.[1];
+  if (coding === "gzip") return zlib.gunzipSync(body);
+  return coding === "br" ? zlib.brotliDecompressSync(body) : body;
+}
+
 /** Reads what was answered, in whatever protocol it was. */
-export function toAnswer({ fields, body }: Received): Answer {
+export function toAnswer(received: Received): Answer {
+  const { fields, body } = received;
   const headers = new Headers();
   for (const [name, value] of fields) if (!name.startsWith(":")) headers.append(name, value);
   const http = Number(fields.find(([name]) => name === ":status")?.[1] ?? 200);
@@ -32,7 +41,7 @@ export function toAnswer({ fields, body }: Received): Answer {
   }
   if (http === 200) return "OK";
   const none = new ConnectError("", Code.Unknown);
-  const error = parseError(body, none);
+  const error = parseError(plainBody(received), none);
   return error === none ? `HTTP ${http}` : toText(error);
 }
 

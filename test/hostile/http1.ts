@@ -20,11 +20,12 @@ export async function connectLine(port: number): Promise<Line> {
   socket.on("error", () => {});
   socket.on("data", (chunk) => chunks.push(chunk));
   socket.on("close", () => closed.resolve(Buffer.concat(chunks)));
-  await Promise.race([once(socket, "connect"), closed.promise]);
+  // A service that has ended refuses the connection, which then is one that was closed.
+  await Promise.race([once(socket, "connect").catch(() => {}), closed.promise]);
   return {
     async write(bytes) {
       if (!socket.destroyed && !socket.write(bytes))
-        await Promise.race([once(socket, "drain"), closed.promise]);
+        await Promise.race([once(socket, "drain").catch(() => {}), closed.promise]);
     },
     isOpen: () => !socket.destroyed,
     closed: closed.promise,

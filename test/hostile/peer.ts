@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import * as net from "node:net";
-import { type Answer, toAnswer } from "./answers.ts";
+import { type Answer, type Received, toAnswer } from "./answers.ts";
 import {
   ACK,
   END_HEADERS,
@@ -30,6 +30,8 @@ export type Stream = {
   reset(code?: number): void;
   /** What the stream was answered, as soon as it has ended in this direction. Never rejects. */
   readonly answer: Promise<Answer>;
+  /** All that has arrived by now. */
+  received(): Received;
 };
 
 /** One end of a connection of HTTP/2 that does as it likes. Disposal destroys it. */
@@ -133,7 +135,7 @@ export async function connectPeer(port: number, { window = WINDOW_MAX } = {}): P
 
   const write = async (bytes: Uint8Array): Promise<void> => {
     if (!socket.destroyed && !socket.write(bytes))
-      await Promise.race([once(socket, "drain"), closed.promise]);
+      await Promise.race([once(socket, "drain").catch(() => {}), closed.promise]);
   };
   const send = async (id: number, stream: Open, bytes: Uint8Array, frameBytes: number): Promise<void> => {
     for (let at = 0; at < bytes.length && streams.get(id) === stream;) {
@@ -146,7 +148,8 @@ export async function connectPeer(port: number, { window = WINDOW_MAX } = {}): P
     }
   };
 
-  await Promise.race([once(socket, "connect"), closed.promise]);
+  // A service that has ended refuses the connection, which then is one that was closed.
+  await Promise.race([once(socket, "connect").catch(() => {}), closed.promise]);
   const settings = [
     [SETTING.tableBytes, 0],
     [SETTING.initialWindow, window],
@@ -164,6 +167,7 @@ export async function connectPeer(port: number, { window = WINDOW_MAX } = {}): P
       return {
         id,
         answer: answer.promise,
+        received: () => ({ fields: stream.fields, body: Buffer.concat(stream.body) }),
         async send(bytes, { frameBytes = 16_384, end: isLast = false } = {}) {
           await send(id, stream, bytes, frameBytes);
           if (isLast && streams.get(id) === stream) await write(toFrame(FRAME.data, END_STREAM, id));

@@ -27,7 +27,7 @@ export async function playAttack(
 ): Promise<Result> {
   await target.monitor.begin();
   const start = performance.now();
-  const answers = await attack.play(target, form);
+  const answers = await attack.play(target, form).catch((error: Error) => [`THE ATTACK: ${error.message}`]);
   const seconds = (performance.now() - start) / 1000;
   const report = await target.monitor.report();
   // What an attacker has left behind may still be under way.

@@ -85,7 +85,12 @@ const emptyRows = (way: Way): Buffer =>
 
 const imports = { ways: STREAM_WAYS, method: IMPORT_ORDERS, mode: "authenticated" } as const;
 /** What ImportOrders is told for a caller who may import; it takes no longer than the caller waits. */
-const importing = { hasToken: true, timeoutMs: 2_000, answers: IMPORTED } as const;
+const importing = {
+  ways: ["Connect stream", "gRPC port"],
+  hasToken: true,
+  timeoutMs: 500,
+  answers: IMPORTED,
+} as const;
 
 const onUnary = { mode: "open", ways: ["gRPC port", "gRPC", "gRPC-Web", "Connect"] } as const;
 const withToken = {

@@ -23,7 +23,7 @@ const TOO_LARGE = "RESOURCE_EXHAUSTED MESSAGE_TOO_LARGE";
 /** What is refused for what others hold. */
 const EXHAUSTED = "RESOURCE_EXHAUSTED *";
 /** A caller that sends too slowly for its own deadline is told so after this time. */
-const TIMEOUT_MS = 1_000;
+const TIMEOUT_MS = 500;
 
 /** Fills each stream with its part of a message that is announced and never comes to its end. */
 const hold = async (stream: Stream, announced: number, sent: Uint8Array): Promise<void> => {
@@ -65,7 +65,7 @@ function unfinished({ ways, method, connections, said, ...rest }: Unfinished): A
 function pieces(way: Way, method: string): Attack {
   const play = async (target: Target, { count, ms }: Form): Promise<Answer[]> => {
     using peer = await connectPeer(portOf(target, way));
-    const said = { token: target.token, timeoutMs: Math.max(TIMEOUT_MS, ms / 3) };
+    const said = { token: target.token, timeoutMs: Math.max(TIMEOUT_MS, ms / 10) };
     const stream = peer.open(toFields(way, method, said));
     if (WAYS[way].prefixed) await stream.send(toPrefix(count + 1));
     void stream.send(Buffer.alloc(count, 1), { frameBytes: 1 });
@@ -76,7 +76,7 @@ function pieces(way: Way, method: string): Attack {
     what: `a message in pieces of one byte to ${method.split("/").at(-1)}, by ${way}`,
     mode: "authenticated",
     answers: [DEADLINE, EXHAUSTED],
-    small: { count: 100_000, ms: 5_000 },
+    small: { count: 100_000, ms: 3_000 },
     long: { count: 650_000, ms: 30_000 },
     play,
   };
@@ -87,14 +87,14 @@ const pieces1: Attack = {
   what: "a message in chunks of one byte to ImportOrders, over HTTP/1.1",
   mode: "authenticated",
   answers: [DEADLINE, EXHAUSTED],
-  small: { count: 100_000, ms: 5_000 },
+  small: { count: 100_000, ms: 3_000 },
   long: { count: 650_000, ms: 30_000 },
   async play(target, { count, ms }) {
     using line = await connectLine(target.http);
     const head = toHead("POST", IMPORT_ORDERS, [
       ["content-type", "application/connect+proto"],
       ["authorization", `Bearer ${target.token}`],
-      ["connect-timeout-ms", String(Math.max(TIMEOUT_MS, ms / 3))],
+      ["connect-timeout-ms", String(Math.max(TIMEOUT_MS, ms / 10))],
       ["transfer-encoding", "chunked"],
     ]);
     await line.write(head);
@@ -125,7 +125,7 @@ function slow(way: Way): Attack {
     what: `bodies of GetUser that come by the byte and never end, by ${way}`,
     mode: "open",
     answers: [DEADLINE, EXHAUSTED],
-    small: { count: 50, ms: 3_000 },
+    small: { count: 50, ms: 2_000 },
     long: { count: 250, ms: 15_000 },
     play,
   };

@@ -56,7 +56,7 @@ const idleIngest = (way: Way, mode: "open" | "authenticated"): Attack => ({
   mode,
   // What it may have is a share, and the rest is refused.
   answers: [EXHAUSTED, "DEADLINE_EXCEEDED STREAM_IDLE", "UNANSWERED"],
-  small: { count: 1_024, ms: 700 },
+  small: { count: 1_024, ms: 500 },
   long: { count: 1_024, ms: 10_000 },
   play: (target, form) =>
     openMany(target, way, form, (peer) => {
@@ -79,7 +79,7 @@ const logins: Attack = {
   what: "AuthenticateUser for as many accounts at once",
   mode: "open",
   answers: ["UNAUTHENTICATED INVALID_CREDENTIALS", EXHAUSTED],
-  small: { count: 512, ms: 8_000 },
+  small: { count: 400, ms: 8_000 },
   long: { count: 1_024, ms: 15_000 },
   play: (target, form) =>
     openMany(target, "gRPC port", form, (peer, index) => {
@@ -94,7 +94,7 @@ const signUps: Attack = {
   what: "CreateUser for as many users at once",
   mode: "open",
   answers: ["OK", EXHAUSTED],
-  small: { count: 512, ms: 8_000 },
+  small: { count: 400, ms: 8_000 },
   long: { count: 1_024, ms: 15_000 },
   play: (target, form) =>
     openMany(target, "gRPC port", form, (peer) => {
@@ -144,7 +144,7 @@ const questions: Attack = {
   what: "questions to reflection whose answers are not read",
   mode: "authenticated",
   answers: ["UNANSWERED", EXHAUSTED, "DEADLINE_EXCEEDED STREAM_IDLE"],
-  small: { count: 40_000, ms: 1_000 },
+  small: { count: 40_000, ms: 400 },
   long: { count: 400_000, ms: 10_000 },
   async play(target, { count, ms }) {
     const fileContainingSymbol = "commerce.order.v1.OrderService";
@@ -168,7 +168,7 @@ const watches: Attack = {
   what: "streams of Watch, each of which lasts as long as its connection",
   mode: "authenticated",
   answers: ["UNANSWERED", EXHAUSTED, REFUSED, "CLOSED", "GOAWAY *"],
-  small: { count: 5_120, ms: 1_000 },
+  small: { count: 5_120, ms: 500 },
   long: { count: 5_120, ms: 10_000 },
   play: (target, form) =>
     openMany(target, "gRPC port", form, (peer) => {
@@ -192,7 +192,7 @@ const unreadPages = (way: Way, window: number): Attack => ({
     "GOAWAY *",
     "RST_STREAM CANCEL",
   ],
-  small: { count: 512, ms: 1_500 },
+  small: { count: 512, ms: 800 },
   long: { count: 1_536, ms: 15_000 },
   play: (target, form) => {
     const page = create(ListUsersRequestSchema, { pageSize: 1_000 });
@@ -211,7 +211,7 @@ const manySmall: Attack = {
   what: "many small messages in one piece to IngestOrders, each compressed",
   mode: "open",
   answers: ["OK", EXHAUSTED, "INVALID_ARGUMENT *", "DEADLINE_EXCEEDED *"],
-  small: { count: 5_000, ms: 4_000 },
+  small: { count: 5_000, ms: 2_000 },
   long: { count: 200_000, ms: 30_000 },
   async play(target, { count, ms }) {
     const row = compress(Buffer.of(0x0a, 0), "gzip");

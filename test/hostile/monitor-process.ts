@@ -130,7 +130,8 @@ function toAsk({ userId, token }: Watched): Ask {
       const body = path === CHECK ? Buffer.of() : request;
       const deadline = Date.now() + DEADLINE_MS;
       client.makeUnaryRequest(path, same, same, body, metadata, { deadline }, (error) =>
-        resolve(error ? `${grpc.status[error.code]} ${error.details}` : undefined),
+        // What the library says of a deadline has another number each time.
+        resolve(error ? `${grpc.status[error.code]} ${error.details.replace(/ after .*/, "")}` : undefined),
       );
     });
 }
@@ -147,8 +148,11 @@ function connect({ grpcPort, authority }: Watched): grpc.Client {
     authority === undefined
       ? grpc.credentials.createInsecure()
       : grpc.credentials.createSsl(Buffer.from(authority));
-  // Else clients of one address share a connection.
-  return new grpc.Client(`127.0.0.1:${grpcPort}`, credentials, { "grpc.use_local_subchannel_pool": 1 });
+  return new grpc.Client(`127.0.0.1:${grpcPort}`, credentials, {
+    // Else clients of one address share a connection.
+    "grpc.use_local_subchannel_pool": 1,
+    ...(authority !== undefined && { "grpc.ssl_target_name_override": "localhost" }),
+  });
 }
 
 /** Asks the admin port; answers what is wrong with the answer. */

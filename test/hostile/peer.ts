@@ -16,6 +16,7 @@ import {
   toSettings,
   toWindowUpdate,
 } from "./frames.ts";
+import { ATTACKER } from "./http1.ts";
 import { decodeFields, type Field } from "./hpack.ts";
 
 /** A stream of a peer. */
@@ -62,7 +63,7 @@ type Open = {
 
 /** Connects, and begins HTTP/2. `window`: how many bytes of each answer the server may send. */
 export async function connectPeer(port: number, { window = WINDOW_MAX } = {}): Promise<Peer> {
-  const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
+  const socket = net.connect({ port, host: "127.0.0.1", noDelay: true, ...ATTACKER });
   socket.on("error", () => {});
   const closed = Promise.withResolvers<Answer>();
   const streams = new Map<number, Open>();

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Attack, countAnswers, type Form, wrongAnswers } from "./attack.ts";
 import type { Answer } from "./answers.ts";
+import { GET_USER, inParallel, portOf, toBody, toFields } from "./messages.ts";
+import { connectPeer } from "./peer.ts";
 import type { Report } from "./monitor.ts";
 import type { Target } from "./target.ts";
 
@@ -42,6 +44,26 @@ export async function playAttack(
     report: rested,
     residentAfter: rested.resident.now,
   };
+}
+
+/** Calls as many come from normal callers in seconds: what a process that has just started is not yet large by. */
+const WARM_CALLS = 10_000;
+
+/** Lets a service that has started grow to what it is under normal calls. Over TLS it stays as it is. */
+export async function warm(target: Target): Promise<void> {
+  if (target.mode === "tls") return;
+  const message = Buffer.concat([Buffer.of(0x0a, target.user.id.length), Buffer.from(target.user.id)]);
+  for (const way of ["gRPC port", "gRPC"] as const) {
+    using peer = await connectPeer(portOf(target, way));
+    const fields = toFields(way, GET_USER, { token: target.token });
+    await inParallel(50, async () => {
+      for (let calls = 0; calls < WARM_CALLS / 100; calls++) {
+        const stream = peer.open(fields);
+        void stream.send(toBody(way, message), { end: true });
+        await stream.answer;
+      }
+    });
+  }
 }
 
 const MEBI = 2 ** 20;

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "../faults/cluster.ts";
 import type { Attack } from "./attack.ts";
 import { attacks } from "./attacks.ts";
-import { judge, playAttack, REACH, type Result } from "./playing.ts";
+import { judge, playAttack, REACH, type Result, warm } from "./playing.ts";
 import { printTable } from "./table.ts";
 import { startTarget } from "./target.ts";
 
@@ -71,5 +71,6 @@ async function play(
 ): Promise<Result> {
   await using database = await cluster.clone();
   await using target = await startTarget(database.connection, attack.mode);
+  await warm(target);
   return await playAttack(target, attack, form, options);
 }

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Connection } from "../../src/config.ts";
+import { hashPassword } from "../../src/services/passwords.ts";
 import { createAuthority } from "../support/certificates.ts";
 import { execute } from "../support/databases.ts";
 import { root } from "../support/embedded.ts";
@@ -36,6 +37,7 @@ const HEAP_MEBIBYTES = 1024;
 const RESIDENT_BYTES_MAX = 3 * 2 ** 30;
 /** Enough for a page of the most users; their names make it a large one. */
 const USERS = 1_000;
+const HASH_MS_MAX = 10_000;
 const SCOPES = [
   "users.read",
   "users.write",
@@ -52,7 +54,7 @@ export async function startTarget(connection: Connection, mode: Mode): Promise<T
   const directory = await mkdtemp(path.join(tmpdir(), "commerce-hostile-"));
   starting.defer(() => rm(directory, { recursive: true }));
   const authority = createAuthority();
-  const env = await writeFiles(directory, mode, authority.issue("127.0.0.1"));
+  const env = await writeFiles(directory, mode, authority.issue("localhost"));
   const service = starting.use(await startService({ ...env, DATABASE_URL: toUrl(connection) }));
   const user = await createUsers(connection);
   const exp = Math.floor(Date.now() / 1000) + 3_600;
@@ -132,8 +134,10 @@ async function startService(env: NodeJS.ProcessEnv) {
     const lastWords = /FATAL ERROR: .*/.exec(stderr)?.[0] ?? stderr.trim().split("\n").at(-1) ?? "";
     return `${child.signalCode ?? `exit code ${child.exitCode}`} ${lastWords}`.trim();
   };
+  const kill = (): void => void child.kill("SIGKILL");
   const dispose = async (): Promise<void> => {
-    child.kill("SIGKILL");
+    process.off("exit", kill);
+    kill();
     await closed;
   };
   const ready = new Promise<void>((resolve, reject) => {
@@ -144,7 +148,7 @@ async function startService(env: NodeJS.ProcessEnv) {
     child.once("close", () => reject(new Error(`the service has not started: ${ended()}`)));
   });
   // What kills this process, an impatient supervisor, is not to leave the service behind.
-  process.once("exit", () => child.kill("SIGKILL"));
+  process.once("exit", kill);
   await ready;
   const portOf = (name: string): number =>
     Number(new RegExp(`${name}\\s+(?:https?://)?127\\.0\\.0\\.1:(\\d+)`).exec(stdout)?.[1]);
@@ -165,10 +169,10 @@ async function createUsers(connection: Connection): Promise<Target["user"]> {
     connection,
     `insert into users (id, email, name, password_hash, fingerprint)
      select case n when 1 then $1::uuid else gen_random_uuid() end, 'user' || n || '@example.com',
-       repeat('n', 200), 'none', gen_random_uuid()
+       repeat('n', 200), $3::text, gen_random_uuid()
      from generate_series(1, $2::int) n
      returning id, email`,
-    [id, USERS],
+    [id, USERS, await hashPassword(randomUUID(), AbortSignal.timeout(HASH_MS_MAX))],
   );
   return { id, email: row!.email };
 }

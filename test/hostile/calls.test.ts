@@ -1,4 +1,0 @@
-import { calls } from "./attacks-calls.ts";
-import { testAttacks } from "./suite.ts";
-
-testAttacks(calls);

@@ -1,4 +1,0 @@
-import { connections } from "./attacks-connections.ts";
-import { testAttacks } from "./suite.ts";
-
-testAttacks(connections);

@@ -1,4 +1,0 @@
-import { receipts } from "./attacks-receipt.ts";
-import { testAttacks } from "./suite.ts";
-
-testAttacks(receipts);

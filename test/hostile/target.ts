@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Connection } from "../../src/config.ts";
-import { hashPassword } from "../../src/services/passwords.ts";
+import { createPasswords } from "../../src/services/passwords.ts";
 import { createAuthority } from "../support/certificates.ts";
 import { execute } from "../support/databases.ts";
 import { root } from "../support/embedded.ts";
@@ -165,6 +165,8 @@ async function startService(env: NodeJS.ProcessEnv) {
 /** Makes users past the service: one by one they would take too long. The first is answered. */
 async function createUsers(connection: Connection): Promise<Target["user"]> {
   const id = randomUUID();
+  const signal = AbortSignal.timeout(HASH_MS_MAX);
+  using place = createPasswords().queue({ principal: "anonymous", signal });
   const [row] = await execute<{ id: string; email: string }>(
     connection,
     `insert into users (id, email, name, password_hash, fingerprint)
@@ -172,7 +174,7 @@ async function createUsers(connection: Connection): Promise<Target["user"]> {
        repeat('n', 200), $3::text, gen_random_uuid()
      from generate_series(1, $2::int) n
      returning id, email`,
-    [id, USERS, await hashPassword(randomUUID(), AbortSignal.timeout(HASH_MS_MAX))],
+    [id, USERS, await place.hash(randomUUID())],
   );
   return { id, email: row!.email };
 }

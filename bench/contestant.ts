@@ -38,7 +38,7 @@ export async function serve(config: Config, bindings: readonly Binding[]): Promi
   const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry, validator });
   const { messageBytesMax } = config.calls;
   const { refused } = telemetry;
-  const limits = { messageBytesMax, connectionsMax: Infinity, refused };
+  const limits = { messageBytesMax, connections: { max: Infinity, peerMax: Infinity }, refused };
   const door = await startGrpcDoor(methods, { address: config.grpcAddr, ...limits });
   process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
   process.once("SIGTERM", () => process.exit(0));

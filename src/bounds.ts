@@ -8,8 +8,12 @@ export type Bound = {
   readonly what: string;
   /** In the unit that `what` names. */
   readonly max: number;
-  /** The reason of the ErrorInfo that is answered above it, by which `rpc_server_limited_total` counts. */
-  readonly reason: string;
+  /**
+   * The reason of the ErrorInfo that is answered above it, by which `rpc_server_limited_total` counts; of
+   * connections, by which `rpc_server_refused_total` does. Without one a connection is closed as it may be
+   * at any time.
+   */
+  readonly reason?: string;
   readonly why: string;
 };
 
@@ -18,6 +22,87 @@ const MEBI = 2 ** 20;
 
 /** The bounds, in the order in which a call meets them. */
 export const bounds = {
+  closingConnections: {
+    what: "connections of a port that were told to go and have not gone, above the bound of the others",
+    max: 64,
+    reason: "TOO_MANY_CONNECTIONS",
+    why: "each may bring a call for a quarter of a second yet; behind so many, the eldest is cut at once",
+  },
+  adminConnections: {
+    what: "connections of the admin port",
+    max: 64,
+    reason: "TOO_MANY_CONNECTIONS",
+    why: "probes and scrapes of several operators; each has a file descriptor that is kept free for it",
+  },
+  openingMs: {
+    what: "milliseconds for each step in which a connection opens: first bytes, TLS, settings of HTTP/2",
+    max: 10_000,
+    why: "a caller speaks at once; one that takes longer holds a socket for nothing",
+  },
+  firstCallMs: {
+    what: "milliseconds that a connection may stay open without a first call (and up to 10 % longer)",
+    max: 60_000,
+    why: "clients that connect ahead come back once a minute, which 2,048 of them do 34 times a second",
+  },
+  idleMs: {
+    what: "milliseconds that a connection may stay open after its last call (and up to 10 % longer)",
+    max: 300_000,
+    why: "browsers and balancers keep one for the next call; after five minutes it is only a socket",
+  },
+  headersMs: {
+    what: "milliseconds in which the headers of a request over HTTP/1.1 must arrive (looked at every 2.5 s)",
+    max: 10_000,
+    reason: "REQUEST_TIMEOUT",
+    why: "headers are one packet or a few",
+  },
+  http1RequestMs: {
+    what: "milliseconds in which a request over HTTP/1.1 must arrive",
+    max: 60_000,
+    reason: "REQUEST_TIMEOUT",
+    why: "the largest body, 16 MiB, takes a minute at 2 Mbit/s",
+  },
+  adminIdleMs: {
+    what: "milliseconds in which a connection of the admin port must move, a request on it or not",
+    max: 10_000,
+    why: "probes make a connection for each question or ask again within seconds",
+  },
+  headerFields: {
+    what: "header fields of a request",
+    max: 128,
+    reason: "HEADERS_TOO_LARGE",
+    why: "what Node.js takes over HTTP/2; callers behind several proxies send some thirty",
+  },
+  concurrentStreams: {
+    what: "calls that one connection of HTTP/2 may have open; more wait at the client",
+    max: 256,
+    why: "bounds what one peer can make the service hold; clients open another connection above it",
+  },
+  sessionMebibytes: {
+    what: "MiB that Node.js may hold for one connection of HTTP/2",
+    max: 128,
+    why: "unread answers (64), the windows of all streams (16) and their headers (16) stay below it",
+  },
+  resets: {
+    what: "calls that a connection may reset within 10 s, beside two for each call that it lets finish",
+    max: 200,
+    reason: "TOO_MANY_RESETS",
+    why: "hedging cancels one for each that finishes, and 20 a second may all time out",
+  },
+  resetMs: {
+    what: "milliseconds after which the reset of a call does not count as one",
+    max: 1_000,
+    why: "256 streams at a time allow 256 such a second, fewer than an honest caller makes calls",
+  },
+  resetBurst: {
+    what: "resets at once of a connection, whatever else it does, before Node.js closes it",
+    max: 10_000,
+    why: "Node.js would close callers that hedge at its own 1,000 and 33 a second; the bound above is ours",
+  },
+  scrapeShare: {
+    what: "time of the process that scrapes of the metrics may take, as a part of all: one in so many",
+    max: 5,
+    why: "a scrape takes some 30 ms, in which nothing else runs; a Prometheus asks every few seconds",
+  },
   receiptBytes: {
     what: "bytes of requests that are held at once, from their headers until their calls end",
     max: 64 * MEBI,

@@ -51,6 +51,12 @@ export type Config = {
     readonly lifetimeMs: number;
     readonly idleMsMax: number;
   };
+  /** Of each port for callers. */
+  readonly connections: {
+    readonly max: number;
+    /** From one address. */
+    readonly peerMax: number;
+  };
   readonly calls: {
     readonly inFlightMax: number;
     /** Streams that run at once, beside the calls. */
@@ -74,6 +80,8 @@ export type Config = {
     | {
         readonly issuer: string;
         readonly audience: string;
+        /** The `typ` that tokens must have in their header; any without it. */
+        readonly tokenType?: string | undefined;
         readonly keys: { readonly jwksUrl: string } | { readonly keyFile: string };
       }
     | undefined;
@@ -163,6 +171,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
         lifetimeMs: values.CRDB_MAX_CONN_LIFETIME,
         idleMsMax: values.CRDB_MAX_CONN_IDLE_TIME,
       },
+      connections: { max: values.CONNECTIONS_MAX, peerMax: values.CONNECTIONS_PEER_MAX },
       calls: {
         inFlightMax: values.CALL_IN_FLIGHT_MAX,
         streamsMax: values.STREAM_IN_FLIGHT_MAX,
@@ -221,14 +230,22 @@ function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"
     AUTH_AUDIENCE: audience,
     AUTH_JWKS_URL: jwksUrl,
     AUTH_KEY_FILE: keyFile,
+    AUTH_TOKEN_TYPE: tokenType,
   } = values;
-  const given = (["AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URL", "AUTH_KEY_FILE"] as const).filter(isGiven);
+  const names = [
+    "AUTH_ISSUER",
+    "AUTH_AUDIENCE",
+    "AUTH_JWKS_URL",
+    "AUTH_KEY_FILE",
+    "AUTH_TOKEN_TYPE",
+  ] as const;
+  const given = names.filter(isGiven);
   if (given.length === 0) return undefined;
   if (jwksUrl?.protocol === "http:" && !isLoopback(jwksUrl.hostname.replace(/^\[(.*)\]$/, "$1"))) {
     report(["AUTH_JWKS_URL"], "must be https: whoever can change the keys on their way can make tokens");
   }
   const keys = jwksUrl ? { jwksUrl: jwksUrl.href } : keyFile ? { keyFile } : undefined;
-  if (issuer && audience && keys && !(jwksUrl && keyFile)) return { issuer, audience, keys };
+  if (issuer && audience && keys && !(jwksUrl && keyFile)) return { issuer, audience, tokenType, keys };
   report(given, "authentication needs AUTH_ISSUER, AUTH_AUDIENCE and one of AUTH_JWKS_URL and AUTH_KEY_FILE");
   return undefined;
 }

@@ -55,7 +55,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
   signal?.throwIfAborted();
   const health = createHealth(services.map((service) => service.typeName));
-  const probes = { readiness: health.readiness, scrape: telemetry.scrape };
+  const { refused, scrape } = telemetry;
+  const probes = { readiness: health.readiness, scrape, refused };
   const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));
   const failed = Promise.withResolvers<Error>();
   const beginning: Beginning = { telemetry, resources: starting, signal };
@@ -80,13 +81,14 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   });
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
-  const { refused } = telemetry;
   const { messageBytesMax } = config.calls;
-  const connectionsMax = shareDescriptors(config.pool.connsMax);
-  const doorLimits = { messageBytesMax, connectionsMax, refused, tls };
+  const max = Math.min(config.connections.max, shareDescriptors(config.pool.connsMax));
+  const connections = { ...config.connections, max };
+  const limits = { messageBytesMax, connections, refused, tls };
   const { methods } = pipeline;
-  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...doorLimits }));
-  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...doorLimits }));
+  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
+  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
+  observeConnections(telemetry, { grpc, http, admin });
   // Only now: a balancer would send calls to ports that do not listen yet.
   starting.use(await watchReadiness(readiness, db, health));
 
@@ -190,6 +192,15 @@ function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObs
 function logReload({ logger }: Telemetry, error: Error | undefined): void {
   if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one is still served");
   else logger.info("the certificate was reloaded");
+}
+
+function observeConnections(
+  telemetry: Telemetry,
+  doors: Readonly<Record<string, { readonly connections: () => number }>>,
+): void {
+  const read = (): Record<string, number> =>
+    Object.fromEntries(Object.entries(doors).map(([door, { connections }]) => [door, connections()]));
+  telemetry.gauge("rpc_server_connections", "Connections that are open, by port.", read, "door");
 }
 
 function observePool(telemetry: Telemetry, db: Database): void {

@@ -21,6 +21,7 @@ test("without any variable the service runs on loopback with a database of its o
       lifetimeMs: 300_000,
       idleMsMax: 300_000,
     },
+    connections: { max: 2048, peerMax: 1024 },
     calls: {
       inFlightMax: 1024,
       streamsMax: 256,

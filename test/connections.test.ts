@@ -1,36 +1,201 @@
 import { once } from "node:events";
+import * as http2 from "node:http2";
 import * as net from "node:net";
 import { expect, test } from "vitest";
 import { shareDescriptors } from "../src/rpc/descriptors.ts";
-import { readMetrics, startDoors, userClient } from "./support/doors.ts";
+import { connectTo } from "./support/calls.ts";
+import { type Doors, readMetrics, startDoors, userClient } from "./support/doors.ts";
+
+const ID = "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff";
+const PORTS = ["grpc", "http"] as const;
+const getUser = async () => ({ user: { name: "Ada" } });
 
 test.each([
-  [1_024, 25, 467],
+  [1_024, 25, 371],
   [64, 25, 16],
   [Infinity, 25, Infinity],
 ])("of %d descriptors and %d connections to the database each port gets %d", (limit, database, expected) => {
   expect(shareDescriptors(database, limit)).toBe(expected);
 });
 
-test.each(["grpc", "http"] as const)(
-  "a connection too many to the %s port is closed and counted, and the others go on",
+/** A session over HTTP/2 that is open, and the GOAWAYs that it has heard. */
+async function openSession(doors: Doors, port: "grpc" | "http", localAddress = "127.0.0.1") {
+  const at = { port: doors[port].address.port, host: "127.0.0.1", localAddress };
+  const session = http2.connect("http://127.0.0.1", { createConnection: () => net.connect(at) });
+  const goaways: number[] = [];
+  session.on("error", () => {}).on("goaway", (code) => goaways.push(code));
+  await once(session, "remoteSettings");
+  await expect.poll(() => doors[port].connections()).toBeGreaterThan(0);
+  return {
+    goaways,
+    session,
+    /** The code of the answer to a call, or how its stream broke. */
+    async call(): Promise<unknown> {
+      const headers = {
+        ":method": "POST",
+        ":path": "/commerce.user.v1.UserService/GetUser",
+        "content-type": "application/grpc",
+      };
+      const stream = session.request(headers).on("error", () => {});
+      stream.end(Buffer.from(`00000000260a24${Buffer.from(ID).toString("hex")}`, "hex")).resume();
+      const [trailers] = (await once(stream, "trailers")) as [http2.IncomingHttpHeaders];
+      return trailers["grpc-status"];
+    },
+    closed: () => session.closed || session.destroyed,
+    [Symbol.dispose]: () => session.destroy(),
+  };
+}
+
+test.each(PORTS)(
+  "on a full %s port the connection goes that has been idle for longest, one without a call first",
   async (port) => {
-    const getUser = async () => ({ user: { name: "Ada" } });
-    await using doors = await startDoors({ getUser }, { connectionsMax: 2 });
+    await using doors = await startDoors({ getUser }, { connections: { max: 3 } });
+    using eldest = await openSession(doors, port);
+    using second = await openSession(doors, port);
+    using fresh = await openSession(doors, port);
+    const answers = [await eldest.call(), await second.call()];
+
+    using third = await openSession(doors, port);
+    await expect.poll(fresh.closed).toBe(true);
+    answers.push(await third.call());
+    using fourth = await openSession(doors, port);
+    await expect.poll(eldest.closed).toBe(true);
+    answers.push(await fourth.call(), await second.call(), await third.call());
+
+    expect(answers).toEqual(["0", "0", "0", "0", "0", "0"]);
+    expect([eldest.goaways[0], fresh.goaways[0]]).toEqual([0, 0]);
+    expect(await readMetrics(doors)).not.toContain("TOO_MANY_CONNECTIONS");
+  },
+);
+
+test.each(PORTS)(
+  "a call that is on its way while its connection is told to go is answered (%s)",
+  async (port) => {
+    await using doors = await startDoors({ getUser }, { connections: { max: 1 } });
+    using first = await openSession(doors, port);
+
+    const told = once(first.session, "goaway");
+    const newcomer = openSession(doors, port);
+    // Before GOAWAY is read, a client sends what it has; Node's sends none once it has read it.
+    const answers = Array.from({ length: 5 }, () => first.call());
+    await told;
+    using second = await newcomer;
+
+    expect([...(await Promise.all(answers)), await second.call()]).toEqual(["0", "0", "0", "0", "0", "0"]);
+    await expect.poll(first.closed).toBe(true);
+  },
+);
+
+test.each(PORTS)(
+  "only where calls run on all connections of the %s port is a newcomer refused",
+  async (port) => {
+    const gate = Promise.withResolvers<void>();
+    const held = async () => (await gate.promise, { user: { name: "Ada" } });
+    await using doors = await startDoors({ getUser: held }, { connections: { max: 1 } });
     const client = userClient(doors, port === "grpc" ? "gRPC door" : "gRPC");
-    await client.getUser({ id: "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff" });
-    const connect = () => net.connect(doors[port].address.port, "127.0.0.1");
-    const [second, third] = [connect(), connect()];
+    const running = client.getUser({ id: ID });
+    await expect.poll(() => doors.pipeline.inFlight()).toBe(1);
 
-    await once(
-      third.on("error", () => {}),
-      "close",
-    );
-    const { user } = await client.getUser({ id: "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff" });
+    const newcomer = net.connect(doors[port].address.port, "127.0.0.1").on("error", () => {});
+    await once(newcomer, "close");
     const metrics = await readMetrics(doors);
-    second.destroy();
+    gate.resolve();
 
-    expect(user!.name).toBe("Ada");
+    expect((await running).user!.name).toBe("Ada");
     expect(metrics).toContain(`rpc_server_refused_total{door="${port}",reason="TOO_MANY_CONNECTIONS"} 1`);
   },
 );
+
+test.each(PORTS)("a peer with its share of the %s port closes its own connections only", async (port) => {
+  await using doors = await startDoors({ getUser }, { connections: { peerMax: 2 } });
+  using other = await openSession(doors, port, "127.0.0.2");
+  using first = await openSession(doors, port);
+  using second = await openSession(doors, port);
+
+  using third = await openSession(doors, port);
+  await expect.poll(first.closed).toBe(true);
+
+  expect([other, second, third].map(({ closed }) => closed())).toEqual([false, false, false]);
+});
+
+test("however fast connections come, the port holds a bounded number of them", async () => {
+  await using doors = await startDoors({ getUser }, { connections: { max: 10 } });
+  const sockets = Array.from({ length: 300 }, () =>
+    net
+      .connect(doors.http.address.port, "127.0.0.1")
+      .on("error", () => {})
+      .resume(),
+  );
+  await Promise.all(sockets.map((socket) => socket.connecting && once(socket, "connect")));
+  // Whoever is accepted after all of them has been accepted last.
+  using last = await openSession(doors, "http");
+
+  const { length } = sockets.filter(({ closed }) => !closed);
+  await expect.poll(() => doors.http.connections()).toBeLessThanOrEqual(10);
+
+  expect([await last.call(), length]).toEqual(["0", expect.any(Number)]);
+  for (const socket of sockets) socket.destroy();
+});
+
+test.each(PORTS)("a connection of the %s port that brings no call is told to go", async (port) => {
+  await using doors = await startDoors({ getUser }, { connections: { firstCallMsMax: 40 } });
+  using used = await openSession(doors, port);
+  const answer = await used.call();
+  using unused = await openSession(doors, port);
+
+  await expect.poll(unused.closed).toBe(true);
+
+  expect([answer, unused.goaways[0], used.closed(), await used.call()]).toEqual(["0", 0, false, "0"]);
+});
+
+test.each(PORTS)("a connection of the %s port that is idle after its calls is told to go", async (port) => {
+  await using doors = await startDoors({ getUser }, { connections: { idleMsMax: 40 } });
+  using used = await openSession(doors, port);
+
+  const answer = await used.call();
+  await expect.poll(used.closed).toBe(true);
+
+  expect([answer, used.goaways[0]]).toEqual(["0", 0]);
+});
+
+test("an idle connection over HTTP/1.1 goes for a newcomer, too", async () => {
+  await using doors = await startDoors({ getUser }, { connections: { max: 1 } });
+  const { port } = doors.http.address;
+  const first = net.connect(port, "127.0.0.1");
+  first.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await once(first, "data");
+
+  const problem = await connectTo(port);
+  await once(first.resume(), "close");
+
+  expect(problem).toBeUndefined();
+});
+
+test("the metrics tell how many connections each port has", async () => {
+  await using doors = await startDoors({ getUser });
+  using one = await openSession(doors, "grpc");
+  using two = await openSession(doors, "grpc");
+
+  expect([await one.call(), await two.call(), doors.grpc.connections(), doors.http.connections()]).toEqual([
+    "0",
+    "0",
+    2,
+    0,
+  ]);
+});
+
+test("a request over HTTP/1.1 with too many header fields is refused in words", async () => {
+  await using doors = await startDoors({ getUser });
+  const socket = net.connect(doors.http.address.port, "127.0.0.1").setEncoding("utf8");
+  const fields = (count: number): string => Array.from({ length: count }, (_, i) => `x-${i}: 1\r\n`).join("");
+  let heard = "";
+  socket.on("data", (text: string) => (heard += text));
+
+  socket.write(
+    `GET / HTTP/1.1\r\nhost: a\r\n${fields(127)}\r\nGET / HTTP/1.1\r\nhost: a\r\n${fields(128)}\r\n`,
+  );
+  await once(socket, "close");
+
+  expect(heard.match(/HTTP\/1.1 \d+/g)).toEqual(["HTTP/1.1 404", "HTTP/1.1 431"]);
+  expect(heard).toContain("HEADERS_TOO_LARGE");
+});

@@ -111,7 +111,7 @@ test("names the address and the variable when the port is in use", async () => {
   const { readiness } = doors.health;
   const scrape = async () => ({ contentType: "", body: "" });
   const refused = (): void => {};
-  const limits = { messageBytesMax: 1000, connectionsMax: 10 };
+  const limits = { messageBytesMax: 1000, connections: { max: 10, peerMax: 10 } };
   const common = { ...limits, refused, readiness, scrape, address: doors.http.address };
 
   const starts = [startGrpcDoor(methods, common), startHttpDoor(methods, common), startAdminDoor(common)];

@@ -1,28 +1,29 @@
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createSecureServer } from "node:http2";
 import { get } from "node:https";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { promisify } from "node:util";
-import { credentials, makeClientConstructor, Server, status } from "@grpc/grpc-js";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { credentials, makeClientConstructor, status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import type { ConfigError } from "../src/config.ts";
+import { GetUserRequestSchema, GetUserResponseSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { type Certificate, createAuthority } from "./support/certificates.ts";
+import { startDoors } from "./support/doors.ts";
 
 const authority = createAuthority();
 const first = authority.issue("127.0.0.1");
 const second = authority.issue("127.0.0.1");
 
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const same = (bytes: Buffer) => bytes;
 
-/** A gRPC method that answers with the bytes that it was called with. */
-const echo = {
-  Echo: {
-    path: "/test.Echo/Echo",
+/** GetUser, as bytes. */
+const bare = {
+  GetUser: {
+    path: "/commerce.user.v1.UserService/GetUser",
     requestStream: false,
     responseStream: false,
     requestSerialize: same,
@@ -31,6 +32,12 @@ const echo = {
     responseDeserialize: same,
   },
 };
+
+/** How HTTP/2 begins: the preface, and SETTINGS without a setting. */
+const OPENING = Buffer.concat([
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0),
+]);
 
 /** How it looks to a caller that its certificate, or that it has none, is not accepted. */
 const refused = expect.stringMatching(/^(closed|ECONNRESET|ERR_SSL_.*_CERTIFICATE_REQUIRED)$/);
@@ -52,28 +59,15 @@ async function open(options: { readonly clientCa?: string } = {}) {
   const reloads = createQueue<ConfigError | undefined>();
   const tls = stack.use(await loadTls(files, { refreshMs: 5, onReload: reloads.add }));
 
-  const grpcServer = new Server();
-  grpcServer.addService(echo, { Echo: (call: { request: Buffer }, done: Done) => done(null, call.request) });
-  const grpcPort = await new Promise<number>((resolve, reject) => {
-    const done = (error: Error | null, port: number) => (error ? reject(error) : resolve(port));
-    grpcServer.bindAsync("127.0.0.1:0", tls.grpcCredentials(), done);
-  });
-  stack.defer(() => grpcServer.forceShutdown());
-
-  const httpOptions = { ...tls.serverOptions, allowHTTP1: true };
-  const httpServer = createSecureServer(httpOptions, (_request, response) => response.end("served"));
-  tls.follow(httpServer);
-  await once(httpServer.listen(0, "127.0.0.1"), "listening");
-  stack.defer(() => promisify(httpServer.close.bind(httpServer))());
+  const getUser = ({ id }: { readonly id: string }) => ({ user: { id, name: "hello" } });
+  const doors = stack.use(await startDoors({ getUser }, { tls }));
   return {
     files,
     reloads,
-    ports: { grpc: grpcPort, http: (httpServer.address() as AddressInfo).port },
+    ports: { grpc: doors.grpc.address.port, http: doors.http.address.port },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
-
-type Done = (error: Error | null, response: Buffer) => void;
 
 /** What happened and was not asked for yet; `next` waits for it. */
 function createQueue<T>() {
@@ -100,6 +94,7 @@ async function knock(port: number, options: ConnectionOptions = {}): Promise<str
   const socket = connect({ port, host: "127.0.0.1", ca: authority.cert, ALPNProtocols: ["h2"], ...options });
   try {
     return await new Promise<string>((resolve) => {
+      socket.once("secureConnect", () => socket.write(OPENING));
       // The first bytes say that the server has accepted the caller; TLS 1.3 callers think so before.
       socket.once("data", () => resolve(shownCertificate(socket)));
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
@@ -120,44 +115,43 @@ function squeeze(pem: string): string {
   return pem.replaceAll(/\s/g, "");
 }
 
-function createEcho(port: number, client?: Certificate) {
-  const Client = makeClientConstructor(echo, "test.Echo");
+/** A caller of the gRPC port by grpc-js: answers what it is told, or the name of the code. */
+function createCaller(port: number, client?: Certificate) {
+  const Client = makeClientConstructor(bare, "commerce.user.v1.UserService");
   const pair = client && ([Buffer.from(client.key), Buffer.from(client.cert)] as const);
   const channel = new Client(
     `127.0.0.1:${port}`,
     credentials.createSsl(Buffer.from(authority.cert), pair?.[0] ?? null, pair?.[1] ?? null),
   );
+  const request = Buffer.from(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID })));
   return {
     call: () =>
-      new Promise<string>((resolve) => {
-        channel["Echo"]?.call(
-          channel,
-          Buffer.from("hello"),
-          (error: { code: status } | null, answer: Buffer) =>
-            resolve(error === null ? answer.toString() : (status[error.code] ?? "")),
+      new Promise<string | undefined>((resolve) => {
+        channel["GetUser"]?.call(channel, request, (error: { code: status } | null, answer: Buffer) =>
+          resolve(error ? status[error.code] : fromBinary(GetUserResponseSchema, answer).user?.name),
         );
       }),
     [Symbol.dispose]: () => channel.close(),
   };
 }
 
-function getText(port: number): Promise<string> {
+function getStatus(port: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     get({ port, host: "127.0.0.1", ca: authority.cert, agent: false }, (response) => {
-      response.setEncoding("utf8").on("data", resolve);
+      response.resume().once("end", () => resolve(response.statusCode));
     }).on("error", reject);
   });
 }
 
 test("both doors serve with the certificate, HTTP also to HTTP/1.1", async () => {
   await using doors = await open();
-  using caller = createEcho(doors.ports.grpc);
+  using caller = createCaller(doors.ports.grpc);
 
   const shown = [await knock(doors.ports.grpc), await knock(doors.ports.http)];
 
   expect(shown).toEqual(["first", "first"]);
   expect(await caller.call()).toBe("hello");
-  expect(await getText(doors.ports.http)).toBe("served");
+  expect(await getStatus(doors.ports.http)).toBe(404);
 });
 
 test("both doors refuse TLS 1.1", async () => {
@@ -170,13 +164,46 @@ test("both doors refuse TLS 1.1", async () => {
   expect(refusals).toEqual([alert, alert]);
 });
 
+test.each([
+  "AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES128-SHA256",
+  "ECDHE-RSA-AES256-SHA384",
+  "ECDHE-ECDSA-AES128-SHA",
+])(
+  "both doors refuse %s, which has no forward secrecy or does not authenticate what it encrypts",
+  async (ciphers) => {
+    await using doors = await open();
+    const old = { maxVersion: "TLSv1.2", ciphers } as const;
+
+    const refusals = [await knock(doors.ports.grpc, old), await knock(doors.ports.http, old)];
+
+    const alert = expect.stringMatching(/^ERR_SSL_.*(HANDSHAKE_FAILURE|NO_CIPHERS)/);
+    expect(refusals).toEqual([alert, alert]);
+  },
+);
+
+test("both doors take TLS 1.2 with forward secrecy, also after a new certificate", async () => {
+  await using doors = await open();
+  await writeFile(doors.files.certFile, second.cert);
+  await writeFile(doors.files.keyFile, second.key);
+  if ((await doors.reloads.next()) !== undefined) await doors.reloads.next();
+  const { grpc, http } = doors.ports;
+  const [modern, old] = ["CHACHA20-POLY1305", "SHA"].map((end) => ({
+    maxVersion: "TLSv1.2" as const,
+    ciphers: `ECDHE-ECDSA-${end === "SHA" ? "AES128-SHA" : end}:ECDHE-RSA-${end === "SHA" ? "AES128-SHA" : end}`,
+  }));
+
+  expect([await knock(grpc, modern), await knock(http, modern)]).toEqual(["second", "second"]);
+  expect([await knock(grpc, old), await knock(http, old)]).not.toContain("second");
+});
+
 test("with a client authority both doors refuse a caller without one of its certificates", async () => {
   const callers = createAuthority("callers");
   const friend = callers.issue("friend");
   const stranger = authority.issue("stranger");
   await using doors = await open({ clientCa: callers.cert });
-  using known = createEcho(doors.ports.grpc, friend);
-  using unknown = createEcho(doors.ports.grpc, stranger);
+  using known = createCaller(doors.ports.grpc, friend);
+  using unknown = createCaller(doors.ports.grpc, stranger);
 
   const outcomes = await Promise.all(
     [{}, stranger, friend].flatMap((who) => [knock(doors.ports.grpc, who), knock(doors.ports.http, who)]),
@@ -189,7 +216,7 @@ test("with a client authority both doors refuse a caller without one of its cert
 
 test("a new certificate is served to new connections, and the open ones go on", async () => {
   await using doors = await open();
-  using caller = createEcho(doors.ports.grpc);
+  using caller = createCaller(doors.ports.grpc);
   await caller.call();
 
   await writeFile(doors.files.certFile, second.cert);

@@ -119,6 +119,21 @@ export const variables = z.object({
     .prefault("1s")
     .describe("How long a call waits for a connection before it is answered RESOURCE_EXHAUSTED."),
 
+  // An idle one takes some 20 kB (an HTTP/2 session), with TLS 60: 2,048 on both ports are a quarter of 1 GiB.
+  CONNECTIONS_MAX: integer(1, 100_000)
+    .prefault("2048")
+    .describe(
+      "Connections of the gRPC port, and of the HTTP port; never more than leave file descriptors for the " +
+        "rest. For one more, the one goes that has been idle for longest.",
+    ),
+  // Half: one peer cannot take all.
+  CONNECTIONS_PEER_MAX: integer(1, 100_000)
+    .prefault("1024")
+    .describe(
+      "Connections of a port from one address. Behind a balancer that shows its own address for all callers, " +
+        "set it to `CONNECTIONS_MAX`.",
+    ),
+
   // At 4,000 calls per second the last of 1024 waits a quarter of a second, which is far from its deadline.
   CALL_IN_FLIGHT_MAX: integer(1, 100_000)
     .prefault("1024")
@@ -229,6 +244,13 @@ export const variables = z.object({
     secret: true,
     description: "Where the issuer publishes its keys: `https`, or `http` on this machine.",
   }),
+  AUTH_TOKEN_TYPE: z
+    .string()
+    .optional()
+    .describe(
+      "The `typ` that tokens must have in their header, such as `at+jwt` (RFC 9068), so that ID tokens of the " +
+        "same issuer are refused; without it, any.",
+    ),
   AUTH_KEY_FILE: z
     .string()
     .optional()

@@ -1,24 +1,15 @@
 import type { Socket } from "node:net";
+import type { Connection } from "./connections.ts";
 
 /**
  * A server without a listener of its own: it is handed sockets, and closed when its calls have been
  * answered.
  */
 export type Acceptor = {
-  readonly accept: (socket: Socket) => void;
+  readonly accept: (socket: Socket, connection: Connection) => void;
   /** Serves what has begun and what arrives within LINGER_MS, and closes each connection after it. */
   readonly close: () => void;
 };
-
-// Browsers and balancers keep a connection for the next call; five minutes without one, and it is only a
-// socket.
-export const IDLE_MS_MAX = 300_000;
-
-/**
- * Calls that one connection of HTTP/2 may have open on either port; more wait at the client. Bounds what one
- * peer can make us hold.
- */
-export const CONCURRENT_STREAMS_MAX = 256;
 
 /**
  * How long a connection that is idle when the door closes may still bring a call. A busy caller has sent its

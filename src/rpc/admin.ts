@@ -1,10 +1,21 @@
 import { createServer } from "node:http";
+import { Code } from "@connectrpc/connect";
+import { bounds } from "../bounds.ts";
 import type { Address } from "../config.ts";
+import { startFront } from "./front.ts";
 import type { Readiness } from "./health.ts";
-import { listen } from "./listen.ts";
+import { HTTP1_OPTIONS, watchRequests } from "./http1.ts";
+import { type Refused, refuseBytes } from "./refusals.ts";
+import { shareScrapes } from "./scrapes.ts";
+import { toRefusal } from "./status.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 /** The listener of operators. Disposing closes it. */
-export type AdminDoor = AsyncDisposable & { readonly address: Address };
+export type AdminDoor = AsyncDisposable & {
+  readonly address: Address;
+  /** How many connections are open. */
+  readonly connections: () => number;
+};
 
 type Answer = { readonly status: number; readonly contentType: string; readonly body: string };
 
@@ -15,18 +26,20 @@ type Answer = { readonly status: number; readonly contentType: string; readonly 
 export async function startAdminDoor(options: {
   readonly address: Address;
   readonly readiness: () => Readiness;
-  readonly scrape: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly scrape: Telemetry["scrape"];
+  readonly refused: Telemetry["refused"];
 }): Promise<AdminDoor> {
+  const scrape = shareScrapes(options.scrape);
   const answer = async (path: string | undefined): Promise<Answer> => {
     if (path === "/livez") return toJson(200, { live: true });
     if (path === "/readyz") {
       const { serving, reason } = options.readiness();
       return toJson(serving ? 200 : 503, reason ? { ready: serving, reason } : { ready: serving });
     }
-    if (path === "/metrics") return { status: 200, ...(await options.scrape()) };
+    if (path === "/metrics") return { status: 200, ...(await scrape()) };
     return toJson(404, { error: "not found: there are /livez, /readyz and /metrics" });
   };
-  const server = createServer((request, response) => {
+  const server = createServer(HTTP1_OPTIONS, (request, response) => {
     const reads = request.method === "GET" || request.method === "HEAD";
     const path = reads ? request.url?.split("?", 1)[0] : undefined;
     void answer(path)
@@ -35,12 +48,29 @@ export async function startAdminDoor(options: {
         response.writeHead(status, { "content-type": contentType }).end(body),
       );
   });
-  const address = await listen(server, options.address, "ADMIN_ADDR");
+  // Also where an answer is not read.
+  server.setTimeout(bounds.adminIdleMs.max);
+  const requests = watchRequests(server);
+  const refused: Refused = (error) => options.refused("admin", error);
+  const { max } = bounds.adminConnections;
+  const at = {
+    address: options.address,
+    variable: "ADMIN_ADDR",
+    connections: { max, peerMax: max },
+    refused,
+  };
+  const front = await startFront(at, (socket, protocol, connection) => {
+    if (protocol === "http/1.1") return requests.accept(socket, connection);
+    const error = toRefusal(Code.InvalidArgument, "NEEDS_HTTP1", "this port speaks HTTP/1.1, without TLS");
+    return refuseBytes(socket, 400, error, refused);
+  });
   return {
-    address,
+    address: front.address,
+    connections: front.connections,
     async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      server.closeAllConnections();
+      const closed = front.close(0);
+      front.destroy();
+      server.close();
       await closed;
     },
   };

@@ -109,11 +109,11 @@ function createVerifier(
   keys: JWTVerifyGetKey,
   now: () => number,
 ): (token: string) => Promise<Identity> {
-  const { issuer, audience } = auth;
+  const { issuer, audience, tokenType } = auth;
   return async (token) => {
     try {
       const currentDate = new Date(now());
-      const checks = { issuer, audience, algorithms, currentDate };
+      const checks = { issuer, audience, algorithms, currentDate, ...(tokenType && { typ: tokenType }) };
       return toIdentity((await jwtVerify(token, keys, checks)).payload);
     } catch (error) {
       if (error instanceof DomainError) throw error;

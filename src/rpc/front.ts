@@ -1,13 +1,12 @@
 import type { Socket } from "node:net";
 import * as net from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import { Code } from "@connectrpc/connect";
 import type { Address } from "../config.ts";
 import { closeLater } from "./acceptor.ts";
+import { type Connection, type ConnectionLimits, createConnections } from "./connections.ts";
 import { listen } from "./listen.ts";
 import type { Refused } from "./refusals.ts";
 import { type Protocol, sniffProtocol } from "./sniff.ts";
-import { toRefusal } from "./status.ts";
 
 /** A listener that hears what is spoken on a connection before it hands it on. */
 export type Front = {
@@ -19,6 +18,8 @@ export type Front = {
   readonly close: (speakUpMs: number) => Promise<void>;
   /** Resolves when no connection is about to be accepted. */
   readonly untilQuiet: () => Promise<void>;
+  /** How many are open. */
+  readonly connections: () => number;
   /** Ends all connections. */
   readonly destroy: () => void;
 };
@@ -30,32 +31,27 @@ const SOCKETS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 
 type At = {
   readonly address: Address;
   readonly variable: string;
-  readonly connectionsMax: number;
+  readonly connections: ConnectionLimits;
   readonly refused: Refused;
 };
 
-/** Listens, or fails with one clear line. A connection too many is closed at once. */
+/** Listens, or fails with one clear line. Bounds its connections as createConnections() says. */
 export async function startFront(
-  { address: at, variable, connectionsMax, refused }: At,
-  onConnection: (socket: Socket, protocol: Protocol) => void,
+  { address: at, variable, connections: limits, refused }: At,
+  onConnection: (socket: Socket, protocol: Protocol, connection: Connection) => void,
 ): Promise<Front> {
-  const sockets = new Set<Socket>();
+  const connections = createConnections(limits, refused);
   const silent = new Set<Socket>();
   const accepted = { count: 0, ms: -Infinity };
   const server = net.createServer(SOCKETS, (socket) => {
     accepted.count += 1;
     accepted.ms = performance.now();
-    if (sockets.size >= connectionsMax) {
-      refused(toRefusal(Code.ResourceExhausted, "TOO_MANY_CONNECTIONS", "this port has no room"));
-      socket.destroy();
-      return;
-    }
-    sockets.add(socket);
+    const connection = connections.admit(socket);
+    if (!connection) return;
     silent.add(socket);
-    socket.once("close", () => sockets.delete(socket));
     sniffProtocol(socket, (protocol) => {
       silent.delete(socket);
-      if (protocol) onConnection(socket, protocol);
+      if (protocol) onConnection(socket, protocol, connection);
     });
   });
   const address = await listen(server, at, variable);
@@ -63,11 +59,13 @@ export async function startFront(
     address,
     close: (speakUpMs) =>
       new Promise((resolve) => {
+        connections[Symbol.dispose]();
         server.close(() => resolve());
         closeLater(speakUpMs, () => silent.forEach((socket) => socket.destroy()));
       }),
     untilQuiet: () => untilQuiet(accepted),
-    destroy: () => sockets.forEach((socket) => socket.destroy()),
+    connections: connections.count,
+    destroy: connections.destroy,
   };
 }
 

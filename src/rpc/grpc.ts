@@ -1,9 +1,11 @@
-import type { Http2Server } from "node:http2";
+import type { Http2Server, Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
-import { CONCURRENT_STREAMS_MAX } from "./acceptor.ts";
+import { bounds } from "../bounds.ts";
+import type { Acceptor } from "./acceptor.ts";
+import type { Connection, ConnectionLimits } from "./connections.ts";
 import { startFront } from "./front.ts";
 import { createArrivals } from "./grpc-arrivals.ts";
 import { createServing, toDefinition, unreached } from "./grpc-calls.ts";
@@ -11,6 +13,8 @@ import { ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
 import { closeWithin, type Door } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
+import { startTls } from "./secure.ts";
+import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
 import type { Protocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -22,7 +26,8 @@ const OPTIONS: ServerOptions = {
   // connection that is used once a minute.
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 10_000,
-  "grpc.max_concurrent_streams": CONCURRENT_STREAMS_MAX,
+  "grpc.max_concurrent_streams": bounds.concurrentStreams.max,
+  "grpc-node.max_session_memory": bounds.sessionMebibytes.max,
   // Its statistics are not read, and each call pays for them.
   "grpc.enable_channelz": 0,
 };
@@ -36,7 +41,7 @@ const CONNECTION_AGE_MS = 300_000;
 
 /** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
 export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoorOptions): Promise<Door> {
-  const { address, tls, connectionsMax } = options;
+  const { address, tls, connections } = options;
   const refused: Refused = (error) => options.refused("grpc", error);
   const server = createServer(methods, options, refused);
   let closing = false;
@@ -44,19 +49,28 @@ export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoo
     // Of a connection that was still shaking hands when the others were told to go.
     if (closing) session.close();
   });
-  const at = { address, variable: "GRPC_ADDR", connectionsMax, refused };
-  const front = await startFront(at, (socket, protocol) => {
-    if (protocol === (tls ? "tls" : "h2")) return server.accept(socket);
-    const [status, error] = toMisplaced(protocol, tls !== undefined);
+  const accept = (socket: Socket, protocol: Protocol, connection: Connection): void => {
+    if (protocol === "h2") return server.accept(socket, connection);
+    const [status, error] = toMisplaced(protocol, false);
+    return refuseBytes(socket, status, error, refused);
+  };
+  const secure = tls && startTls(tls, ["h2"], accept);
+  const at = { address, variable: "GRPC_ADDR", connections, refused };
+  const front = await startFront(at, (socket, protocol, connection) => {
+    if (!secure) return accept(socket, protocol, connection);
+    if (protocol === "tls") return secure.accept(socket, connection);
+    const [status, error] = toMisplaced(protocol, true);
     return refuseBytes(socket, status, error, refused);
   });
   const close = (): Promise<void> => {
     if (!closing) server.goAway();
+    if (!closing) secure?.close();
     closing = true;
     return front.close(0);
   };
   return {
     address: front.address,
+    connections: front.connections,
     drain: (graceMs) => closeWithin(graceMs, close, front.destroy),
     async [Symbol.asyncDispose]() {
       front.destroy();
@@ -75,7 +89,7 @@ function toMisplaced(protocol: Protocol, secure: boolean): [status: number, erro
 type GrpcDoorOptions = {
   readonly address: Address;
   readonly messageBytesMax: number;
-  readonly connectionsMax: number;
+  readonly connections: ConnectionLimits;
   readonly refused: Telemetry["refused"];
   readonly tls?: Tls | undefined;
   readonly connectionAgeMs?: number;
@@ -84,9 +98,13 @@ type GrpcDoorOptions = {
 /** A server of grpc-js that is handed its connections. */
 function createServer(
   methods: readonly Method[],
-  { messageBytesMax, tls, connectionAgeMs = CONNECTION_AGE_MS }: GrpcDoorOptions,
+  { messageBytesMax, connectionAgeMs = CONNECTION_AGE_MS }: GrpcDoorOptions,
   refused: Refused,
-) {
+): Pick<Acceptor, "accept"> & {
+  readonly http: Http2Server;
+  /** GOAWAY on every connection; streams that run finish. */
+  readonly goAway: () => void;
+} {
   // What grpc-js has to say it says to us, too, by callbacks; its own lines would stand between ours.
   setLogVerbosity(logVerbosity.NONE);
   const arrivals = createArrivals();
@@ -103,16 +121,26 @@ function createServer(
     Object.fromEntries(methods.map((method) => [toPath(method), toDefinition(method)])),
     Object.fromEntries(methods.map((method) => [toPath(method), unreached])),
   );
-  const credentials = tls?.grpcCredentials() ?? ServerCredentials.createInsecure();
-  const connections = server.createConnectionInjector(credentials);
+  Object.assign(http2OptionsOf(server), HTTP2_OPTIONS);
+  // TLS has been spoken before: what is injected is decrypted.
+  const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);
   arrivals.watch(http);
   return {
     http,
-    accept: (socket: Socket): void => connections.injectConnection(socket),
-    /** GOAWAY on every connection; streams that run finish. */
-    goAway: (): void => server.tryShutdown(() => {}),
+    accept(socket, connection) {
+      const watch = (session: Http2Session): void => watchSession(session, connection, refused);
+      http.once("session", watch);
+      connections.injectConnection(socket);
+      http.off("session", watch);
+    },
+    goAway: () => server.tryShutdown(() => {}),
   };
+}
+
+/** What grpc-js makes its HTTP/2 servers with; only two of the options can be given to it. */
+function http2OptionsOf(server: Server): object {
+  return (server as unknown as { commonServerOptions: object }).commonServerOptions;
 }
 
 /** The HTTP/2 server that grpc-js has made for its connections, and which it does not expose. */

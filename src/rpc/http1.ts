@@ -1,28 +1,36 @@
 import * as http1 from "node:http";
 import type { Socket } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { type Acceptor, closeLater, IDLE_MS_MAX, LINGER_MS } from "./acceptor.ts";
+import { bounds } from "../bounds.ts";
+import { type Acceptor, closeLater, LINGER_MS } from "./acceptor.ts";
+import type { Connection } from "./connections.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Door } from "./listen.ts";
 import { type Refused, refuseBytes, refuseHttp } from "./refusals.ts";
-import { SILENT_MS_MAX } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 
-// The body follows: the largest one takes a minute at 2 Mbit/s.
-const REQUEST_MS_MAX = 60_000;
+/** What each port asks of Node's HTTP/1.1. */
+export const HTTP1_OPTIONS: http1.ServerOptions = {
+  headersTimeout: bounds.headersMs.max,
+  requestTimeout: bounds.http1RequestMs.max,
+  // By itself Node looks every 30 s for headers and requests that take too long.
+  connectionsCheckingInterval: 2_500,
+};
 
 /** Serves HTTP/1.1. */
 export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Required<Door>, "sendAway"> {
   const server = http1.createServer({
-    headersTimeout: SILENT_MS_MAX,
-    requestTimeout: REQUEST_MS_MAX,
-    keepAliveTimeout: IDLE_MS_MAX,
+    ...HTTP1_OPTIONS,
+    // The front closes connections that are idle; this tells callers for how long they may be.
+    keepAliveTimeout: bounds.idleMs.max,
   });
+  const requests = watchRequests(server);
   const answering = new Set<http1.ServerResponse>();
   let closing = false;
   let sendAwayUntilMs = 0;
   const dismiss = (response: http1.ServerResponse): void => {
     if (closing || performance.now() < sendAwayUntilMs) response.shouldKeepAlive = false;
+    if (requests.connectionOf(response.req)?.isClosing()) response.shouldKeepAlive = false;
   };
   server.on("request", (request, response) => {
     dismiss(response);
@@ -32,16 +40,16 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
       // Its answer may have begun before the door closed, so that its connection is idle now.
       if (closing) closeLater(LINGER_MS, () => server.closeIdleConnections());
     });
-    serve(request, response);
+    if (request.rawHeaders.length <= 2 * bounds.headerFields.max) return serve(request, response);
+    const words = `the request has over ${bounds.headerFields.max} header fields`;
+    const error = toRefusal(Code.ResourceExhausted, bounds.headerFields.reason, words);
+    response.shouldKeepAlive = false;
+    refuseHttp(request, response, 431, error, refused);
   });
   refuseOthers(server, refused);
   refuseUnreadable(server, answering, refused);
-  // What starts the watch over slow headers and idle connections; a server that is handed its sockets never
-  // listens.
-  server.emit("listening");
-
   return {
-    accept: (socket) => server.emit("connection", socket),
+    accept: requests.accept,
     sendAway(forMs) {
       sendAwayUntilMs = performance.now() + forMs;
       answering.forEach(dismiss);
@@ -50,6 +58,36 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
       closing = true;
       answering.forEach(dismiss);
       closeLater(LINGER_MS, () => server.close());
+    },
+  };
+}
+
+/**
+ * Hands a server of Node its sockets, bounds the headers of requests, and tells each connection of the
+ * requests on it. Refuses nothing.
+ */
+export function watchRequests(server: http1.Server): Pick<Acceptor, "accept"> & {
+  readonly connectionOf: (request: http1.IncomingMessage) => Connection | undefined;
+} {
+  const connections = new WeakMap<Socket, Connection>();
+  // Node drops the fields above it without a word: one more tells that there were any.
+  server.maxHeadersCount = bounds.headerFields.max + 1;
+  server.on("request", (request, response) => {
+    const connection = connections.get(request.socket);
+    connection?.callBegins();
+    response.once("close", () => connection?.callEnds());
+  });
+  // What starts the watch over slow headers and idle connections; a server that is handed its sockets never
+  // listens.
+  server.emit("listening");
+  return {
+    connectionOf: (request) => connections.get(request.socket),
+    accept(socket, connection) {
+      connections.set(socket, connection);
+      connection.step("open");
+      // A request that has arrived is read before.
+      connection.closeBy(() => closeLater(0, () => void (connection.calls() === 0 && socket.destroy())));
+      server.emit("connection", socket);
     },
   };
 }

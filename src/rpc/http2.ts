@@ -1,25 +1,30 @@
 import * as http2 from "node:http2";
-import { type Acceptor, CONCURRENT_STREAMS_MAX, IDLE_MS_MAX, LINGER_MS } from "./acceptor.ts";
+import { type Acceptor, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
-import type { Response } from "./refusals.ts";
+import type { Refused, Response } from "./refusals.ts";
+import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
 
 /** Serves HTTP/2. */
-export function startHttp2(serve: Serve): Acceptor {
+export function startHttp2(serve: Serve, refused: Refused): Acceptor {
   const sessions = new Set<http2.Http2Session>();
-  const server = http2.createServer({ settings: { maxConcurrentStreams: CONCURRENT_STREAMS_MAX } });
+  const server = http2.createServer(HTTP2_OPTIONS);
   let closing = false;
   server.on("request", (request, response) => serve(request, response as unknown as Response));
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
-    session.setTimeout(IDLE_MS_MAX, () => session.close());
     if (!closing) return;
     // Its first call is on its way.
     session.once("stream", () => session.close());
     setTimeout(() => session.close(), LINGER_MS).unref();
   });
   return {
-    accept: (socket) => server.emit("connection", socket),
+    accept(socket, connection) {
+      const watch = (session: http2.Http2Session): void => watchSession(session, connection, refused);
+      server.once("session", watch);
+      server.emit("connection", socket);
+      server.off("session", watch);
+    },
     close() {
       closing = true;
       // GOAWAY; streams that run finish.

@@ -4,6 +4,8 @@ import type { Address } from "../config.ts";
 /** A listener that serves calls. Disposing ends it at once. */
 export type Door = AsyncDisposable & {
   readonly address: Address;
+  /** How many connections are open. */
+  readonly connections: () => number;
   /**
    * Asks callers, with each answer of the time before the drain, to come back on another connection, which
    * may lead to another server. Only HTTP/1.1 can say so without ending the connection.

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { bounds } from "../bounds.ts";
 
 /** What a connection begins with. */
 export type Protocol = "h2" | "http/1.1" | "tls";
@@ -12,9 +13,6 @@ const PREFACE = "PRI";
 /** The type of the record that a TLS handshake begins with, and no HTTP (RFC 8446 §5.1). */
 const HANDSHAKE = 0x16;
 
-/** A caller speaks at once; one that takes longer holds a socket for nothing. */
-export const SILENT_MS_MAX = 10_000;
-
 /**
  * Looks at a connection's first bytes, without taking them, and says once what speaks there. A socket that
  * says too little within `msMax`, that ends or that breaks before is destroyed and reported as undefined.
@@ -22,7 +20,7 @@ export const SILENT_MS_MAX = 10_000;
 export function sniffProtocol(
   socket: Socket,
   onProtocol: (protocol: Protocol | undefined) => void,
-  msMax = SILENT_MS_MAX,
+  msMax: number = bounds.openingMs.max,
 ): void {
   let seen = Buffer.alloc(0);
   const decide = (protocol: Protocol | undefined): void => {

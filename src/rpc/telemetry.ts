@@ -29,15 +29,18 @@ export type Telemetry = AsyncDisposable & {
   /** `quiet` methods (probes) leave no lines in the log and no spans. */
   readonly observe: (method: DescMethod, quiet: boolean) => Observer;
   /** Counts and logs a request that is refused although it is a call of no method. */
-  readonly refused: (door: DoorName, error: ConnectError) => void;
+  readonly refused: (door: DoorName | "admin", error: ConnectError) => void;
   /** A counter as a function, so that what counts needs to know of no library. One label at most. */
   readonly counter: (
     name: string,
     help: string,
     label?: string,
   ) => (labelValue?: string, by?: number) => void;
-  /** A gauge that is read when somebody scrapes, and costs nothing between. */
-  readonly gauge: (name: string, help: string, read: () => number) => void;
+  /** A gauge that is read when somebody scrapes, and costs nothing between; with a label, a value for each. */
+  readonly gauge: {
+    (name: string, help: string, read: () => number): void;
+    (name: string, help: string, read: () => Readonly<Record<string, number>>, label: string): void;
+  };
   /** A histogram as a function. */
   readonly histogram: (name: string, help: string, buckets: number[]) => (value: number) => void;
   /** All metrics in Prometheus' text format. */
@@ -136,8 +139,13 @@ function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" 
         ? (labelValue = "", by = 1) => counter.inc({ [label]: labelValue }, by)
         : (_labelValue, by = 1) => counter.inc(by);
     },
-    gauge(name, help, read) {
-      const gauge: Gauge = new Gauge({ name, help, registers, collect: () => gauge.set(read()) });
+    gauge(name: string, help: string, read: () => number | Readonly<Record<string, number>>, label?: string) {
+      const collect = (): void => {
+        const value = read();
+        if (typeof value === "number") return gauge.set(value);
+        for (const [each, number] of Object.entries(value)) gauge.set({ [label!]: each }, number);
+      };
+      const gauge: Gauge = new Gauge({ name, help, labelNames: label ? [label] : [], registers, collect });
     },
     histogram(name, help, buckets) {
       const histogram = new Histogram({ name, help, buckets, registers });

@@ -6,21 +6,17 @@ import {
   type Server,
   type TlsOptions as ServerOptions,
 } from "node:tls";
-import { experimental, type ServerCredentials } from "@grpc/grpc-js";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
 
 type Files = NonNullable<Config["tls"]>;
 type Material = { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined };
-type Provider = Parameters<typeof experimental.createCertificateProviderServerCredentials>[0];
 
 /**
  * TLS for the doors of the service: the same certificate, the same callers, replaced in both at once. TLS 1.2
- * is the least, which is Node's default; grpc-js has no option for it.
+ * is the least, and each suite has forward secrecy and authenticates what it encrypts.
  */
 export type Tls = {
-  /** For grpc-js; they follow the files. */
-  grpcCredentials(): ServerCredentials;
   /** For `tls.createServer`, together with `follow`: without it the server keeps these for ever. */
   readonly serverOptions: ServerOptions;
   /** Gives the server each new certificate from now on; connections that are open keep theirs. */
@@ -38,9 +34,7 @@ export type TlsOptions = {
 /**
  * Loads certificate, key and, for mutual TLS, the callers' authorities, and replaces them when the files
  * change. Until the new files fit together the old ones stay in use: certificate and key are rarely replaced
- * at the same instant. Throws a ConfigError where the first files cannot be used. grpc-js's own watcher of
- * files does not do: it closes the door while a file is missing or the two do not fit, and it serves grpc-js
- * only.
+ * at the same instant. Throws a ConfigError where the first files cannot be used.
  */
 export async function loadTls(files: Files, options: TlsOptions = {}): Promise<Tls> {
   let material = await read(files);
@@ -66,13 +60,6 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
   }, options.refreshMs ?? 10_000).unref();
 
   return {
-    grpcCredentials() {
-      const provider = createProvider(() => material, listeners);
-      // The parameters' names are the wrong way round in grpc-js: the first is the one of the server's
-      // identity.
-      const ca = files.clientCaFile === undefined ? null : provider;
-      return experimental.createCertificateProviderServerCredentials(provider, ca, ca !== null);
-    },
     serverOptions: {
       ...toContext(material),
       requestCert: files.clientCaFile !== undefined,
@@ -92,8 +79,16 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
   };
 }
 
+/** Those of TLS 1.3, and of TLS 1.2 what RFC 9325 §4.2 recommends, with ChaCha20 for machines without AES. */
+const SUITES = [
+  "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+  "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305",
+].join(":");
+
 function toContext({ cert, key, ca }: Material): SecureContextOptions {
-  return { cert, key, ...(ca && { ca }) };
+  return { cert, key, ...(ca && { ca }), ciphers: SUITES, minVersion: "TLSv1.2" };
 }
 
 function fingerprint({ cert, key, ca }: Material): string {
@@ -125,31 +120,4 @@ async function readPem(name: string, path: string, kind: string, parse: (pem: Bu
   } catch (error) {
     throw new ConfigError([`${name}: ${fileProblem(path, error, kind)}`]);
   }
-}
-
-/** What grpc-js asks for certificates: it is told the current ones, and again at each change. */
-function createProvider(current: () => Material, listeners: Set<() => void>): Provider {
-  const updates = new Map<unknown, () => void>();
-  const add = (listener: unknown, update: () => void) => {
-    updates.set(listener, update);
-    listeners.add(update);
-    // grpc-js starts to listen to its credentials after this call, and would miss an answer within it.
-    queueMicrotask(update);
-  };
-  const remove = (listener: unknown) => {
-    const update = updates.get(listener);
-    if (update !== undefined) listeners.delete(update);
-    updates.delete(listener);
-  };
-  return {
-    addCaCertificateListener: (listener) =>
-      add(listener, () => {
-        const { ca } = current();
-        listener(ca ? { caCertificate: ca } : null);
-      }),
-    addIdentityCertificateListener: (listener) =>
-      add(listener, () => listener({ certificate: current().cert, privateKey: current().key })),
-    removeCaCertificateListener: remove,
-    removeIdentityCertificateListener: remove,
-  };
 }

@@ -11,6 +11,7 @@ import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alp
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type AdminDoor, startAdminDoor } from "../../src/rpc/admin.ts";
 import type { Authenticate } from "../../src/rpc/auth.ts";
+import type { ConnectionLimits } from "../../src/rpc/connections.ts";
 import { drainDoors } from "../../src/rpc/drain.ts";
 import { startGrpcDoor } from "../../src/rpc/grpc.ts";
 import { createHealth, type Health, healthService } from "../../src/rpc/health.ts";
@@ -53,7 +54,7 @@ export async function startDoors(
     readonly tls?: Tls;
     readonly bindings?: readonly Binding[];
     readonly tracesEndpoint?: string;
-    readonly connectionsMax?: number;
+    readonly connections?: Partial<ConnectionLimits>;
     readonly connectionAgeMs?: number;
   } = {},
 ): Promise<Doors> {
@@ -91,7 +92,7 @@ export async function startDoors(
   const common = {
     address: ANY_PORT,
     messageBytesMax: calls.messageBytesMax,
-    connectionsMax: options.connectionsMax ?? 1_000,
+    connections: { max: 1_000, peerMax: 1_000, ...options.connections },
     refused: telemetry.refused,
     tls: options.tls,
   };
@@ -100,8 +101,8 @@ export async function startDoors(
     ...(options.connectionAgeMs && { connectionAgeMs: options.connectionAgeMs }),
   });
   const http = await startHttpDoor(pipeline.methods, common);
-  const { scrape } = telemetry;
-  const admin = await startAdminDoor({ address: ANY_PORT, readiness: health.readiness, scrape });
+  const { scrape, refused } = telemetry;
+  const admin = await startAdminDoor({ address: ANY_PORT, readiness: health.readiness, scrape, refused });
   return {
     grpc,
     http,

@@ -92,6 +92,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
       ...overrides.calls,
     },
     logins: { attemptsMax: 5, delayMsMax: 900_000, callerFailuresMax: 300, ...overrides.logins },
+    connections: { max: 2_048, peerMax: 2_048 },
     shutdown: { drainMs: 0, graceMs: 5_000, ...overrides.shutdown },
   } as Config;
   const server = opening.use(await startServer(config));

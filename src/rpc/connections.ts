@@ -1,0 +1,181 @@
+import type { Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { bounds } from "../bounds.ts";
+import type { Refused } from "./refusals.ts";
+import { toRefusal } from "./status.ts";
+
+/** How many connections a port may have, and for how long one may stay that brings no call. */
+export type ConnectionLimits = {
+  readonly max: number;
+  /** From one address. */
+  readonly peerMax: number;
+  readonly firstCallMsMax?: number;
+  readonly idleMsMax?: number;
+};
+
+/** A connection as its port sees it. Whoever speaks on it tells what happens there. */
+export type Connection = {
+  /** A step of its opening begins, or it is open: from then on it may wait for its first call. */
+  readonly step: (step: "opening" | "open") => void;
+  readonly callBegins: () => void;
+  readonly callEnds: () => void;
+  readonly calls: () => number;
+  /** It has been told to go. */
+  readonly isClosing: () => boolean;
+  /** How it is told to go; until this is said its socket is destroyed. */
+  readonly closeBy: (close: () => void) => void;
+};
+
+/** The connections of a port. Disposing ends the watch over the idle ones, not the connections. */
+export type Connections = Disposable & {
+  /** Undefined where there is no room: then the socket has been destroyed. */
+  readonly admit: (socket: Socket) => Connection | undefined;
+  readonly count: () => number;
+  readonly destroy: () => void;
+};
+
+type Held = {
+  readonly socket: Socket;
+  readonly peer: string;
+  readonly connection: Connection;
+  readonly close: () => void;
+  /** Of the last step or call. */
+  readonly sinceMs: () => number;
+  readonly msMax: () => number;
+};
+
+/** The connections of one state, those that have been in it for longest first. */
+type Line = Set<Held>;
+
+/**
+ * Bounds the connections of a port, in all and from one peer. For a newcomer that finds no room the
+ * connection goes that has been idle for longest, one that never brought a call first; only where calls run
+ * on all of them it is refused.
+ */
+export function createConnections(limits: ConnectionLimits, refused: Refused): Connections {
+  const { max, peerMax, firstCallMsMax = bounds.firstCallMs.max, idleMsMax = bounds.idleMs.max } = limits;
+  const all = new Set<Held>();
+  const fresh: Line = new Set();
+  const idle: Line = new Set();
+  const closing: Line = new Set();
+  // Without those that are closing.
+  const byPeer = new Map<string, number>();
+  const countPeer = (peer: string, by: number): void => {
+    const count = (byPeer.get(peer) ?? 0) + by;
+    if (count > 0) byPeer.set(peer, count);
+    else byPeer.delete(peer);
+  };
+  const dismiss = (held: Held): void => {
+    fresh.delete(held);
+    idle.delete(held);
+    closing.add(held);
+    countPeer(held.peer, -1);
+    held.close();
+  };
+  const leave = (held: Held): void => {
+    all.delete(held);
+    fresh.delete(held);
+    idle.delete(held);
+    if (!closing.delete(held)) countPeer(held.peer, -1);
+  };
+  const makeRoom = (peer: string): boolean => {
+    const isPeerFull = (byPeer.get(peer) ?? 0) >= peerMax;
+    if (isPeerFull || all.size - closing.size >= max) {
+      const longest = find(fresh, isPeerFull, peer) ?? find(idle, isPeerFull, peer);
+      if (!longest) return false;
+      dismiss(longest);
+    }
+    if (all.size < max + bounds.closingConnections.max) return true;
+    const eldest = [...closing].find(({ connection }) => connection.calls() === 0);
+    eldest?.socket.destroy();
+    if (eldest) leave(eldest);
+    return eldest !== undefined;
+  };
+  const sweep = (): void => {
+    const nowMs = performance.now();
+    for (const line of [fresh, idle])
+      for (const held of line) if (nowMs - held.sinceMs() > held.msMax()) dismiss(held);
+  };
+  const timer = setInterval(sweep, Math.min(SWEEP_MS, firstCallMsMax / 8, idleMsMax / 8)).unref();
+
+  return {
+    admit(socket) {
+      // Of one that is gone already there is no address any more.
+      const peer = socket.remoteAddress ?? "";
+      if (!makeRoom(peer)) {
+        refused(toRefusal(Code.ResourceExhausted, bounds.closingConnections.reason, "this port has no room"));
+        socket.destroy();
+        return undefined;
+      }
+      const held = hold(socket, peer, { fresh, idle, closing, firstCallMsMax, idleMsMax });
+      all.add(held);
+      fresh.add(held);
+      countPeer(peer, 1);
+      socket.once("close", () => all.has(held) && leave(held));
+      return held.connection;
+    },
+    count: () => all.size,
+    destroy: () => all.forEach(({ socket }) => socket.destroy()),
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
+/** How often it is looked for connections that have been idle for too long. */
+const SWEEP_MS = 1_000;
+
+function find(line: Line, isOfPeer: boolean, peer: string): Held | undefined {
+  for (const held of line) if (!isOfPeer || held.peer === peer) return held;
+  return undefined;
+}
+
+/** A new connection, which moves between the lines as calls begin and end on it. */
+function hold(
+  socket: Socket,
+  peer: string,
+  lines: {
+    readonly fresh: Line;
+    readonly idle: Line;
+    readonly closing: Line;
+    readonly firstCallMsMax: number;
+    readonly idleMsMax: number;
+  },
+): Held {
+  const { fresh, idle, closing } = lines;
+  // Connections that began together, as after a start of the service, are not to end together.
+  const spread = 1 + Math.random() / 10;
+  let calls = 0;
+  let sinceMs = performance.now();
+  let msMax: number = bounds.openingMs.max;
+  let close = (): void => void socket.destroy();
+  const connection: Connection = {
+    step(step) {
+      sinceMs = performance.now();
+      msMax = step === "opening" ? bounds.openingMs.max : lines.firstCallMsMax * spread;
+    },
+    callBegins() {
+      calls += 1;
+      if (calls > 1) return;
+      fresh.delete(held);
+      idle.delete(held);
+    },
+    callEnds() {
+      calls -= 1;
+      if (calls > 0 || closing.has(held) || socket.destroyed) return;
+      sinceMs = performance.now();
+      msMax = lines.idleMsMax * spread;
+      idle.add(held);
+    },
+    calls: () => calls,
+    isClosing: () => closing.has(held),
+    closeBy: (by) => (close = by),
+  };
+  const held: Held = {
+    socket,
+    peer,
+    connection,
+    close: () => close(),
+    sinceMs: () => sinceMs,
+    msMax: () => msMax,
+  };
+  return held;
+}

@@ -1,0 +1,46 @@
+import type { Socket } from "node:net";
+import * as tls from "node:tls";
+import { bounds } from "../bounds.ts";
+import { type Acceptor, closeLater, LINGER_MS } from "./acceptor.ts";
+import type { Connection } from "./connections.ts";
+import { type Protocol, sniffProtocol } from "./sniff.ts";
+import type { Tls } from "./tls.ts";
+
+/** Speaks TLS on sockets that it is handed, and hears what is spoken within it. */
+export function startTls(
+  { serverOptions, follow }: Tls,
+  protocols: readonly string[],
+  onConnection: (socket: Socket, protocol: Protocol, connection: Connection) => void,
+): Acceptor {
+  // Node does not tell which socket lies beneath one that speaks TLS; they have the peer's port in common.
+  const handshakes = new Map<string, Connection>();
+  const silent = new Set<Socket>();
+  const options = { handshakeTimeout: bounds.openingMs.max, ALPNProtocols: [...protocols] };
+  const server = tls.createServer({ ...serverOptions, ...options }, (socket) => {
+    const connection = handshakes.get(toKey(socket));
+    // Its peer has gone.
+    if (!connection) return void socket.destroy();
+    silent.add(socket);
+    connection.step("opening");
+    sniffProtocol(socket, (protocol) => {
+      silent.delete(socket);
+      if (protocol) onConnection(socket, protocol, connection);
+    });
+  });
+  follow(server);
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return {
+    accept(socket, connection) {
+      const key = toKey(socket);
+      handshakes.set(key, connection);
+      socket.once("close", () => handshakes.get(key) === connection && handshakes.delete(key));
+      connection.step("opening");
+      server.emit("connection", socket);
+    },
+    close: () => closeLater(LINGER_MS, () => silent.forEach((socket) => socket.destroy())),
+  };
+}
+
+function toKey({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}

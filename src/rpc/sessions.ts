@@ -1,0 +1,58 @@
+import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2";
+import { Code } from "@connectrpc/connect";
+import { bounds } from "../bounds.ts";
+import { closeLater, LINGER_MS } from "./acceptor.ts";
+import type { Connection } from "./connections.ts";
+import type { Refused } from "./refusals.ts";
+import { createResets, type Resets } from "./resets.ts";
+import { toRefusal } from "./status.ts";
+
+/**
+ * What both ports ask of Node's HTTP/2. Its own bound of resets, which knows nothing of calls that finish, is
+ * only a last one.
+ */
+export const HTTP2_OPTIONS = {
+  maxSessionMemory: bounds.sessionMebibytes.max,
+  maxHeaderListPairs: bounds.headerFields.max,
+  streamResetBurst: bounds.resetBurst.max,
+  streamResetRate: bounds.resetBurst.max / 10,
+  settings: { maxConcurrentStreams: bounds.concurrentStreams.max },
+};
+
+/** Tells a connection what its session does, and ends one whose peer resets what it begins. */
+export function watchSession(session: Http2Session, connection: Connection, refused: Refused): void {
+  const resets = createResets();
+  connection.step("opening");
+  session.once("remoteSettings", () => connection.calls() === 0 && connection.step("open"));
+  connection.closeBy(() => sendAway(session));
+  session.on("stream", (stream: ServerHttp2Stream) => {
+    const beginMs = performance.now();
+    connection.callBegins();
+    stream.once("close", () => {
+      connection.callEnds();
+      if (!isReset(stream)) resets.finished();
+      else if (performance.now() - beginMs < bounds.resetMs.max && !session.destroyed) note(session, resets);
+    });
+  });
+  const note = (session: Http2Session, { reset }: Resets): void => {
+    if (!reset()) return;
+    const { reason } = bounds.resets;
+    refused(toRefusal(Code.ResourceExhausted, reason, "the calls of this connection are reset, not awaited"));
+    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  };
+}
+
+/** Whether a stream has ended before its answer did. */
+function isReset(stream: ServerHttp2Stream): boolean {
+  return stream.aborted;
+}
+
+/** Names no last stream: calls that are on their way are served. */
+const ANY_STREAM = 2 ** 31 - 1;
+
+/** GOAWAY; what has begun, and what begins within LINGER_MS, finishes. */
+function sendAway(session: Http2Session): void {
+  if (session.destroyed || session.closed) return;
+  session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
+  closeLater(LINGER_MS, () => !session.destroyed && session.close());
+}

@@ -4,7 +4,7 @@ import { bounds } from "../bounds.ts";
 import { closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
 import type { Refused } from "./refusals.ts";
-import { createResets, type Resets } from "./resets.ts";
+import { createResets } from "./resets.ts";
 import { toRefusal } from "./status.ts";
 
 /**
@@ -30,21 +30,26 @@ export function watchSession(session: Http2Session, connection: Connection, refu
     connection.callBegins();
     stream.once("close", () => {
       connection.callEnds();
-      if (!isReset(stream)) resets.finished();
-      else if (performance.now() - beginMs < bounds.resetMs.max && !session.destroyed) note(session, resets);
+      if (!isReset(stream)) return resets.finished();
+      if (performance.now() - beginMs >= bounds.resetMs.max || session.destroyed || !resets.reset()) return;
+      const { reason } = bounds.resets;
+      const error = toRefusal(
+        Code.ResourceExhausted,
+        reason,
+        "this connection resets the calls that it begins",
+      );
+      refused(error);
+      session.destroy(error, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
   });
-  const note = (session: Http2Session, { reset }: Resets): void => {
-    if (!reset()) return;
-    const { reason } = bounds.resets;
-    refused(toRefusal(Code.ResourceExhausted, reason, "the calls of this connection are reset, not awaited"));
-    session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  };
 }
 
-/** Whether a stream has ended before its answer did. */
-function isReset(stream: ServerHttp2Stream): boolean {
-  return stream.aborted;
+/**
+ * Whether a stream was reset: before its answer was written, with whatever code, or behind it, where
+ * NO_ERROR is what is said of the rest of a request.
+ */
+function isReset({ aborted, rstCode }: ServerHttp2Stream): boolean {
+  return aborted || rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 
 /** Names no last stream: calls that are on their way are served. */

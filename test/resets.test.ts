@@ -1,0 +1,133 @@
+import { once } from "node:events";
+import * as http2 from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { bounds } from "../src/bounds.ts";
+import { createResets } from "../src/rpc/resets.ts";
+import { frame } from "./support/calls.ts";
+import { type Doors, readMetrics, startDoors, userClient } from "./support/doors.ts";
+
+const PORTS = ["grpc", "http"] as const;
+const ID = "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff";
+const REQUEST = frame(Buffer.from(`0a24${Buffer.from(ID).toString("hex")}`, "hex"));
+
+/** How many resets in a row are not too many, at most so many. */
+function countResets(resets: ReturnType<typeof createResets>, most = 10_000): number {
+  for (let count = 0; count < most; count++) if (resets.reset()) return count;
+  return most;
+}
+
+test("takes 200 resets, and two more for each call that finishes", () => {
+  const [none, some] = [createResets(), createResets()];
+
+  for (let count = 0; count < 50; count++) some.finished();
+
+  expect([countResets(none), countResets(some)]).toEqual([200, 300]);
+});
+
+test("forgets resets after ten seconds, and not before five", () => {
+  let ms = 0;
+  const resets = createResets(() => ms);
+  countResets(resets, 150);
+
+  ms = 4_999;
+  countResets(resets, 1);
+  ms = 9_998;
+  const left = countResets(resets);
+  ms = 30_000;
+
+  expect([left, countResets(resets)]).toEqual([49, 200]);
+});
+
+test("takes 20 resets a second for ever", () => {
+  let ms = 0;
+  const resets = createResets(() => ms);
+
+  const verdicts = Array.from({ length: 20_000 }, () => ((ms += 50), resets.reset()));
+
+  expect(verdicts).not.toContain(true);
+});
+
+function connect(doors: Doors, port: "grpc" | "http") {
+  const session = http2.connect(`http://127.0.0.1:${doors[port].address.port}`).on("error", () => {});
+  const goaways: number[] = [];
+  session.on("goaway", (code) => goaways.push(code));
+  const call = (): http2.ClientHttp2Stream => {
+    const path = "/commerce.user.v1.UserService/GetUser";
+    const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc" };
+    const stream = session.request(headers).on("error", () => {});
+    stream.end(REQUEST);
+    return stream.resume();
+  };
+  return { session, goaways, call, [Symbol.dispose]: () => session.destroy() };
+}
+
+test.each(PORTS)(
+  "ends a connection to the %s port that resets what it begins, and counts it",
+  async (port) => {
+    await using doors = await startDoors({ getUser: () => new Promise<never>(() => {}) });
+    using hostile = connect(doors, port);
+    const closed = new Promise((resolve) => hostile.session.once("close", resolve));
+    await once(hostile.session, "remoteSettings");
+
+    for (let count = 0; !hostile.session.closed && !hostile.session.destroyed; count++) {
+      const stream = hostile.call();
+      // Reset when the server has it.
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+      if (count % 50 === 49) await new Promise((resolve) => hostile.session.ping(resolve));
+    }
+    await closed;
+
+    expect(hostile.goaways).toEqual([http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
+    const metrics = await readMetrics(doors);
+    expect(metrics).toContain(`rpc_server_refused_total{door="${port}",reason="TOO_MANY_RESETS"} 1`);
+  },
+);
+
+test.each(PORTS)("leaves a connection to the %s port alone that cancels three calls of ten", async (port) => {
+  await using doors = await startDoors({ getUser: async () => ({ user: { name: "Ada" } }) });
+  using hedging = connect(doors, port);
+  await once(hedging.session, "remoteSettings");
+
+  // More than Node.js takes by itself.
+  for (let round = 0; round < 25; round++) {
+    const streams = Array.from({ length: 200 }, hedging.call);
+    const closed = streams.map((stream) => once(stream, "close"));
+    for (const stream of streams.slice(0, 60)) stream.close(http2.constants.NGHTTP2_CANCEL);
+    await Promise.all(closed);
+  }
+
+  expect([hedging.goaways, hedging.session.destroyed]).toEqual([[], false]);
+});
+
+test.each(PORTS)("leaves a connection to the %s port alone whose calls all time out", async (port) => {
+  const calls = { inFlightMax: 1_000 };
+  await using doors = await startDoors({ getUser: () => new Promise<never>(() => {}) }, { calls });
+  using patient = connect(doors, port);
+  await once(patient.session, "remoteSettings");
+
+  for (let round = 0; round < 2; round++) {
+    const streams = Array.from({ length: 150 }, patient.call);
+    // No shorter: it is the time that sets them apart.
+    await sleep(bounds.resetMs.max + 50);
+    const closed = streams.map((stream) => once(stream, "close"));
+    for (const stream of streams) stream.close(http2.constants.NGHTTP2_CANCEL);
+    await Promise.all(closed);
+  }
+
+  expect([patient.goaways, patient.session.destroyed]).toEqual([[], false]);
+});
+
+test.each(PORTS)("a caller beside one that resets its calls is served (%s)", async (port) => {
+  const answer = async () => ({ user: { name: "Ada" } });
+  await using doors = await startDoors({ getUser: answer });
+  const client = userClient(doors, port === "grpc" ? "gRPC door" : "gRPC");
+  using hostile = connect(doors, port);
+  await once(hostile.session, "remoteSettings");
+
+  for (let count = 0; count < 2_000 && !hostile.session.destroyed; count++)
+    hostile.call().close(http2.constants.NGHTTP2_CANCEL);
+  const { user } = await client.getUser({ id: ID });
+
+  expect(user!.name).toBe("Ada");
+});

@@ -1,9 +1,14 @@
 import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import * as http2 from "node:http2";
 import * as net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { shareDescriptors } from "../src/rpc/descriptors.ts";
+import { loadTls } from "../src/rpc/tls.ts";
 import { connectTo } from "./support/calls.ts";
+import { createAuthority } from "./support/certificates.ts";
 import { type Doors, readMetrics, startDoors, userClient } from "./support/doors.ts";
 
 const ID = "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff";
@@ -199,3 +204,42 @@ test("a request over HTTP/1.1 with too many header fields is refused in words", 
   expect(heard.match(/HTTP\/1.1 \d+/g)).toEqual(["HTTP/1.1 404", "HTTP/1.1 431"]);
   expect(heard).toContain("HEADERS_TOO_LARGE");
 });
+
+/** The beginning of a TLS handshake, which has not all of its first record. */
+const HELLO = Buffer.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3);
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+test.each(
+  PORTS.flatMap(
+    (port) =>
+      [
+        [port, "nothing", Buffer.alloc(0), false],
+        [port, "half a preface", PREFACE.subarray(0, 2), false],
+        [port, "no settings of HTTP/2", PREFACE, false],
+        [port, "half a handshake", HELLO, true],
+      ] as const,
+  ),
+)("a connection of the %s port that says %s is closed", async (port, _, said, secure) => {
+  await using stack = new AsyncDisposableStack();
+  const tls = secure ? stack.use(await loadTestTls(stack)) : undefined;
+  const connections = { openingMsMax: 100 };
+  const doors = stack.use(await startDoors({ getUser }, { connections, ...(tls && { tls }) }));
+  const socket = net
+    .connect(doors[port].address.port, "127.0.0.1")
+    .on("error", () => {})
+    .resume();
+  stack.defer(() => void socket.destroy());
+  socket.write(said);
+
+  await once(socket, "close");
+
+  await expect.poll(() => doors[port].connections()).toBe(0);
+});
+
+async function loadTestTls(stack: AsyncDisposableStack) {
+  const directory = stack.use(await mkdtempDisposable(join(tmpdir(), "connections-test-")));
+  const { cert, key } = createAuthority().issue("127.0.0.1");
+  const files = { certFile: join(directory.path, "cert.pem"), keyFile: join(directory.path, "key.pem") };
+  await Promise.all([writeFile(files.certFile, cert), writeFile(files.keyFile, key)]);
+  return loadTls(files);
+}

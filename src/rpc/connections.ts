@@ -9,6 +9,7 @@ export type ConnectionLimits = {
   readonly max: number;
   /** From one address. */
   readonly peerMax: number;
+  readonly openingMsMax?: number;
   readonly firstCallMsMax?: number;
   readonly idleMsMax?: number;
 };
@@ -44,6 +45,9 @@ type Held = {
   readonly msMax: () => number;
 };
 
+/** How long a connection may be in a state without a call, in milliseconds. */
+type Times = { readonly opening: number; readonly open: number; readonly idle: number };
+
 /** The connections of one state, those that have been in it for longest first. */
 type Line = Set<Held>;
 
@@ -53,7 +57,12 @@ type Line = Set<Held>;
  * on all of them it is refused.
  */
 export function createConnections(limits: ConnectionLimits, refused: Refused): Connections {
-  const { max, peerMax, firstCallMsMax = bounds.firstCallMs.max, idleMsMax = bounds.idleMs.max } = limits;
+  const { max, peerMax } = limits;
+  const times: Times = {
+    opening: limits.openingMsMax ?? bounds.openingMs.max,
+    open: limits.firstCallMsMax ?? bounds.firstCallMs.max,
+    idle: limits.idleMsMax ?? bounds.idleMs.max,
+  };
   const all = new Set<Held>();
   const fresh: Line = new Set();
   const idle: Line = new Set();
@@ -96,7 +105,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     for (const line of [fresh, idle])
       for (const held of line) if (nowMs - held.sinceMs() > held.msMax()) dismiss(held);
   };
-  const timer = setInterval(sweep, Math.min(SWEEP_MS, firstCallMsMax / 8, idleMsMax / 8)).unref();
+  const timer = setInterval(sweep, Math.min(SWEEP_MS, ...Object.values(times).map((ms) => ms / 8))).unref();
 
   return {
     admit(socket) {
@@ -107,7 +116,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
         socket.destroy();
         return undefined;
       }
-      const held = hold(socket, peer, { fresh, idle, closing, firstCallMsMax, idleMsMax });
+      const held = hold(socket, peer, { fresh, idle, closing, times });
       all.add(held);
       fresh.add(held);
       countPeer(peer, 1);
@@ -136,21 +145,20 @@ function hold(
     readonly fresh: Line;
     readonly idle: Line;
     readonly closing: Line;
-    readonly firstCallMsMax: number;
-    readonly idleMsMax: number;
+    readonly times: Times;
   },
 ): Held {
-  const { fresh, idle, closing } = lines;
+  const { fresh, idle, closing, times } = lines;
   // Connections that began together, as after a start of the service, are not to end together.
   const spread = 1 + Math.random() / 10;
   let calls = 0;
   let sinceMs = performance.now();
-  let msMax: number = bounds.openingMs.max;
+  let msMax = times.opening;
   let close = (): void => void socket.destroy();
   const connection: Connection = {
     step(step) {
       sinceMs = performance.now();
-      msMax = step === "opening" ? bounds.openingMs.max : lines.firstCallMsMax * spread;
+      msMax = step === "opening" ? times.opening : times.open * spread;
     },
     callBegins() {
       calls += 1;
@@ -162,7 +170,7 @@ function hold(
       calls -= 1;
       if (calls > 0 || closing.has(held) || socket.destroyed) return;
       sinceMs = performance.now();
-      msMax = lines.idleMsMax * spread;
+      msMax = times.idle * spread;
       idle.add(held);
     },
     calls: () => calls,

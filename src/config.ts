@@ -4,6 +4,7 @@ import { connectionVariables, type Report, toCockroach } from "./config/connecti
 import { parseDatabaseUrl } from "./config/database-url.ts";
 import { type Name, names, type Values, variables } from "./config/environment.ts";
 import { isLoopback } from "./config/parsers.ts";
+import { type IsGiven, toAuth, toTls } from "./config/security.ts";
 import { found, unknownVariables } from "./config/unknown.ts";
 
 /** Where to listen. Port 0 takes any free port. */
@@ -138,8 +139,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   return freeze(config);
 }
 
-type IsGiven = (name: Name) => boolean;
-
 function build(values: Values, isGiven: IsGiven, report: Report): Config | undefined {
   const database = toDatabase(values, isGiven, report);
   const tls = toTls(values, isGiven, report);
@@ -212,42 +211,6 @@ function toDatabase(values: Values, isGiven: IsGiven, report: Report): Config["d
     report(["DATABASE_ENGINE"], "is cockroachdb, which needs CRDB_HOST or DATABASE_URL");
   }
   return { kind: "embedded", dataDir: values.DATA_DIR };
-}
-
-function toTls(values: Values, isGiven: IsGiven, report: Report): Config["tls"] {
-  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_CLIENT_CA_FILE: clientCaFile } = values;
-  if (certFile !== undefined && keyFile !== undefined) {
-    return { certFile, keyFile, ...(clientCaFile !== undefined && { clientCaFile }) };
-  }
-  const given = (["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"] as const).filter(isGiven);
-  if (given.length > 0) report(given, "TLS needs both TLS_CERT_FILE and TLS_KEY_FILE");
-  return undefined;
-}
-
-function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"] {
-  const {
-    AUTH_ISSUER: issuer,
-    AUTH_AUDIENCE: audience,
-    AUTH_JWKS_URL: jwksUrl,
-    AUTH_KEY_FILE: keyFile,
-    AUTH_TOKEN_TYPE: tokenType,
-  } = values;
-  const names = [
-    "AUTH_ISSUER",
-    "AUTH_AUDIENCE",
-    "AUTH_JWKS_URL",
-    "AUTH_KEY_FILE",
-    "AUTH_TOKEN_TYPE",
-  ] as const;
-  const given = names.filter(isGiven);
-  if (given.length === 0) return undefined;
-  if (jwksUrl?.protocol === "http:" && !isLoopback(jwksUrl.hostname.replace(/^\[(.*)\]$/, "$1"))) {
-    report(["AUTH_JWKS_URL"], "must be https: whoever can change the keys on their way can make tokens");
-  }
-  const keys = jwksUrl ? { jwksUrl: jwksUrl.href } : keyFile ? { keyFile } : undefined;
-  if (issuer && audience && keys && !(jwksUrl && keyFile)) return { issuer, audience, tokenType, keys };
-  report(given, "authentication needs AUTH_ISSUER, AUTH_AUDIENCE and one of AUTH_JWKS_URL and AUTH_KEY_FILE");
-  return undefined;
 }
 
 /** Frozen all the way down, but for `ssl`: node-postgres redefines its key, so that logs do not show it. */

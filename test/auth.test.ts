@@ -105,6 +105,25 @@ test.each<[string, Claims, string]>([
   expect(await settle(refusal)).toMatchObject({ kind: "unauthenticated", reason });
 });
 
+test("takes tokens of the configured type only, in any spelling of RFC 9068", async () => {
+  const authenticate = createAuthenticator({ ...byFile, tokenType: "at+jwt" });
+  const settleTyped = async (typ: string | undefined) => {
+    const header = { alg: "ES256", ...(typ && { typ }) };
+    const token = await new SignJWT({ ...ada }).setProtectedHeader(header).sign(keys.privateKey);
+    return settle(authenticate(withToken(token), getOrder));
+  };
+
+  const taken = await Promise.all(["at+jwt", "AT+JWT", "application/at+jwt"].map(settleTyped));
+  const refused = await Promise.all(["JWT", undefined].map(settleTyped));
+
+  const check = "ERR_JWT_CLAIM_VALIDATION_FAILED";
+  const invalid = { kind: "unauthenticated", reason: "TOKEN_INVALID", check };
+  expect([taken, refused]).toEqual([
+    ["ada", "ada", "ada"],
+    [invalid, invalid],
+  ]);
+});
+
 test("refuses a token that somebody else has signed, or nobody, or everybody could", async () => {
   const authenticate = createAuthenticator(byFile);
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");

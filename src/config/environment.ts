@@ -130,8 +130,8 @@ export const variables = z.object({
   CONNECTIONS_PEER_MAX: integer(1, 100_000)
     .prefault("1024")
     .describe(
-      "Connections of a port from one address. Behind a balancer that shows its own address for all callers, " +
-        "set it to `CONNECTIONS_MAX`.",
+      "Connections of a port from one address. Behind a balancer that shows its own address for all " +
+        "callers, set it to `CONNECTIONS_MAX`.",
     ),
 
   // At 4,000 calls per second the last of 1024 waits a quarter of a second, which is far from its deadline.
@@ -248,8 +248,8 @@ export const variables = z.object({
     .string()
     .optional()
     .describe(
-      "The `typ` that tokens must have in their header, such as `at+jwt` (RFC 9068), so that ID tokens of the " +
-        "same issuer are refused; without it, any.",
+      "The `typ` that tokens must have in their header, such as `at+jwt` (RFC 9068), so that ID tokens of " +
+        "the same issuer are refused; without it, any.",
     ),
   AUTH_KEY_FILE: z
     .string()

@@ -63,47 +63,25 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     open: limits.firstCallMsMax ?? bounds.firstCallMs.max,
     idle: limits.idleMsMax ?? bounds.idleMs.max,
   };
-  const all = new Set<Held>();
-  const fresh: Line = new Set();
-  const idle: Line = new Set();
-  const closing: Line = new Set();
-  // Without those that are closing.
-  const byPeer = new Map<string, number>();
-  const countPeer = (peer: string, by: number): void => {
-    const count = (byPeer.get(peer) ?? 0) + by;
-    if (count > 0) byPeer.set(peer, count);
-    else byPeer.delete(peer);
-  };
-  const dismiss = (held: Held): void => {
-    fresh.delete(held);
-    idle.delete(held);
-    closing.add(held);
-    countPeer(held.peer, -1);
-    held.close();
-  };
-  const leave = (held: Held): void => {
-    all.delete(held);
-    fresh.delete(held);
-    idle.delete(held);
-    if (!closing.delete(held)) countPeer(held.peer, -1);
-  };
+  const register = createRegister();
+  const { all, fresh, idle, closing } = register;
   const makeRoom = (peer: string): boolean => {
-    const isPeerFull = (byPeer.get(peer) ?? 0) >= peerMax;
+    const isPeerFull = register.countOf(peer) >= peerMax;
     if (isPeerFull || all.size - closing.size >= max) {
       const longest = find(fresh, isPeerFull, peer) ?? find(idle, isPeerFull, peer);
       if (!longest) return false;
-      dismiss(longest);
+      register.dismiss(longest);
     }
     if (all.size < max + bounds.closingConnections.max) return true;
     const eldest = [...closing].find(({ connection }) => connection.calls() === 0);
     eldest?.socket.destroy();
-    if (eldest) leave(eldest);
+    if (eldest) register.leave(eldest);
     return eldest !== undefined;
   };
   const sweep = (): void => {
     const nowMs = performance.now();
     for (const line of [fresh, idle])
-      for (const held of line) if (nowMs - held.sinceMs() > held.msMax()) dismiss(held);
+      for (const held of line) if (nowMs - held.sinceMs() > held.msMax()) register.dismiss(held);
   };
   const timer = setInterval(sweep, Math.min(SWEEP_MS, ...Object.values(times).map((ms) => ms / 8))).unref();
 
@@ -116,16 +94,65 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
         socket.destroy();
         return undefined;
       }
-      const held = hold(socket, peer, { fresh, idle, closing, times });
-      all.add(held);
-      fresh.add(held);
-      countPeer(peer, 1);
-      socket.once("close", () => all.has(held) && leave(held));
+      const held = hold(socket, peer, register, times);
+      register.enter(held);
+      socket.once("close", () => all.has(held) && register.leave(held));
       return held.connection;
     },
     count: () => all.size,
     destroy: () => all.forEach(({ socket }) => socket.destroy()),
     [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
+
+/** Who is there, in which state. */
+type Register = {
+  readonly all: ReadonlySet<Held>;
+  /** Those without a first call. */
+  readonly fresh: Line;
+  readonly idle: Line;
+  readonly closing: Line;
+  /** Of a peer, without those that are closing. */
+  readonly countOf: (peer: string) => number;
+  readonly enter: (held: Held) => void;
+  /** Tells a connection to go. */
+  readonly dismiss: (held: Held) => void;
+  readonly leave: (held: Held) => void;
+};
+
+function createRegister(): Register {
+  const all = new Set<Held>();
+  const [fresh, idle, closing]: [Line, Line, Line] = [new Set(), new Set(), new Set()];
+  const byPeer = new Map<string, number>();
+  const countOf = (peer: string): number => byPeer.get(peer) ?? 0;
+  const count = (peer: string, by: number): void => {
+    if (countOf(peer) + by > 0) byPeer.set(peer, countOf(peer) + by);
+    else byPeer.delete(peer);
+  };
+  return {
+    all,
+    fresh,
+    idle,
+    closing,
+    countOf,
+    enter(held) {
+      all.add(held);
+      fresh.add(held);
+      count(held.peer, 1);
+    },
+    dismiss(held) {
+      fresh.delete(held);
+      idle.delete(held);
+      closing.add(held);
+      count(held.peer, -1);
+      held.close();
+    },
+    leave(held) {
+      all.delete(held);
+      fresh.delete(held);
+      idle.delete(held);
+      if (!closing.delete(held)) count(held.peer, -1);
+    },
   };
 }
 
@@ -138,17 +165,7 @@ function find(line: Line, isOfPeer: boolean, peer: string): Held | undefined {
 }
 
 /** A new connection, which moves between the lines as calls begin and end on it. */
-function hold(
-  socket: Socket,
-  peer: string,
-  lines: {
-    readonly fresh: Line;
-    readonly idle: Line;
-    readonly closing: Line;
-    readonly times: Times;
-  },
-): Held {
-  const { fresh, idle, closing, times } = lines;
+function hold(socket: Socket, peer: string, { fresh, idle, closing }: Register, times: Times): Held {
   // Connections that began together, as after a start of the service, are not to end together.
   const spread = 1 + Math.random() / 10;
   let calls = 0;

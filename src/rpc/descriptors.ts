@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 
 /**
  * What the process needs besides callers and the database: Node.js has some twenty files open, a certificate
- * is read again; probes must get in when nothing else does; and connections that were told to go stay a moment.
+ * is read again; probes must get in when nothing else does; connections that were told to go stay a moment.
  */
 const RESERVED = 64 + bounds.adminConnections.max + 2 * bounds.closingConnections.max;
 /** With fewer for each port a service is not of much use, and its limit a mistake. */

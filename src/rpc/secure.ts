@@ -15,17 +15,20 @@ export function startTls(
   // Node does not tell which socket lies beneath one that speaks TLS; they have the peer's port in common.
   const handshakes = new Map<string, Connection>();
   const silent = new Set<Socket>();
-  const options = { handshakeTimeout: bounds.openingMs.max, ALPNProtocols: [...protocols] };
-  const server = tls.createServer({ ...serverOptions, ...options }, (socket) => {
-    const connection = handshakes.get(toKey(socket));
-    // Its peer has gone.
-    if (!connection) return void socket.destroy();
+  const hear = (socket: Socket, connection: Connection): void => {
     silent.add(socket);
     connection.step("opening");
     sniffProtocol(socket, (protocol) => {
       silent.delete(socket);
       if (protocol) onConnection(socket, protocol, connection);
     });
+  };
+  const options = { handshakeTimeout: bounds.openingMs.max, ALPNProtocols: [...protocols] };
+  const server = tls.createServer({ ...serverOptions, ...options }, (socket) => {
+    const connection = handshakes.get(toKey(socket));
+    // Its peer has gone.
+    if (!connection) socket.destroy();
+    else hear(socket, connection);
   });
   follow(server);
   server.on("tlsClientError", (_error, socket) => socket.destroy());

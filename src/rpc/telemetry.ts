@@ -36,7 +36,7 @@ export type Telemetry = AsyncDisposable & {
     help: string,
     label?: string,
   ) => (labelValue?: string, by?: number) => void;
-  /** A gauge that is read when somebody scrapes, and costs nothing between; with a label, a value for each. */
+  /** A gauge that is read when somebody scrapes, and costs nothing between; one value for each label. */
   readonly gauge: {
     (name: string, help: string, read: () => number): void;
     (name: string, help: string, read: () => Readonly<Record<string, number>>, label: string): void;

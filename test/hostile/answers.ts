@@ -15,7 +15,7 @@ export type Answer = string;
 /** An answer as it has arrived: all fields of headers and trailers, and the body. */
 export type Received = { readonly fields: readonly Field[]; readonly body: Buffer };
 
-/** The body of an answer of one message, which is compressed as the request was if nothing else is asked for. */
+/** The body of an answer of one message: compressed as the request was if nothing else is asked for. */
 export function plainBody({ fields, body }: Received): Buffer {
   const coding = fields.find(([name]) => name === "content-encoding")?.[1];
   if (coding === "gzip") return zlib.gunzipSync(body);
@@ -39,7 +39,7 @@ export function toAnswer(received: Received): Answer {
     const end = lastEnvelope(body);
     return end ? toText(endStreamFromJson(end).error) : `HTTP ${http} CUT`;
   }
-  if (http === 200) return "OK";
+  if (http === 200) return /^application\/(proto|json)$/.test(contentType) ? "OK" : `HTTP 200 ${contentType}`;
   const none = new ConnectError("", Code.Unknown);
   const error = parseError(plainBody(received), none);
   return error === none ? `HTTP ${http}` : toText(error);

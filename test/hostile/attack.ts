@@ -25,7 +25,7 @@ export type Attack = {
    * Each answer must be one of them, and one of them must have come.
    */
   readonly answers: readonly string[];
-  /** Whether time-outs of the service, of seconds, end it: in the small form what is open then may stay so. */
+  /** Whether time-outs of the service, of seconds, end it: in the small form it may stay open. */
   readonly endsByTimeout?: boolean;
   /** Plays it. What is left open is closed when it resolves. */
   readonly play: (target: Target, form: Form) => Promise<readonly Answer[]>;

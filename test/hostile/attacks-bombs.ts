@@ -3,7 +3,6 @@ import type { Answer } from "./answers.ts";
 import {
   BATCH_GET_USERS,
   callOnce,
-  type Coding,
   CREATE_ORDER,
   GET_USER,
   IMPORT_ORDERS,
@@ -16,10 +15,9 @@ import {
 import type { Target } from "./target.ts";
 
 const MEBI = 2 ** 20;
-/** The most that ImportOrders takes, and what was once the limit of all methods. */
+/** The most that ImportOrders takes, and CALL_MESSAGE_MAX. */
 const IMPORT_BYTES = 16 * MEBI - 64;
 const CALL_BYTES = 4 * MEBI - 64;
-
 /** Field 15, a varint: no message has it. */
 const UNKNOWN = Buffer.of(0x78, 0);
 /** Groups within groups, of field 15. */
@@ -35,14 +33,13 @@ const BAD = ["INVALID_ARGUMENT INVALID_FIELD", "INVALID_ARGUMENT MALFORMED_REQUE
 /** The rows of an import are refused one by one, for as long as the caller waits. */
 const IMPORTED = ["OK", "DEADLINE_EXCEEDED DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED *", ...BAD];
 
-type Bomb = Pick<Attack, "name" | "what" | "mode" | "answers"> & {
-  readonly ways: readonly Way[];
-  readonly method: string;
-  readonly message: (way: Way) => Uint8Array;
-  readonly coding?: Coding;
-  readonly hasToken?: boolean;
-  readonly timeoutMs?: number;
-};
+type Bomb = Pick<Attack, "name" | "what" | "mode" | "answers"> &
+  Pick<Said, "coding" | "timeoutMs"> & {
+    readonly ways: readonly Way[];
+    readonly method: string;
+    readonly message: (way: Way) => Uint8Array;
+    readonly hasToken?: boolean;
+  };
 
 /** Sends the message by each way, so many times, and again until the time is over. */
 function toAttack(bomb: Bomb): Attack {
@@ -75,6 +72,7 @@ const STREAM_WAYS: readonly Way[] = [
   "gRPC-Web",
   "gRPC port",
 ];
+
 const isJson = (way: Way): boolean => way === "Connect stream of JSON" || way === "JSON";
 const unknownFields = (way: Way): Buffer =>
   isJson(way)
@@ -239,7 +237,7 @@ const all: readonly Bomb[] = [
   ...(["gzip", "deflate"] as const).map((coding) => ({
     name: `decompression-${coding}-grpc`,
     what: `64 MiB of zeros, compressed by ${coding}, to ImportOrders on the gRPC port`,
-    mode: "open" as const,
+    ...onUnary,
     ways: ["gRPC port"] as const,
     method: IMPORT_ORDERS,
     message: zeros,

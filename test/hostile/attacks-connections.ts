@@ -18,7 +18,7 @@ function silent(name: string, what: string, mode: "open" | "tls", begin: string 
     mode,
     answers: ["CLOSED", "OK", "DEADLINE_EXCEEDED REQUEST_TIMEOUT", "RESOURCE_EXHAUSTED *", "UNIMPLEMENTED *"],
     endsByTimeout: true,
-    small: { count: 300, ms: 400 },
+    small: { count: 300, ms: 200 },
     long: { count: 2_000, ms: 25_000 },
     async play(target, { count, ms }) {
       using stack = new DisposableStack();

@@ -41,7 +41,7 @@ const rapidReset = (port: Port): Attack => ({
   what: `calls that are given up as soon as they are made, from four connections, on the ${port} port`,
   mode: "open",
   answers: HARMLESS,
-  small: { count: 4, ms: 700 },
+  small: { count: 4, ms: 500 },
   long: { count: 4, ms: 10_000 },
   play: (target, form) =>
     flood(target[port], form, (round) => {
@@ -108,7 +108,7 @@ const frameFloods = frames.map(([name, what, next]): Attack => ({
   what: `${what}, on both ports`,
   mode: "open",
   answers: HARMLESS,
-  small: { count: 2, ms: 250 },
+  small: { count: 2, ms: 100 },
   long: { count: 4, ms: 5_000 },
   play: async (target, form) => {
     const answers: Answer[] = [];

@@ -192,7 +192,7 @@ const unreadPages = (way: Way, window: number): Attack => ({
     "GOAWAY *",
     "RST_STREAM CANCEL",
   ],
-  small: { count: 512, ms: 800 },
+  small: { count: 512, ms: 1_200 },
   long: { count: 1_536, ms: 15_000 },
   play: (target, form) => {
     const page = create(ListUsersRequestSchema, { pageSize: 1_000 });

@@ -6,14 +6,15 @@ export type Field = readonly [name: string, value: string];
 
 /** Names of the static table by index, and the value where the entry has one that servers answer. */
 const STATIC = (
-  ":authority :method=GET :method=POST :path=/ :path=/index.html :scheme=http :scheme=https :status=200 " +
-  ":status=204 :status=206 :status=304 :status=400 :status=404 :status=500 accept-charset accept-encoding " +
-  "accept-language accept-ranges accept access-control-allow-origin age allow authorization cache-control " +
-  "content-disposition content-encoding content-language content-length content-location content-range " +
-  "content-type cookie date etag expect expires from host if-match if-modified-since if-none-match if-range " +
-  "if-unmodified-since last-modified link location max-forwards proxy-authenticate proxy-authorization range " +
-  "referer refresh retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary " +
-  "via www-authenticate"
+  ":authority :method=GET :method=POST :path=/ :path=/index.html :scheme=http :scheme=https " +
+  ":status=200 :status=204 :status=206 :status=304 :status=400 :status=404 :status=500 " +
+  "accept-charset accept-encoding accept-language accept-ranges accept access-control-allow-origin " +
+  "age allow authorization cache-control content-disposition content-encoding content-language " +
+  "content-length content-location content-range content-type cookie date etag expect expires from " +
+  "host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified link " +
+  "location max-forwards proxy-authenticate proxy-authorization range referer refresh retry-after " +
+  "server set-cookie strict-transport-security transfer-encoding user-agent vary via " +
+  "www-authenticate"
 )
   .split(" ")
   .map((entry): Field => {
@@ -36,6 +37,7 @@ const SYMBOLS: Readonly<Record<number, string>> = {
   13: "\0$@[]~",
   14: "^}",
   15: "<`{",
+  19: "\\",
 };
 
 /** Writes fields as literals without indexing and without Huffman's code. */
@@ -108,7 +110,7 @@ function decodeHuffman(bytes: Buffer): string {
       [code, length, first] = [0, 0, 0];
     } else first += symbols.length;
     // No server says in ASCII what has a longer code.
-    if (length > 15) return `${text}?`;
+    if (length > 19) return `${text}?`;
   }
   return text;
 }

@@ -16,22 +16,27 @@ type Kind = "GetUser" | "GetUser on a new connection" | "health" | "livez" | "re
 
 const durations = new Map<Kind, number[]>();
 const failed = new Map<string, number>();
-const pending = new Set<{ readonly kind: Kind; readonly start: number }>();
+const pending = new Set<Promise<void>>();
 const delay = monitorEventLoopDelay({ resolution: 5 });
 const resident = { before: 0, peak: 0 };
+let begunAt = 0;
 let watched: Watched | undefined;
 
 process.on("message", (question: Question) => {
-  if (typeof question !== "object") {
-    if (question === "begin") begin();
-    process.send!(report());
-    return;
+  const answer = (): unknown => process.send!(report());
+  if (question === "begin") {
+    begin();
+    answer();
+  } else if (question === "report") {
+    // A stall is over when the calls that it holds up are; each has a deadline.
+    void Promise.allSettled(pending).then(answer);
+  } else {
+    watched = question.begin;
+    void watch(watched).then(answer);
   }
-  watched = question.begin;
-  void start(watched).then(() => process.send!(report()));
 });
 
-async function start(service: Watched): Promise<void> {
+async function watch(service: Watched): Promise<void> {
   const client = connect(service);
   const ask = toAsk(service);
   const get = toGet(service.adminPort);
@@ -45,11 +50,17 @@ async function start(service: Watched): Promise<void> {
   await Promise.all(beats.map(([, , call]) => call()));
   delay.enable();
   begin();
-  for (const [everyMs, kind, call] of beats) setInterval(() => void measure(kind, call), everyMs);
+  for (const [everyMs, kind, call] of beats) {
+    setInterval(() => {
+      const measured = measure(kind, call).finally(() => pending.delete(measured));
+      pending.add(measured);
+    }, everyMs);
+  }
   setInterval(sample, 50);
 }
 
 function begin(): void {
+  begunAt = performance.now();
   durations.clear();
   failed.clear();
   delay.reset();
@@ -58,11 +69,11 @@ function begin(): void {
 
 /** Calls, and keeps how long it took and how it failed. */
 async function measure(kind: Kind, call: () => Promise<string | undefined>): Promise<void> {
-  const own = { kind, start: performance.now() };
-  pending.add(own);
+  const start = performance.now();
   const failure = await call();
-  pending.delete(own);
-  note(kind, performance.now() - own.start);
+  // What was held up by an earlier attack is not this one's.
+  if (start < begunAt) return;
+  note(kind, performance.now() - start);
   if (failure !== undefined) {
     const what = `${kind} ${failure}`;
     failed.set(what, (failed.get(what) ?? 0) + 1);
@@ -76,11 +87,7 @@ function note(kind: Kind, ms: number): void {
 }
 
 function report(): Report {
-  const now = performance.now();
-  const longest = (kind: Kind): number => {
-    const waiting = Array.from(pending).filter((each) => each.kind === kind);
-    return Math.max(0, ...(durations.get(kind) ?? []), ...waiting.map((each) => now - each.start));
-  };
+  const longest = (kind: Kind): number => Math.max(0, ...(durations.get(kind) ?? []));
   const sorted = (durations.get("GetUser") ?? []).toSorted((a, b) => a - b);
   const quantile = (share: number): number =>
     sorted[Math.floor((sorted.length - 1) * share)] ?? longest("GetUser");

@@ -20,7 +20,7 @@ export type Report = {
   readonly calls: number;
   /** What failed, and how often: `GetUser UNAVAILABLE`. */
   readonly failed: Readonly<Record<string, number>>;
-  /** The longest time that an answer took, also one that was not there yet. */
+  /** The longest time that an answer took. */
   readonly stallMs: { readonly health: number; readonly livez: number; readonly readyz: number };
   readonly getUserMs: { readonly p50: number; readonly p99: number };
   /** The longest time that the monitor itself did not run: what is shorter says nothing. */
@@ -35,6 +35,7 @@ export type Question = { readonly begin: Watched } | "begin" | "report";
 export type Monitor = AsyncDisposable & {
   /** Forgets what was, and measures from here. */
   begin(): Promise<void>;
+  /** Waits for what is under way, since a stall may outlast its attack. */
   report(): Promise<Report>;
 };
 

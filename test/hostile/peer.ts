@@ -23,8 +23,8 @@ import { decodeFields, type Field } from "./hpack.ts";
 export type Stream = {
   readonly id: number;
   /**
-   * Sends a body, or a part of it, in frames of so many bytes (16,384), as fast as the server's windows let it.
-   * Resolves when it is sent or when nobody will read the rest.
+   * Sends a body, or a part of it, in frames of so many bytes (16,384), as fast as the server's windows let
+   * it. Resolves when it is sent or when nobody will read the rest.
    */
   send(bytes: Uint8Array, options?: { readonly frameBytes?: number; readonly end?: boolean }): Promise<void>;
   /** Gives the stream up, with CANCEL if nothing else is said. */

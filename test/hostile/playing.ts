@@ -46,7 +46,7 @@ export async function playAttack(
   };
 }
 
-/** Calls as many come from normal callers in seconds: what a process that has just started is not yet large by. */
+/** As many calls as normal callers make in seconds: a process that has just started is smaller than later. */
 const WARM_CALLS = 10_000;
 
 /** Lets a service that has started grow to what it is under normal calls. Over TLS it stays as it is. */

@@ -16,9 +16,10 @@ const help = `npm run test:hostile -- [--attack NAME[,NAME]] [--seconds N] [--sm
   --list          the names of all attacks and what they do
 
 Each attack meets a service of its own, with a heap of 1 GiB, and a normal caller beside it. Prints a line for
-each, and then a table. Exits with 1 when one breaks the reach: the process lives, no normal call fails, health
-answers within ${REACH.stallMs} ms, resident memory stays below ${REACH.residentBytes / 2 ** 20} MiB and is back within ${REACH.leftBytes / 2 ** 20} MiB after the rest, and
-each answer of the attacker is one that it may get. A service of over 3 GiB is killed, for the machine's sake.`;
+each, and then a table. Exits with 1 when one breaks the reach: the process lives; no normal call fails;
+health answers within ${REACH.stallMs} ms; resident memory stays below
+${REACH.residentBytes / 2 ** 20} MiB and is back within ${REACH.leftBytes / 2 ** 20} MiB after the rest; each
+answer of the attacker is one that it may get. A service of over 3 GiB is killed, for the machine's sake.`;
 
 process.exitCode = await main().catch((error: unknown) => {
   const { message, code } = error as NodeJS.ErrnoException;

@@ -35,7 +35,8 @@ export function printTable(results: readonly Result[]): void {
   }
   console.log("\nAnswers (those that may not be are marked):");
   for (const { attack, answers, wrong, report } of results) {
-    const said = answers.map(([answer, times]) => `${wrong.includes(answer) ? "!" : ""}${answer} × ${times}`);
+    const mark = (answer: string): string => (wrong.includes(answer) ? `!${answer}` : answer);
+    const said = answers.map(([answer, times]) => `${mark(answer)} × ${times}`);
     const failed = Object.entries(report.failed).map(([what, times]) => `${what} × ${times}`);
     const others = failed.length > 0 ? `; normal callers: ${failed.join(", ")}` : "";
     console.log(`  ${attack.name}: ${said.join(", ") || "none"}${others}`);

@@ -100,7 +100,7 @@ function message(desc: DescMessage, known: readonly string[], depth = 0): fc.Arb
   return fc.record(Object.fromEntries(own), { requiredKeys: [] });
 }
 
-/** Requests of a type: arbitrary messages of it, mutated ones, and what is none. `known`: texts that exist. */
+/** Requests of a type: arbitrary messages of it, mutated ones, and none. `known`: texts that exist. */
 export function requestsOf(desc: DescMessage, known: readonly string[]): fc.Arbitrary<Bytes> {
   const sound = message(desc, known).map((init): Bytes => {
     const made = create(desc, init as MessageInitShape<DescMessage>);

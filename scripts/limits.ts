@@ -26,7 +26,7 @@ export function limitTables(): Table[] {
       rows: Object.values<Bound>(bounds).map((bound) => [
         bound.what,
         toAmount(bound),
-        bound.reason,
+        bound.reason ?? "",
         bound.why,
       ]),
     },

@@ -13,6 +13,7 @@ import {
   size,
   url,
 } from "./parsers.ts";
+import { trust } from "./trust.ts";
 
 /**
  * Every variable that the service reads, and the one place of its name, type, default and meaning; the
@@ -119,7 +120,8 @@ export const variables = z.object({
     .prefault("1s")
     .describe("How long a call waits for a connection before it is answered RESOURCE_EXHAUSTED."),
 
-  // An idle one takes some 20 kB (an HTTP/2 session), with TLS 60: 2,048 on both ports are a quarter of 1 GiB.
+  // An idle one takes some 20 kB (an HTTP/2 session), with TLS 60: 2,048 on both ports are a quarter of a
+  // GiB.
   CONNECTIONS_MAX: integer(1, 100_000)
     .prefault("2048")
     .describe(
@@ -224,37 +226,7 @@ export const variables = z.object({
     .optional()
     .meta({ secret: true, description: "Where traces are sent (OTLP over HTTP); without it none are made." }),
 
-  TLS_CERT_FILE: z
-    .string()
-    .optional()
-    .describe("The certificate chain of gRPC and HTTP (PEM). Read again when it changes, like the next two."),
-  TLS_KEY_FILE: z.string().optional().describe("A PEM file with the private key of `TLS_CERT_FILE`."),
-  TLS_CLIENT_CA_FILE: z
-    .string()
-    .optional()
-    .describe("A PEM file of authorities; a caller must show a certificate that one of them signed."),
-  AUTH_ISSUER: z
-    .string()
-    .optional()
-    .describe(
-      "The `iss` that tokens must have. Set it, and each call needs a token: `authorization: Bearer <JWT>`.",
-    ),
-  AUTH_AUDIENCE: z.string().optional().describe("The `aud` that tokens must have."),
-  AUTH_JWKS_URL: url().optional().meta({
-    secret: true,
-    description: "Where the issuer publishes its keys: `https`, or `http` on this machine.",
-  }),
-  AUTH_TOKEN_TYPE: z
-    .string()
-    .optional()
-    .describe(
-      "The `typ` that tokens must have in their header, such as `at+jwt` (RFC 9068), so that ID tokens of " +
-        "the same issuer are refused; without it, any.",
-    ),
-  AUTH_KEY_FILE: z
-    .string()
-    .optional()
-    .describe("A file with the issuer's public key (PEM) or keys (JWKS), in the place of `AUTH_JWKS_URL`."),
+  ...trust,
 });
 
 /** The variables' values, as what they mean: durations in milliseconds, sizes in bytes. */

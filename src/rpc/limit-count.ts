@@ -1,13 +1,13 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Counter, type Registry } from "prom-client";
-import { bounds } from "../bounds.ts";
+import { type Bound, bounds } from "../bounds.ts";
 import { toLogFields } from "./status.ts";
 
 /** The reasons that stand for a limit alone. */
 const LIMITS: ReadonlySet<string> = new Set([
-  ...Object.values(bounds)
-    .map(({ reason }) => reason)
-    .filter((reason) => !/^(INVALID|MALFORMED)_/.test(reason)),
+  ...Object.values<Bound>(bounds).flatMap(({ reason }) =>
+    reason === undefined || /^(INVALID|MALFORMED)_/.test(reason) ? [] : [reason],
+  ),
   "STREAM_IDLE",
   "TOO_MANY_ATTEMPTS",
   "POOL_EXHAUSTED",

@@ -21,6 +21,8 @@ for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff
 }
 const lanes = { getUser: async (id: string) => users.get(id) } as unknown as Lanes;
 const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
-const parts = { lanes, pages: createPages(Buffer.alloc(32)), passwords: createPasswords(), logins };
+const pageKey = { period: 0, key: Buffer.alloc(32) };
+const pageKeys = { current: () => pageKey, find: async () => pageKey.key };
+const parts = { lanes, pages: createPages(pageKeys), passwords: createPasswords(), logins };
 const { getUser } = userService(db, parts);
 await serve(config, [bindPart(UserService, { getUser })]);

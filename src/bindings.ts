@@ -2,7 +2,7 @@ import type { Config } from "./config.ts";
 import type { Database } from "./db/database.ts";
 import { createLanes } from "./db/lanes.ts";
 import { createBudget } from "./db/retry.ts";
-import { getSecret } from "./db/secrets.ts";
+import { findSecret, getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "./gen/commerce/user/v1/user_service_pb.ts";
@@ -19,6 +19,7 @@ import { importService } from "./services/imports.ts";
 import { inventoryService } from "./services/inventory.ts";
 import { createLogins } from "./services/logins.ts";
 import { orderService } from "./services/orders.ts";
+import { createPageKeys } from "./services/page-keys.ts";
 import { createPages } from "./services/pages.ts";
 import { createPasswords } from "./services/passwords.ts";
 import { userService, type UserParts } from "./services/users.ts";
@@ -32,13 +33,16 @@ const secretMsMax = 10_000;
 /** What the services work with beside the database; its secrets are those of all replicas. */
 export async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
   const budget = createBudget(secretMsMax);
-  const pages = createPages(await getSecret(db, budget, "page_tokens"));
+  const pageKeys = await createPageKeys({
+    ofPeriod: (period) => getSecret(db, createBudget(secretMsMax), `page_tokens/${period}`),
+    ofBefore: () => findSecret(db, budget, "page_tokens"),
+  });
   const lanes = createLanes(db, config.calls.coalesce);
   const passwords = createPasswords();
   telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
   const logins = createLogins(db, lanes, limits, await getSecret(db, budget, "login_attempts"));
-  return { pages, lanes, passwords, logins };
+  return { pages: createPages(pageKeys), lanes, passwords, logins };
 }
 
 /** All services, with what implements them. */

@@ -27,6 +27,11 @@ export async function getSecret(db: Database, budget: Budget, name: string): Pro
     const remedy = "run `npm run migrate`, or start with MIGRATE=apply";
     throw new Error(`the database lacks the table of secrets: ${remedy}`, { cause: error });
   });
+  return (await findSecret(db, budget, name))!;
+}
+
+/** Returns the key of a name, if it was made. */
+export async function findSecret(db: Database, budget: Budget, name: string): Promise<Buffer | undefined> {
   const [secret] = await db.query(selectSecret, [name], budget);
-  return Buffer.from(secret!.value, "base64");
+  return secret && Buffer.from(secret.value, "base64");
 }

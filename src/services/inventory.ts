@@ -41,7 +41,12 @@ export function inventoryService(
     async listProducts(request, call) {
       const scope = ["ListProducts"];
       const size = toPageSize(request.pageSize);
-      const products = await db.listProducts(database, call, pages.parse(request.pageToken, scope), size + 1);
+      const products = await db.listProducts(
+        database,
+        call,
+        await pages.parse(request.pageToken, scope),
+        size + 1,
+      );
       const { entries, nextPageToken } = toPage(products, size, (last) => pages.toToken(last, scope));
       return { products: entries.map(toMessage), nextPageToken };
     },

@@ -53,7 +53,7 @@ export function orderService(
       const withItems = request.view === OrderView.FULL;
       const scope = ["ListOrders", userId ?? "", status ?? ""];
       const size = toPageSize(request.pageSize);
-      const after = pages.parse(request.pageToken, scope);
+      const after = await pages.parse(request.pageToken, scope);
       const filter = { userId, status, withItems };
       const { orders, more } = await db.listOrders(database, call, filter, after, size);
       const nextPageToken = more ? pages.toToken(orders.at(-1)!, scope) : "";
@@ -83,7 +83,8 @@ export function orderService(
       const scope = ["ListOrderEvents", orderId];
       const size = toPageSize(request.pageSize);
       // The cursor's first part is a version here: events of one order are listed by it.
-      const { createTime: version } = pages.parse(request.pageToken, scope, { createTime: 0n, id: orderId });
+      const first = { createTime: 0n, id: orderId };
+      const { createTime: version } = await pages.parse(request.pageToken, scope, first);
       const events = await db.listOrderEvents(database, call, orderId, version, size + 1);
       const { entries, nextPageToken } = toPage(events, size, (last) =>
         pages.toToken({ createTime: last.version, id: orderId }, scope),

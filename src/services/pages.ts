@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { invalid } from "../db/errors.ts";
 import type { Cursor } from "../db/orders.ts";
+import type { PageKeys } from "./page-keys.ts";
 import { toId } from "./parse.ts";
 
 /**
@@ -8,7 +9,7 @@ import { toId } from "./parse.ts";
  */
 export type Pages = {
   /** The cursor of a token, or `first` for an empty one. `scope` is the method and its filters. */
-  parse(token: string, scope: readonly string[], first?: Cursor): Cursor;
+  parse(token: string, scope: readonly string[], first?: Cursor): Promise<Cursor>;
   /** The token of the page behind a cursor. */
   toToken(cursor: Cursor, scope: readonly string[]): string;
 };
@@ -17,12 +18,17 @@ export type Pages = {
 const newest: Cursor = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff-ffffffffffff" };
 
 const cursorBytes = 24;
+/** The number of the period whose key has signed. */
+const periodBytes = 2;
 /** 128 bits cannot be guessed, and keep the token short. */
 const signatureBytes = 16;
 
-/** Makes page tokens that are signed with a key which all replicas share. */
-export function createPages(key: Buffer): Pages {
-  const sign = (cursor: Buffer, scope: readonly string[]): Buffer =>
+/** Those of before there were periods end with the signature. */
+const wholeBytes = [cursorBytes + signatureBytes, cursorBytes + signatureBytes + periodBytes];
+
+/** Makes page tokens that are signed with keys which all replicas share. */
+export function createPages(keys: PageKeys): Pages {
+  const sign = (key: Buffer, cursor: Buffer, scope: readonly string[]): Buffer =>
     createHmac("sha256", key)
       .update(JSON.stringify(scope))
       .update(cursor)
@@ -30,15 +36,15 @@ export function createPages(key: Buffer): Pages {
       .subarray(0, signatureBytes);
 
   return {
-    parse(token, scope, first = newest) {
+    async parse(token, scope, first = newest) {
       if (token === "") return first;
       const bytes = Buffer.from(token, "base64url");
       const cursor = bytes.subarray(0, cursorBytes);
-      const signature = bytes.subarray(cursorBytes);
-      const intact =
-        bytes.length === cursorBytes + signatureBytes &&
-        bytes.toString("base64url") === token &&
-        timingSafeEqual(signature, sign(cursor, scope));
+      const signature = bytes.subarray(cursorBytes, cursorBytes + signatureBytes);
+      const isWhole = wholeBytes.includes(bytes.length) && bytes.toString("base64url") === token;
+      const period = bytes.length === wholeBytes[1] ? bytes.readUInt16BE(wholeBytes[0]!) : undefined;
+      const key = isWhole ? await keys.find(period) : undefined;
+      const intact = key !== undefined && timingSafeEqual(signature, sign(key, cursor, scope));
       if (!intact)
         throw invalid(
           "page_token",
@@ -51,7 +57,10 @@ export function createPages(key: Buffer): Pages {
       const bytes = Buffer.alloc(cursorBytes);
       bytes.writeBigInt64BE(cursor.createTime, 0);
       bytes.write(toId(cursor.id).replaceAll("-", ""), 8, "hex");
-      return Buffer.concat([bytes, sign(bytes, scope)]).toString("base64url");
+      const { key, period } = keys.current();
+      const end = Buffer.alloc(periodBytes);
+      end.writeUInt16BE(period);
+      return Buffer.concat([bytes, sign(key, bytes, scope), end]).toString("base64url");
     },
   };
 }

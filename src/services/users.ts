@@ -95,7 +95,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
     async listUsers(request, call) {
       const scope = ["ListUsers"];
       const size = toPageSize(request.pageSize);
-      const users = await db.listUsers(database, call, pages.parse(request.pageToken, scope), size + 1);
+      const users = await db.listUsers(database, call, await pages.parse(request.pageToken, scope), size + 1);
       const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
       return { users: entries.map(toMessage), nextPageToken };
     },

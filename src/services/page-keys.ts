@@ -1,7 +1,7 @@
 /** A key that signs page tokens, and the number of the period that it is of. */
-export type PageKey = { readonly period: number; readonly key: Buffer };
+type PageKey = { readonly period: number; readonly key: Buffer };
 
-/** The keys that sign page tokens. Each period has its own, so that one that was seen is of no use for long. */
+/** The keys that sign page tokens. Each period has its own, so that one that was seen is soon of no use. */
 export type PageKeys = {
   /** The key that signs now. */
   readonly current: () => PageKey;

@@ -42,7 +42,7 @@ export function createPages(keys: PageKeys): Pages {
       const cursor = bytes.subarray(0, cursorBytes);
       const signature = bytes.subarray(cursorBytes, cursorBytes + signatureBytes);
       const isWhole = wholeBytes.includes(bytes.length) && bytes.toString("base64url") === token;
-      const period = bytes.length === wholeBytes[1] ? bytes.readUInt16BE(wholeBytes[0]!) : undefined;
+      const period = bytes.length === wholeBytes[1] ? bytes.readUInt16BE(wholeBytes[0]) : undefined;
       const key = isWhole ? await keys.find(period) : undefined;
       const intact = key !== undefined && timingSafeEqual(signature, sign(key, cursor, scope));
       if (!intact)

@@ -22,9 +22,11 @@ export type Attack = {
   readonly long: Form;
   /**
    * The answers that the attacker may get: a code with a reason, or the beginning of one before an asterisk.
-   * Each answer must be one of them, and one of them must have come.
+   * Each answer must be one of them.
    */
   readonly answers: readonly string[];
+  /** Answers of which one must have come, where it is not enough that others may: a refusal, an ending. */
+  readonly due?: readonly string[];
   /** Whether time-outs of the service, of seconds, end it: in the small form it may stay open. */
   readonly endsByTimeout?: boolean;
   /** Plays it. What is left open is closed when it resolves. */
@@ -43,6 +45,9 @@ export function wrongAnswers(attack: Attack, answers: readonly Answer[], isSmall
   const allowed = [...attack.answers, ...(isSmall && attack.endsByTimeout ? ["UNANSWERED"] : [])];
   const fits = (answer: Answer, pattern: string): boolean =>
     pattern.endsWith("*") ? answer.startsWith(pattern.slice(0, -1)) : answer === pattern;
+  const hasCome = (pattern: string): boolean => answers.some((answer) => fits(answer, pattern));
+  const due = attack.due?.some(hasCome) === false ? [`never ${attack.due.join(", ")}`] : [];
+  if (answers.length === 0) return ["no answer at all"];
   const wrong = answers.filter((answer) => !allowed.some((pattern) => fits(answer, pattern)));
-  return Array.from(new Set(answers.length === 0 ? ["no answer at all"] : wrong));
+  return Array.from(new Set([...wrong, ...due]));
 }

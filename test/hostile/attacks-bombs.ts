@@ -3,6 +3,7 @@ import type { Answer } from "./answers.ts";
 import {
   BATCH_GET_USERS,
   callOnce,
+  type Coding,
   CREATE_ORDER,
   GET_USER,
   IMPORT_ORDERS,
@@ -18,6 +19,8 @@ const MEBI = 2 ** 20;
 /** The most that ImportOrders takes, and CALL_MESSAGE_MAX. */
 const IMPORT_BYTES = 16 * MEBI - 64;
 const CALL_BYTES = 4 * MEBI - 64;
+/** An attacker who waits longer for an answer has made the service hang. */
+const WAIT_MS = 10_000;
 /** Field 15, a varint: no message has it. */
 const UNKNOWN = Buffer.of(0x78, 0);
 /** Groups within groups, of field 15. */
@@ -56,7 +59,8 @@ function toAttack(bomb: Bomb): Attack {
     do {
       for (const [way, bytes] of messages) {
         if (target.ended() !== undefined) break;
-        const call = () => callOnce(target, way, method, bytes, { ...said, waitMs: 30_000 });
+        const call = () =>
+          callOnce(target, way, method, bytes, { ...said, waitMs: Math.max(WAIT_MS, ms * 3) });
         answers.push(...(await inParallel(count, call)));
       }
     } while (performance.now() < end && target.ended() === undefined);
@@ -100,7 +104,17 @@ const emptyItems = (bytes: number) => (way: Way) =>
   isJson(way) ? repeatJson("items", "{}", bytes) : repeat(EMPTY_ITEM, bytes);
 const emptyIds = (bytes: number) => (way: Way) =>
   isJson(way) ? repeatJson("ids", '""', bytes) : repeat(EMPTY_FIRST, bytes);
-const zeros = (): Buffer => Buffer.alloc(64 * MEBI);
+const onHttp: readonly Way[] = ["Connect", "JSON", "gRPC", "gRPC-Web"];
+const decompression = (coding: Coding, ways: readonly Way[], method: string): Bomb => ({
+  name: `decompression-${coding}-${method.split("/").at(-1)!.toLowerCase()}`,
+  what: `64 MiB of zeros, compressed by ${coding}, to ${method.split("/").at(-1)}`,
+  mode: "open",
+  ways,
+  method,
+  message: () => Buffer.alloc(64 * MEBI),
+  coding,
+  answers: TOO_LARGE,
+});
 
 const all: readonly Bomb[] = [
   {
@@ -224,26 +238,8 @@ const all: readonly Bomb[] = [
     message: () => Buffer.from(`{"items":${"[".repeat(100_000)}${"]".repeat(100_000)}}`),
     answers: BAD,
   },
-  ...(["gzip", "br"] as const).map((coding) => ({
-    name: `decompression-${coding}`,
-    what: `64 MiB of zeros, compressed by ${coding}, to GetUser on the HTTP port`,
-    mode: "open" as const,
-    ways: ["Connect", "JSON", "gRPC", "gRPC-Web"] as const,
-    method: GET_USER,
-    message: zeros,
-    coding,
-    answers: TOO_LARGE,
-  })),
-  ...(["gzip", "deflate"] as const).map((coding) => ({
-    name: `decompression-${coding}-grpc`,
-    what: `64 MiB of zeros, compressed by ${coding}, to ImportOrders on the gRPC port`,
-    ...onUnary,
-    ways: ["gRPC port"] as const,
-    method: IMPORT_ORDERS,
-    message: zeros,
-    coding,
-    answers: TOO_LARGE,
-  })),
+  ...(["gzip", "br"] as const).map((coding) => decompression(coding, onHttp, GET_USER)),
+  ...(["gzip", "deflate"] as const).map((coding) => decompression(coding, ["gRPC port"], IMPORT_ORDERS)),
 ];
 
 /** Requests that are small on the wire and large, or much work, behind it. */

@@ -41,6 +41,7 @@ const rapidReset = (port: Port): Attack => ({
   what: `calls that are given up as soon as they are made, from four connections, on the ${port} port`,
   mode: "open",
   answers: HARMLESS,
+  due: ENDINGS,
   small: { count: 4, ms: 500 },
   long: { count: 4, ms: 10_000 },
   play: (target, form) =>

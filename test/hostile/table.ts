@@ -38,6 +38,9 @@ export function printTable(results: readonly Result[]): void {
     const mark = (answer: string): string => (wrong.includes(answer) ? `!${answer}` : answer);
     const said = answers.map(([answer, times]) => `${mark(answer)} × ${times}`);
     const failed = Object.entries(report.failed).map(([what, times]) => `${what} × ${times}`);
+    said.push(
+      ...wrong.filter((each) => !answers.some(([answer]) => answer === each)).map((each) => `!${each}`),
+    );
     const others = failed.length > 0 ? `; normal callers: ${failed.join(", ")}` : "";
     console.log(`  ${attack.name}: ${said.join(", ") || "none"}${others}`);
   }

@@ -32,13 +32,11 @@ export function watchSession(session: Http2Session, connection: Connection, refu
       connection.callEnds();
       if (!isReset(stream)) return resets.finished();
       if (performance.now() - beginMs >= bounds.resetMs.max || session.destroyed || !resets.reset()) return;
-      const { reason } = bounds.resets;
-      const error = toRefusal(
-        Code.ResourceExhausted,
-        reason,
-        "this connection resets the calls that it begins",
-      );
+      const words = "this connection resets the calls that it begins";
+      const error = toRefusal(Code.ResourceExhausted, bounds.resets.reason, words);
       refused(error);
+      // What has arrived with the last resets would still become calls.
+      session.removeAllListeners("stream");
       session.destroy(error, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
   });

@@ -30,9 +30,15 @@ export const bounds = {
   },
   adminConnections: {
     what: "connections of the admin port",
-    max: 64,
+    max: 128,
     reason: "TOO_MANY_CONNECTIONS",
     why: "probes and scrapes of several operators; each has a file descriptor that is kept free for it",
+  },
+  scrapesWaiting: {
+    what: "requests of /metrics that wait for a scrape",
+    max: 16,
+    reason: "TOO_MANY_SCRAPES",
+    why: "one scrape answers all that wait; a crowd of them is not to take the connections of probes",
   },
   openingMs: {
     what: "milliseconds for each step in which a connection opens: first bytes, TLS, settings of HTTP/2",
@@ -84,9 +90,9 @@ export const bounds = {
   },
   resets: {
     what: "calls that a connection may reset within 10 s, beside two for each call that it lets finish",
-    max: 200,
+    max: 512,
     reason: "TOO_MANY_RESETS",
-    why: "hedging cancels one for each that finishes, and 20 a second may all time out",
+    why: "twice as many as may be open, which can all time out at once; hedging cancels one for each that ends",
   },
   resetMs: {
     what: "milliseconds after which the reset of a call does not count as one",

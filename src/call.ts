@@ -16,6 +16,8 @@ export type Call = {
    * happened.
    */
   readonly deadlineMs: number;
+  /** Whose turn it is among those who wait for the database: the principal's or, if unknown, the connection's. */
+  readonly holder: unknown;
   /** Who calls: the token's subject, or "anonymous". Part of every derived id. */
   readonly principal: string;
   /**

@@ -111,7 +111,7 @@ test("a start is not ready before its ports listen", async () => {
   const holder = new pg.Client(toClientConfig(database));
   await holder.connect();
   await holder.query("begin");
-  await holder.query("insert into secrets (name, value) values ('page_tokens', '')");
+  await holder.query("insert into secrets (name, value) values ('login_attempts', '')");
   const admin = await findFreeAddress();
   await using service = startMain({ DATABASE_URL: toUrl(database), ADMIN_ADDR: admin });
   const waiting = `select query from pg_stat_activity
@@ -130,11 +130,13 @@ test("a start is not ready before its ports listen", async () => {
 test("MIGRATE=check fails where a migration is lacking, naming it and the command", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
-  await execute(database, "delete from schema_migrations where version = '0005_secrets'");
+  await execute(database, "delete from schema_migrations where version = '0006_login_attempts'");
 
   const line = await refusalOf({ DATABASE_URL: toUrl(database), MIGRATE: "check" });
 
-  expect(line).toBe("the database lacks 0005_secrets: run `npm run migrate`, or start with MIGRATE=apply");
+  expect(line).toBe(
+    "the database lacks 0006_login_attempts: run `npm run migrate`, or start with MIGRATE=apply",
+  );
 });
 
 test("MIGRATE=check starts where nothing is lacking", async () => {
@@ -149,7 +151,7 @@ test("MIGRATE=check starts where nothing is lacking", async () => {
 test("MIGRATE=off starts where a migration is lacking, and readiness names it", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
-  await execute(database, "delete from schema_migrations where version = '0005_secrets'");
+  await execute(database, "delete from schema_migrations where version = '0006_login_attempts'");
   const admin = await findFreeAddress();
 
   await using service = startMain({ DATABASE_URL: toUrl(database), ADMIN_ADDR: admin, MIGRATE: "off" });

@@ -17,12 +17,12 @@ function countResets(resets: ReturnType<typeof createResets>, most = 10_000): nu
   return most;
 }
 
-test("takes 200 resets, and two more for each call that finishes", () => {
+test("takes 512 resets, and two more for each call that finishes", () => {
   const [none, some] = [createResets(), createResets()];
 
   for (let count = 0; count < 50; count++) some.finished();
 
-  expect([countResets(none), countResets(some)]).toEqual([200, 300]);
+  expect([countResets(none), countResets(some)]).toEqual([512, 612]);
 });
 
 test("forgets resets after ten seconds, and not before five", () => {
@@ -36,7 +36,7 @@ test("forgets resets after ten seconds, and not before five", () => {
   const left = countResets(resets);
   ms = 30_000;
 
-  expect([left, countResets(resets)]).toEqual([49, 200]);
+  expect([left, countResets(resets)]).toEqual([361, 512]);
 });
 
 test("takes 20 resets a second for ever", () => {

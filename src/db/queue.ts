@@ -1,7 +1,10 @@
 import { DomainError } from "./errors.ts";
 import type { Budget } from "./retry.ts";
 
-/** A fair queue for a fixed number of places: first come, first served, bounded in length and in time. */
+/**
+ * A fair queue for a fixed number of places, bounded in length and in time. Holders take turns, and of each
+ * holder the first that came is served first: a crowd of one caller's does not hold up the others.
+ */
 export type Queue = {
   /**
    * Waits for a place and returns the function that gives it back. Throws a DomainError "exhausted" when the
@@ -15,13 +18,23 @@ export type Queue = {
 
 /** Makes a queue for `places`, in which at most `lengthMax` wait for at most `waitMsMax` each. */
 export function createQueue(places: number, lengthMax: number, waitMsMax: number): Queue {
-  const waiters = new Set<() => void>();
+  // By holder, in the order of their turns; none is empty.
+  const waiters = new Map<unknown, Set<() => void>>();
+  let waiting = 0;
   let taken = 0;
 
   function leave(): void {
-    const [next] = waiters;
-    if (next) next();
-    else taken--;
+    const [turn] = waiters;
+    if (!turn) {
+      taken--;
+      return;
+    }
+    const [holder, line] = turn;
+    const [next] = line;
+    // Whoever else waits of this holder does so behind the others' turns.
+    waiters.delete(holder);
+    waiters.set(holder, line);
+    next!();
   }
 
   /** A place is given back once, however often it is asked for. */
@@ -36,21 +49,23 @@ export function createQueue(places: number, lengthMax: number, waitMsMax: number
 
   return {
     get waiting() {
-      return waiters.size;
+      return waiting;
     },
     get taken() {
       return taken;
     },
-    async enter({ signal }) {
+    async enter({ signal, holder }) {
       signal.throwIfAborted();
       if (taken < places) {
         taken++;
         return place();
       }
-      if (waiters.size >= lengthMax) throw exhausted("too many calls wait for a database connection");
+      if (waiting >= lengthMax) throw exhausted("too many calls wait for a database connection");
       return new Promise((resolve, reject) => {
         const settle = (done: () => void): void => {
-          waiters.delete(admit);
+          waiting--;
+          line.delete(admit);
+          if (line.size === 0) waiters.delete(holder);
           clearTimeout(timer);
           signal.removeEventListener("abort", abandon);
           done();
@@ -62,7 +77,9 @@ export function createQueue(places: number, lengthMax: number, waitMsMax: number
           waitMsMax,
         );
         signal.addEventListener("abort", abandon, { once: true });
-        waiters.add(admit);
+        const line = waiters.get(holder) ?? new Set();
+        waiters.set(holder, line.add(admit));
+        waiting++;
       });
     },
   };

@@ -6,6 +6,8 @@ import { databaseAway, DomainError, outcomeUnknown, toDomainError, toServerError
 export type Budget = {
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
+  /** Whose work it is, of those who take turns for connections: what is not said belongs to all of them. */
+  readonly holder?: unknown;
   /**
    * Asked before each attempt is sent. Throws where it must not be sent any more as it is: it has the row of
    * a caller who has left, and may be back at another replica.

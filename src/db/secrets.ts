@@ -22,16 +22,18 @@ const undefinedTable = "42P01";
  */
 export async function getSecret(db: Database, budget: Budget, name: string): Promise<Buffer> {
   const made = [name, randomBytes(32).toString("base64")];
-  await db.query(insertSecret, made, budget).catch((error: unknown) => {
-    if (!(error instanceof pg.DatabaseError && error.code === undefinedTable)) throw error;
-    const remedy = "run `npm run migrate`, or start with MIGRATE=apply";
-    throw new Error(`the database lacks the table of secrets: ${remedy}`, { cause: error });
-  });
+  await db.query(insertSecret, made, budget).catch(explainLack);
   return (await findSecret(db, budget, name))!;
 }
 
-/** Returns the key of a name, if it was made. */
+function explainLack(error: unknown): never {
+  if (!(error instanceof pg.DatabaseError && error.code === undefinedTable)) throw error;
+  const remedy = "run `npm run migrate`, or start with MIGRATE=apply";
+  throw new Error(`the database lacks the table of secrets: ${remedy}`, { cause: error });
+}
+
+/** Returns the key of a name, if it was made; fails like getSecret(). */
 export async function findSecret(db: Database, budget: Budget, name: string): Promise<Buffer | undefined> {
-  const [secret] = await db.query(selectSecret, [name], budget);
+  const [secret] = await db.query(selectSecret, [name], budget).catch(explainLack);
   return secret && Buffer.from(secret.value, "base64");
 }

@@ -30,13 +30,27 @@ export async function startAdminDoor(options: {
   readonly refused: Telemetry["refused"];
 }): Promise<AdminDoor> {
   const scrape = shareScrapes(options.scrape);
+  const refused: Refused = (error) => options.refused("admin", error);
+  let scrapesWaiting = 0;
+  const answerScrape = async (): Promise<Answer> => {
+    if (scrapesWaiting >= bounds.scrapesWaiting.max) {
+      refused(toRefusal(Code.ResourceExhausted, bounds.scrapesWaiting.reason, TOO_MANY_SCRAPES));
+      return toJson(503, { error: TOO_MANY_SCRAPES });
+    }
+    scrapesWaiting += 1;
+    try {
+      return { status: 200, ...(await scrape()) };
+    } finally {
+      scrapesWaiting -= 1;
+    }
+  };
   const answer = async (path: string | undefined): Promise<Answer> => {
     if (path === "/livez") return toJson(200, { live: true });
     if (path === "/readyz") {
       const { serving, reason } = options.readiness();
       return toJson(serving ? 200 : 503, reason ? { ready: serving, reason } : { ready: serving });
     }
-    if (path === "/metrics") return { status: 200, ...(await scrape()) };
+    if (path === "/metrics") return answerScrape();
     return toJson(404, { error: "not found: there are /livez, /readyz and /metrics" });
   };
   const server = createServer(HTTP1_OPTIONS, (request, response) => {
@@ -51,7 +65,6 @@ export async function startAdminDoor(options: {
   // Also where an answer is not read.
   server.setTimeout(bounds.adminIdleMs.max);
   const requests = watchRequests(server);
-  const refused: Refused = (error) => options.refused("admin", error);
   const { max } = bounds.adminConnections;
   const at = {
     address: options.address,
@@ -75,6 +88,8 @@ export async function startAdminDoor(options: {
     },
   };
 }
+
+const TOO_MANY_SCRAPES = "too many wait for the metrics";
 
 function toJson(status: number, value: object): Answer {
   return { status, contentType: "application/json", body: `${JSON.stringify(value)}\n` };

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
+import { toPeer } from "./peers.ts";
 import type { Refused } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
 
@@ -88,7 +89,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
   return {
     admit(socket) {
       // Of one that is gone already there is no address any more.
-      const peer = socket.remoteAddress ?? "";
+      const peer = toPeer(socket.remoteAddress ?? "");
       if (!makeRoom(peer)) {
         refused(toRefusal(Code.ResourceExhausted, bounds.closingConnections.reason, "this port has no room"));
         socket.destroy();

@@ -126,10 +126,11 @@ async function admit(
     request = decode(rpc, body, bytes);
     signal.throwIfAborted();
   }
-  const place = shared.slots.take(rpc, principal === ANONYMOUS ? connection : principal);
+  const holder = principal === ANONYMOUS ? connection : principal;
+  const place = shared.slots.take(rpc, holder);
   try {
     const working = idle?.working ?? unwatched;
-    const call = { signal, draining: shared.draining, deadlineMs, principal, rowsOf, working };
+    const call = { signal, draining: shared.draining, deadlineMs, principal, holder, rowsOf, working };
     if (request) {
       rpc.validate(request);
       return { call, requests: request, [Symbol.dispose]: () => place[Symbol.dispose]() };

@@ -89,7 +89,9 @@ export async function* importChunks<Draft, Row>(
     deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
   ): Flight<Row> => {
     const locks = new Set(entries.flatMap((entry) => entry.locks));
-    const written = call.working(writeChunk(kind, entries, { signal: call.signal, deadlineMs }));
+    const written = call.working(
+      writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
+    );
     // Its failure is heard where it is waited for, which it is not if one before it has failed.
     written.catch(() => {});
     return { entries, locks, written, deadlineMs };
@@ -190,10 +192,10 @@ function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, in
 async function writeChunk<Row>(
   { write }: Pick<RowKind<never, Row>, "write">,
   entries: readonly Entry<Row>[],
-  { signal, deadlineMs }: Pick<Budget, "signal" | "deadlineMs">,
+  { signal, deadlineMs, holder }: Pick<Budget, "signal" | "deadlineMs" | "holder">,
 ): Promise<Chunk> {
   const good = entries.flatMap(({ row }) => (row instanceof DomainError ? [] : [row]));
-  const budget = { signal, deadlineMs, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
+  const budget = { signal, deadlineMs, holder, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
   const written = good.length === 0 ? [] : await write(budget, good);
   let next = 0;
   const outcomes = entries.map(({ row, index }) => ({

@@ -32,6 +32,7 @@ const EMPTY_ITEM = Buffer.of(0x12, 0);
 
 const NO_TOKEN = ["UNAUTHENTICATED CREDENTIALS_MISSING"];
 const TOO_LARGE = ["RESOURCE_EXHAUSTED MESSAGE_TOO_LARGE"];
+const TOO_COMPRESSED = ["RESOURCE_EXHAUSTED DECOMPRESSION_RATIO"];
 const BAD = ["INVALID_ARGUMENT INVALID_FIELD", "INVALID_ARGUMENT MALFORMED_REQUEST"];
 /** The rows of an import are refused one by one, for as long as the caller waits. */
 const IMPORTED = ["OK", "DEADLINE_EXCEEDED DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED *", ...BAD];
@@ -113,7 +114,7 @@ const decompression = (coding: Coding, ways: readonly Way[], method: string): Bo
   method,
   message: () => Buffer.alloc(64 * MEBI),
   coding,
-  answers: TOO_LARGE,
+  answers: method === IMPORT_ORDERS ? TOO_COMPRESSED : TOO_LARGE,
 });
 
 const all: readonly Bomb[] = [

@@ -17,9 +17,7 @@ export type Received = { readonly fields: readonly Field[]; readonly body: Buffe
 
 /** The body of an answer of one message: compressed as the request was if nothing else is asked for. */
 export function plainBody({ fields, body }: Received): Buffer {
-  const coding = fields.find(([name]) => name === "content-encoding")?.[1];
-  if (coding === "gzip") return zlib.gunzipSync(body);
-  return coding === "br" ? zlib.brotliDecompressSync(body) : body;
+  return decompress(body, fields.find(([name]) => name === "content-encoding")?.[1]);
 }
 
 /** Reads what was answered, in whatever protocol it was. */
@@ -31,12 +29,12 @@ export function toAnswer(received: Received): Answer {
   const contentType = headers.get("content-type") ?? "";
   if (headers.has("grpc-status")) return toText(findTrailerError(headers), headers);
   if (contentType.startsWith("application/grpc-web")) {
-    const end = lastEnvelope(body);
+    const end = lastEnvelope(body, headers.get("grpc-encoding"));
     const trailers = end ? trailerParse(end) : headers;
     return toText(findTrailerError(trailers), trailers);
   }
   if (contentType.startsWith("application/connect+")) {
-    const end = lastEnvelope(body);
+    const end = lastEnvelope(body, headers.get("connect-content-encoding"));
     return end ? toText(endStreamFromJson(end).error) : `HTTP ${http} CUT`;
   }
   if (http === 200) return /^application\/(proto|json)$/.test(contentType) ? "OK" : `HTTP 200 ${contentType}`;
@@ -73,12 +71,18 @@ function toName(code: Code): string {
     : Code[code].replaceAll(/(?<=[a-z])[A-Z]/g, "_$&").toUpperCase();
 }
 
-/** The payload of the last envelope of a body, if it ends a stream. */
-function lastEnvelope(body: Buffer): Buffer | undefined {
+/** The payload of the envelope that ends a stream, compressed as the stream's messages are. */
+function lastEnvelope(body: Buffer, coding: string | null): Buffer | undefined {
   for (let at = 0; at + 5 <= body.length;) {
-    const length = body.readUInt32BE(at + 1);
-    if (body[at]! & 0x82) return body.subarray(at + 5, at + 5 + length);
+    const [flags, length] = [body[at]!, body.readUInt32BE(at + 1)];
+    const payload = body.subarray(at + 5, at + 5 + length);
+    if (flags & 0x82) return flags & 1 ? decompress(payload, coding) : payload;
     at += 5 + length;
   }
   return undefined;
+}
+
+function decompress(bytes: Buffer, coding: string | null | undefined): Buffer {
+  if (coding === "gzip") return zlib.gunzipSync(bytes);
+  return coding === "br" ? zlib.brotliDecompressSync(bytes) : bytes;
 }

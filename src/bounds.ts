@@ -92,7 +92,7 @@ export const bounds = {
     what: "calls that a connection may reset within 10 s, beside two for each call that it lets finish",
     max: 512,
     reason: "TOO_MANY_RESETS",
-    why: "twice as many as may be open, which can all time out at once; hedging cancels one for each that ends",
+    why: "twice as many as may be open, which can all time out at once; hedging cancels one for each",
   },
   resetMs: {
     what: "milliseconds after which the reset of a call does not count as one",

@@ -16,7 +16,7 @@ export type Call = {
    * happened.
    */
   readonly deadlineMs: number;
-  /** Whose turn it is among those who wait for the database: the principal's or, if unknown, the connection's. */
+  /** Who takes turns with others for the database: the principal or, if it is not known, the connection. */
   readonly holder: unknown;
   /** Who calls: the token's subject, or "anonymous". Part of every derived id. */
   readonly principal: string;

@@ -16,7 +16,7 @@ const PORTS = ["grpc", "http"] as const;
 const getUser = async () => ({ user: { name: "Ada" } });
 
 test.each([
-  [1_024, 25, 371],
+  [1_024, 25, 339],
   [64, 25, 16],
   [Infinity, 25, Infinity],
 ])("of %d descriptors and %d connections to the database each port gets %d", (limit, database, expected) => {

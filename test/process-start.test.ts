@@ -160,7 +160,7 @@ test("MIGRATE=off starts where a migration is lacking, and readiness names it", 
 
   expect([response.status, await response.json()]).toEqual([
     503,
-    { ready: false, reason: "migration 0005_secrets is not applied" },
+    { ready: false, reason: "migration 0006_login_attempts is not applied" },
   ]);
 });
 

@@ -143,6 +143,16 @@ test.each([
   expect(read).toThrow(DomainError);
 });
 
+test("a field whose wire type is wrong is no way around the count", () => {
+  // Items as numbers: protobuf-es takes the number for the length of a message.
+  const item = Buffer.of(0x10, 2, 0x12, 0);
+  const { readBinary } = createRequestReader(createOrder);
+
+  const read = () => readBinary(Buffer.alloc(4 * 2_000, item));
+
+  expect(read).toThrow(expect.objectContaining({ reason: "MALFORMED_REQUEST" }));
+});
+
 const paths = (count: number) => [0x12, 2 * count, ...Array.from({ length: count }, () => [0x0a, 0]).flat()];
 test.each([
   ["items", createOrder, Buffer.alloc(2 * 1_001, Buffer.from([0x12, 0])), 1_000],

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import * as net from "node:net";
 import { expect, test } from "vitest";
+import { bounds } from "../src/bounds.ts";
 import { shareScrapes } from "../src/rpc/scrapes.ts";
 import { startDoors } from "./support/doors.ts";
 
@@ -66,7 +67,7 @@ test("the admin port has a bounded number of connections, and lets a probe in wh
   const live = await fetch(`http://127.0.0.1:${port}/livez`, { headers: { connection: "close" } });
 
   expect([live.status, await live.json()]).toEqual([200, { live: true }]);
-  expect(doors.admin.connections()).toBeLessThanOrEqual(64);
+  expect(doors.admin.connections()).toBeLessThanOrEqual(bounds.adminConnections.max);
   for (const socket of sockets) socket.destroy();
 });
 

@@ -29,21 +29,8 @@ export async function startAdminDoor(options: {
   readonly scrape: Telemetry["scrape"];
   readonly refused: Telemetry["refused"];
 }): Promise<AdminDoor> {
-  const scrape = shareScrapes(options.scrape);
   const refused: Refused = (error) => options.refused("admin", error);
-  let scrapesWaiting = 0;
-  const answerScrape = async (): Promise<Answer> => {
-    if (scrapesWaiting >= bounds.scrapesWaiting.max) {
-      refused(toRefusal(Code.ResourceExhausted, bounds.scrapesWaiting.reason, TOO_MANY_SCRAPES));
-      return toJson(503, { error: TOO_MANY_SCRAPES });
-    }
-    scrapesWaiting += 1;
-    try {
-      return { status: 200, ...(await scrape()) };
-    } finally {
-      scrapesWaiting -= 1;
-    }
-  };
+  const answerScrape = boundScrapes(shareScrapes(options.scrape), refused);
   const answer = async (path: string | undefined): Promise<Answer> => {
     if (path === "/livez") return toJson(200, { live: true });
     if (path === "/readyz") {
@@ -86,6 +73,23 @@ export async function startAdminDoor(options: {
       server.close();
       await closed;
     },
+  };
+}
+
+/** Refuses those who wait for a scrape beyond a bound. */
+function boundScrapes(scrape: Telemetry["scrape"], refused: Refused): () => Promise<Answer> {
+  let waiting = 0;
+  return async () => {
+    if (waiting >= bounds.scrapesWaiting.max) {
+      refused(toRefusal(Code.ResourceExhausted, bounds.scrapesWaiting.reason, TOO_MANY_SCRAPES));
+      return toJson(503, { error: TOO_MANY_SCRAPES });
+    }
+    waiting += 1;
+    try {
+      return { status: 200, ...(await scrape()) };
+    } finally {
+      waiting -= 1;
+    }
   };
 }
 

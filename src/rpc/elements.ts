@@ -83,8 +83,10 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     const [number, wireType] = reader.tag();
     const step = plan.get(number);
     if (!step || wireType !== WireType.LengthDelimited) {
-      // One that is not packed, or nothing of interest.
-      if (step?.max !== undefined) add(step, counts, number, 1, path);
+      // One number that is not packed, or nothing of interest. Of anything else protobuf-es would read as many
+      // bytes as the first one says: it looks at no wire type.
+      if (step && !isNumber(step.packed)) throw new RangeError("a field has a wrong wire type");
+      if (step) add(step, counts, number, 1, path);
       reader.skip(wireType, number);
       continue;
     }
@@ -99,6 +101,11 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     }
     reader.pos = stop;
   }
+  if (reader.pos !== end) throw new RangeError("a field ends behind the end of its message");
+}
+
+function isNumber(scalar: ScalarType | undefined): boolean {
+  return scalar !== undefined && scalar !== ScalarType.STRING && scalar !== ScalarType.BYTES;
 }
 
 function add({ name, max = Infinity }: Step, counts: Counts, number: number, more: number, path: string) {
@@ -120,8 +127,8 @@ const FIXED_BYTES: Readonly<Partial<Record<ScalarType, number>>> = {
 
 /** The elements of one piece of a field of many. */
 function countPacked(reader: BinaryReader, stop: number, packed: ScalarType | undefined): number {
-  if (packed === undefined || packed === ScalarType.STRING || packed === ScalarType.BYTES) return 1;
-  const fixed = FIXED_BYTES[packed];
+  if (!isNumber(packed)) return 1;
+  const fixed = FIXED_BYTES[packed!];
   if (fixed) return Math.ceil((stop - reader.pos) / fixed);
   let elements = 0;
   for (; reader.pos < stop; elements++) reader.skip(WireType.Varint);

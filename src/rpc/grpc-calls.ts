@@ -155,12 +155,12 @@ class GrpcCall implements Listener {
     const bytes = serialize(desc.output, message);
     this.#taken = next;
     if (this.#isOver) return this.#release();
-    this.#unread = unread.hold(this.#connection, bytes.length, () =>
-      this.#arrival.stream.close(NGHTTP2_CANCEL),
-    );
+    const cut = (): void => this.#arrival.stream.close(NGHTTP2_CANCEL);
+    this.#unread = unread.hold(this.#connection, bytes.length, cut);
     // What has happened must be told, and what only reads can be asked for again.
-    if (this.#unread || desc.idempotency !== Idempotency.NO_SIDE_EFFECTS)
-      return this.#call.sendMessage(bytes, () => this.#release());
+    if (desc.idempotency !== Idempotency.NO_SIDE_EFFECTS)
+      this.#unread ??= unread.hold(this.#connection, 0, cut);
+    if (this.#unread) return this.#call.sendMessage(bytes, () => this.#release());
     const error = toConnectError(unreadAnswers());
     refused(error);
     this.#finish(error);

@@ -36,6 +36,7 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
       refused(error);
       stream.respond({ ":status": 415, "content-type": "application/json" });
       stream.end(errorToJsonBytes(error, { registry: errorDetails }));
+      setImmediate(() => stream.close());
       return false;
     }
     const path = headers[":path"] ?? "";
@@ -44,6 +45,8 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
     refused(error);
     const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
     stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });
+    // Its request is read by nobody, and would hold the stream for ever.
+    setImmediate(() => stream.close());
     return false;
   };
   Object.assign(server, { _verifyContentType: verify });

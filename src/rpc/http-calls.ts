@@ -86,7 +86,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
 }
 
 /** How long the rest of a request is thrown away that has been answered before it was there. */
-const UNREAD_MS_MAX = 250;
+const UNREAD_MS_MAX = 5_000;
 
 /** Ends a request when it has been answered although its caller is still sending, and would go on to. */
 function endUnread(request: Request, response: Response): void {
@@ -115,18 +115,24 @@ async function respond(
 ): Promise<void> {
   const connection = connectionOf(request);
   let written: UnreadAnswer | undefined;
-  const release = (): void => written && unread.release(written);
+  const cut = (): void => void response.destroy();
+  const release = (): void => {
+    if (written) unread.release(written);
+    written = undefined;
+  };
   response.once("close", release);
   async function* count(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const bytes of body) {
-      const held = unread.hold(connection, bytes.length, () => response.destroy());
+      const held = unread.hold(connection, bytes.length, cut);
       // What has happened must be told, and what only reads can be asked for again.
       if (!held && method.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
-      written = held;
+      written = held ?? unread.hold(connection, 0, cut);
       yield bytes;
-      // The next bytes are asked for when these have been taken, and those behind the last when it ends.
-      if (response.writableLength === 0) release();
+      // The next bytes are asked for when these have been taken, but for less than the stream's own buffer.
+      release();
     }
+    // The end waits to be taken, too.
+    written = unread.hold(connection, 1, cut);
   }
   try {
     const body = answer.body && count(answer.body);

@@ -31,12 +31,13 @@ export function refuseCall(
   if (contentType.startsWith("application/grpc")) {
     refused(error);
     const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
-    response.writeHead(200, { "content-type": contentType, ...trailers }).end();
+    end(request, response.writeHead(200, { "content-type": contentType, ...trailers }));
   } else if (contentType.startsWith("application/connect+")) {
     refused(error);
     // Of a stream, Connect's clients read the error at its end and no body of another status.
-    const end = createEndStreamSerialization(JSON_OPTIONS).serialize({ metadata: new Headers(), error });
-    response.writeHead(200, { "content-type": contentType }).end(encodeEnvelope(endStreamFlag, end));
+    const last = createEndStreamSerialization(JSON_OPTIONS).serialize({ metadata: new Headers(), error });
+    const body = encodeEnvelope(endStreamFlag, last);
+    end(request, response.writeHead(200, { "content-type": contentType }), body);
   } else refuseHttp(request, response, status, error, refused);
 }
 
@@ -50,7 +51,13 @@ export function refuseHttp(
 ): void {
   refused(error);
   const body = request.method === "HEAD" ? undefined : errorToJsonBytes(error, JSON_OPTIONS);
-  response.writeHead(status, { "content-type": "application/json" }).end(body);
+  end(request, response.writeHead(status, { "content-type": "application/json" }), body);
+}
+
+/** Ends an answer and its request, of which nothing is read: it would hold a stream of HTTP/2 for ever. */
+function end(request: Request, response: Response, body?: Uint8Array): void {
+  response.end(body);
+  if ("stream" in request) setImmediate(() => request.stream.close());
 }
 
 /** How long the rest of what is refused is read, and thrown away. */

@@ -18,7 +18,7 @@ export type UnreadAnswer = {
 export type UnreadAnswers = {
   /**
    * Counts an answer of a connection until it is released; `cut` is called when that takes too long.
-   * Undefined where there is no room.
+   * Undefined where there is no room, which there always is for none.
    */
   readonly hold: (connection: object, bytes: number, cut: () => void) => UnreadAnswer | undefined;
   /** Without effect for one that has been released. */
@@ -33,7 +33,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
   const waiting = new Set<UnreadAnswer>();
   let timer: NodeJS.Timeout | undefined;
   const release = (answer: UnreadAnswer): void => {
-    if (waiting.delete(answer)) shares.release(answer.connection, answer.bytes);
+    if (waiting.delete(answer) && answer.bytes > 0) shares.release(answer.connection, answer.bytes);
   };
   const sweep = (): void => {
     const lateMs = performance.now() - unreadMs.max;
@@ -48,7 +48,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
   return {
     release,
     hold(connection, bytes, cut) {
-      if (!shares.take(connection, bytes)) return undefined;
+      if (bytes > 0 && !shares.take(connection, bytes)) return undefined;
       const answer = { connection, bytes, sinceMs: performance.now(), cut };
       waiting.add(answer);
       timer ??= setTimeout(sweep, unreadMs.max / 8).unref();

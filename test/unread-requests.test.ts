@@ -15,24 +15,21 @@ test.each([
   ["http", "/nobody.Nothing/Nope", "application/grpc"],
   ["http", "/nobody.Nothing/Nope", "application/json"],
   ["http", GET_USER, "text/plain"],
-] as const)(
-  "what is refused unread holds no stream of its connection (%s port, %s, %s)",
-  async (port, path, type) => {
-    await using doors = await startDoors({ getUser: ({ id }) => ({ user: { id } }) });
-    await using connection = connect(doors[port].address.port);
+] as const)("what is refused unread holds no stream (%s port, %s, %s)", async (port, path, type) => {
+  await using doors = await startDoors({ getUser: ({ id }) => ({ user: { id } }) });
+  await using connection = connect(doors[port].address.port);
 
-    for (let n = 0; n < 20; n++) {
-      const calls = Array.from({ length: 50 }, () => connection.open(path, { "content-type": type }));
-      await Promise.all(
-        calls.map(async ({ stream }) => {
-          stream.write(Buffer.alloc(10_000));
-          if (!stream.closed) await once(stream, "close");
-        }),
-      );
-    }
-    const { stream, answer } = connection.open(GET_USER);
-    stream.end(frame(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: randomUUID() }))));
+  for (let n = 0; n < 8; n++) {
+    const calls = Array.from({ length: 50 }, () => connection.open(path, { "content-type": type }));
+    await Promise.all(
+      calls.map(async ({ stream }) => {
+        stream.write(Buffer.alloc(10_000));
+        if (!stream.closed) await once(stream, "close");
+      }),
+    );
+  }
+  const { stream, answer } = connection.open(GET_USER);
+  stream.end(frame(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: randomUUID() }))));
 
-    expect(await answer).toEqual(["OK", undefined]);
-  },
-);
+  expect(await answer).toEqual(["OK", undefined]);
+});

@@ -16,25 +16,46 @@ export type Queue = {
   readonly taken: number;
 };
 
+/** Those who wait, by holder in the order of their turns. */
+function createTurns() {
+  // No line is empty.
+  const lines = new Map<unknown, Set<() => void>>();
+  let waiting = 0;
+  return {
+    waiting: (): number => waiting,
+    add(holder: unknown, admit: () => void): void {
+      const line = lines.get(holder) ?? new Set();
+      lines.set(holder, line.add(admit));
+      waiting++;
+    },
+    remove(holder: unknown, admit: () => void): void {
+      const line = lines.get(holder)!;
+      waiting--;
+      line.delete(admit);
+      if (line.size === 0) lines.delete(holder);
+    },
+    /** Whose turn it is: what else waits of this holder does so behind the others' turns. */
+    next(): (() => void) | undefined {
+      const [turn] = lines;
+      if (!turn) return undefined;
+      const [holder, line] = turn;
+      lines.delete(holder);
+      lines.set(holder, line);
+      const [first] = line;
+      return first;
+    },
+  };
+}
+
 /** Makes a queue for `places`, in which at most `lengthMax` wait for at most `waitMsMax` each. */
 export function createQueue(places: number, lengthMax: number, waitMsMax: number): Queue {
-  // By holder, in the order of their turns; none is empty.
-  const waiters = new Map<unknown, Set<() => void>>();
-  let waiting = 0;
+  const turns = createTurns();
   let taken = 0;
 
   function leave(): void {
-    const [turn] = waiters;
-    if (!turn) {
-      taken--;
-      return;
-    }
-    const [holder, line] = turn;
-    const [next] = line;
-    // Whoever else waits of this holder does so behind the others' turns.
-    waiters.delete(holder);
-    waiters.set(holder, line);
-    next!();
+    const next = turns.next();
+    if (next) next();
+    else taken--;
   }
 
   /** A place is given back once, however often it is asked for. */
@@ -49,7 +70,7 @@ export function createQueue(places: number, lengthMax: number, waitMsMax: number
 
   return {
     get waiting() {
-      return waiting;
+      return turns.waiting();
     },
     get taken() {
       return taken;
@@ -60,12 +81,10 @@ export function createQueue(places: number, lengthMax: number, waitMsMax: number
         taken++;
         return place();
       }
-      if (waiting >= lengthMax) throw exhausted("too many calls wait for a database connection");
+      if (turns.waiting() >= lengthMax) throw exhausted("too many calls wait for a database connection");
       return new Promise((resolve, reject) => {
         const settle = (done: () => void): void => {
-          waiting--;
-          line.delete(admit);
-          if (line.size === 0) waiters.delete(holder);
+          turns.remove(holder, admit);
           clearTimeout(timer);
           signal.removeEventListener("abort", abandon);
           done();
@@ -77,9 +96,7 @@ export function createQueue(places: number, lengthMax: number, waitMsMax: number
           waitMsMax,
         );
         signal.addEventListener("abort", abandon, { once: true });
-        const line = waiters.get(holder) ?? new Set();
-        waiters.set(holder, line.add(admit));
-        waiting++;
+        turns.add(holder, admit);
       });
     },
   };

@@ -52,6 +52,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
   const bytesMax = new Map(methods.map(({ desc, requestBytesMax }) => [desc as object, requestBytesMax]));
 
   return (request, response) => {
+    endUnread(request, response);
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (!handler) {
@@ -71,7 +72,6 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
-    endUnread(request, response);
     const announced = announce(request, universal, handler.method, bytesMax.get(handler.method)!);
     universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)

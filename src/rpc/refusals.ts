@@ -54,10 +54,12 @@ export function refuseHttp(
   end(request, response.writeHead(status, { "content-type": "application/json" }), body);
 }
 
-/** Ends an answer and its request, of which nothing is read: it would hold a stream of HTTP/2 for ever. */
+/** Ends an answer; of the request nothing more is read. */
 function end(request: Request, response: Response, body?: Uint8Array): void {
+  request.resume();
   response.end(body);
-  if ("stream" in request) setImmediate(() => request.stream.close());
+  // An answer to HEAD ends with its headers, and HTTP/2 tells of no end then: the stream would stay for ever.
+  if (request.method === "HEAD" && "stream" in request) setImmediate(() => request.stream.close());
 }
 
 /** How long the rest of what is refused is read, and thrown away. */

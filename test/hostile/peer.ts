@@ -65,6 +65,8 @@ type Open = {
 export async function connectPeer(port: number, { window = WINDOW_MAX } = {}): Promise<Peer> {
   const socket = net.connect({ port, host: "127.0.0.1", noDelay: true, ...ATTACKER });
   socket.on("error", () => {});
+  // Each stream that sends waits for it.
+  socket.setMaxListeners(0);
   const closed = Promise.withResolvers<Answer>();
   const streams = new Map<number, Open>();
   const windows = { connection: 65_535, initial: 65_535 };

@@ -83,8 +83,8 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     const [number, wireType] = reader.tag();
     const step = plan.get(number);
     if (!step || wireType !== WireType.LengthDelimited) {
-      // One number that is not packed, or nothing of interest. Of anything else protobuf-es would read as many
-      // bytes as the first one says: it looks at no wire type.
+      // One number that is not packed, or nothing of interest. Of anything else protobuf-es would read as
+      // many bytes as the first one says: it looks at no wire type.
       if (step && !isNumber(step.packed)) throw new RangeError("a field has a wrong wire type");
       if (step) add(step, counts, number, 1, path);
       reader.skip(wireType, number);

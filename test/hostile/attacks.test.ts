@@ -35,6 +35,7 @@ const ONLY_LONG: ReadonlySet<string> = new Set([
   "parallel-sign-ups",
   "rapid-reset-grpc",
   "rapid-reset-http",
+  "unread-pages-grpc",
   "unread-pages-http",
   "unread-pages-http-begun",
   "watches",

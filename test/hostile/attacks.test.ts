@@ -26,8 +26,8 @@ const targetOf = async (mode: Mode): Promise<Target> => {
 };
 
 /**
- * Attacks whose outcome depends on how far a busy machine gets in the half second of a small form, or on which
- * normal caller meets a full processor. `npm run test:hostile` plays them.
+ * Attacks whose outcome depends on how far a busy machine gets in the half second of a small form, or on
+ * which normal caller meets a full processor. `npm run test:hostile` plays them.
  */
 const ONLY_LONG: ReadonlySet<string> = new Set([
   "idle-ingest-http-authenticated",

@@ -151,6 +151,16 @@ export const bounds = {
     reason: "TOO_MANY_CALLS",
     why: "one for each client that balances by health; each takes some 20 kB",
   },
+  aheadBytes: {
+    what: "bytes of a body over HTTP that are taken before they are asked for",
+    max: 64 * KIBI,
+    why: "as much as a stream of HTTP/2 may send at first: more waits at the caller",
+  },
+  unreadRequestMs: {
+    what: "milliseconds in which the rest of a request over HTTP/1.1 is thrown away that is answered already",
+    max: 5_000,
+    why: "a caller that reads only when it has written still gets the answer, if it is quick",
+  },
   unreadBytes: {
     what: "bytes of answers that callers have not taken yet",
     max: 64 * MEBI,

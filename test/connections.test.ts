@@ -176,7 +176,7 @@ test("an idle connection over HTTP/1.1 goes for a newcomer, too", async () => {
   expect(problem).toBeUndefined();
 });
 
-test("the metrics tell how many connections each port has", async () => {
+test("each port tells how many connections it has", async () => {
   await using doors = await startDoors({ getUser });
   using one = await openSession(doors, "grpc");
   using two = await openSession(doors, "grpc");

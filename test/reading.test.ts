@@ -7,7 +7,7 @@ import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { findRowsField } from "../src/rpc/elements.ts";
 import { createRequestReader, rowsOf } from "../src/rpc/reading.ts";
-import { anyMessage } from "./support/messages.ts";
+import { messagesOf } from "./support/arbitraries.ts";
 
 const methods = [UserService, OrderService, InventoryService].flatMap(({ methods: own }) => own);
 const named = methods.map((method) => [method.name, method] as const);
@@ -34,7 +34,7 @@ test.each(named)("%s: reads what protobuf-es reads, in binary and in JSON", (_, 
   const rowsName = rowsNameOf(method);
 
   fc.assert(
-    fc.property(anyMessage(method.input), fc.constantFrom(undefined, 1, "\t"), (message, space) => {
+    fc.property(messagesOf(method.input), fc.constantFrom(undefined, 1, "\t"), (message, space) => {
       const bytes = toBinary(method.input, message);
       const text = Buffer.from(JSON.stringify(toJson(method.input, message), undefined, space));
       const whole = rowsName === undefined ? message : { ...message };
@@ -50,7 +50,7 @@ test.each(named)("%s: bytes that are wrong are a DomainError, or what protobuf-e
   const rowsName = rowsNameOf(method);
   const options = { readUnknownFields: false };
   const anyBytes = fc
-    .tuple(anyMessage(method.input), fc.uint8Array({ maxLength: 20 }), fc.nat(), fc.boolean())
+    .tuple(messagesOf(method.input), fc.uint8Array({ maxLength: 20 }), fc.nat(), fc.boolean())
     .map(([message, noise, at, isJson]) => {
       const bytes = isJson
         ? Buffer.from(JSON.stringify(toJson(method.input, message)))

@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from "node:http2";
-import { Code } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { bounds } from "../bounds.ts";
 import type { Encoding } from "./decompression.ts";
@@ -14,8 +14,7 @@ import {
 } from "./frames.ts";
 import type { Arrival } from "./grpc-arrivals.ts";
 import type { Hold } from "./receipt.ts";
-import type { Body, Sent } from "./requests.ts";
-import { toRefusal } from "./status.ts";
+import { type Body, noMessage, secondMessage, type Sent, unsupported } from "./requests.ts";
 
 /** Those that grpc-js announces to callers. */
 const ENCODINGS: readonly string[] = ["gzip", "deflate"] satisfies Encoding[];
@@ -164,13 +163,7 @@ class FrameWatch {
   }
 }
 
-const unsupported = (words: string) => toRefusal(Code.Unimplemented, "NOT_SUPPORTED", words);
-
-/** What both ports answer where one message is due. */
-export const noMessage = () => unsupported("the request has no message");
-export const secondMessage = () => unsupported("the request has a second message, and the method takes one");
-
-function unknownEncoding(encoding: string) {
+function unknownEncoding(encoding: string): ConnectError {
   return unsupported(
     `messages are compressed as ${encoding}, and this port knows ${ENCODINGS.join(" and ")}`,
   );

@@ -17,6 +17,7 @@ import {
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { type Announced, announce } from "./http-forms.ts";
 import { callerLeft } from "./lifetime.ts";
@@ -49,7 +50,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
   });
   for (const method of methods) addMethod(router, method);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
-  const bytesMax = new Map(methods.map(({ desc, requestBytesMax }) => [desc as object, requestBytesMax]));
+  const byDesc = new Map<object, Method>(methods.map((method) => [method.desc, method]));
 
   return (request, response) => {
     endUnread(request, response);
@@ -72,7 +73,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
-    const announced = announce(request, universal, handler.method, bytesMax.get(handler.method)!);
+    const announced = announce(request, universal, byDesc.get(handler.method)!);
     universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)
       .then((answer) => {
@@ -85,9 +86,6 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
   };
 }
 
-/** How long the rest of a request is thrown away that has been answered before it was there. */
-const UNREAD_MS_MAX = 5_000;
-
 /** Ends a request when it has been answered although its caller is still sending, and would go on to. */
 function endUnread(request: Request, response: Response): void {
   if ("stream" in request) {
@@ -98,7 +96,7 @@ function endUnread(request: Request, response: Response): void {
   }
   response.once("finish", () => {
     if (request.complete) return;
-    setTimeout(() => request.complete || request.socket.destroy(), UNREAD_MS_MAX).unref();
+    setTimeout(() => request.complete || request.socket.destroy(), bounds.unreadRequestMs.max).unref();
   });
 }
 

@@ -1,4 +1,3 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import {
   createAsyncIterable,
   encodeEnvelope,
@@ -7,6 +6,7 @@ import {
 import type { DomainError } from "../db/errors.ts";
 import type { Encoding } from "./decompression.ts";
 import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
+import type { Method } from "./pipeline.ts";
 import type { Request } from "./refusals.ts";
 import type { Body } from "./requests.ts";
 import { parseDeadline } from "./timeout.ts";
@@ -33,8 +33,7 @@ const ENCODINGS: readonly string[] = ["gzip", "br"] satisfies Encoding[];
 export function announce(
   request: Request,
   call: UniversalServerRequest,
-  method: DescMethod,
-  bytesMax: number,
+  { streamsRequests, requestBytesMax: bytesMax }: Method,
 ): Announced {
   const contentType = call.header.get("content-type") ?? "";
   const isGrpc = contentType.startsWith("application/grpc");
@@ -52,7 +51,7 @@ export function announce(
   const encoding = takeEncoding(call.header, encodingHeader);
   const format = /json\b/.test(contentType) ? "json" : "binary";
   const form: Form = { format, isFramed, encoding, bytesMax };
-  call.body = createAsyncIterable(standIn(form, method));
+  call.body = createAsyncIterable(standIn(form, streamsRequests));
   call.header.delete("content-length");
   return { request, deadline, toBody: (signal) => createHttpBody(request, form, signal) };
 }
@@ -66,11 +65,10 @@ function takeEncoding(header: Headers, name: string): Encoding | undefined {
 }
 
 /** The bytes of an empty request. */
-function standIn({ format, isFramed }: Form, { methodKind }: DescMethod): Uint8Array[] {
+function standIn({ format, isFramed }: Form, streamsRequests: boolean): Uint8Array[] {
   const message = Buffer.from(format === "json" ? "{}" : "");
   if (!isFramed) return [message];
-  const streams = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  return streams ? [] : [encodeEnvelope(0, message)];
+  return streamsRequests ? [] : [encodeEnvelope(0, message)];
 }
 
 /** Takes the message out of the parameters of a GET. */

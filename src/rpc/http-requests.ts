@@ -1,13 +1,13 @@
 import type { Readable } from "node:stream";
 import { base64Decode } from "@bufbuild/protobuf/wire";
+import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import type { Encoding } from "./decompression.ts";
 import { createPieceCount, cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
-import { noMessage, secondMessage } from "./grpc-requests.ts";
 import { callerLeft } from "./lifetime.ts";
 import type { Hold } from "./receipt.ts";
 import type { Request } from "./refusals.ts";
-import type { Body, Sent } from "./requests.ts";
+import { type Body, noMessage, secondMessage, type Sent } from "./requests.ts";
 import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
 
 /** How the messages of a request stand in its body. */
@@ -104,9 +104,6 @@ async function* readMessages(
   if (frames.isCut()) throw cutOff;
 }
 
-/** What is read ahead of the reader of a body. */
-const AHEAD_BYTES_MAX = 64 * 1_024;
-
 /**
  * The bytes of a body as they arrive, as much at once as there is. Not by the stream's own iterator: one that
  * is left before the end destroys the request, and no answer can be given.
@@ -123,7 +120,7 @@ async function* readChunks(request: Request, signal: AbortSignal): AsyncGenerato
     refusal ??= countPiece(piece);
     pieces.push(piece);
     bytes += piece.length;
-    if (refusal || bytes >= AHEAD_BYTES_MAX) stream.pause();
+    if (refusal || bytes >= bounds.aheadBytes.max) stream.pause();
     wake();
   };
   stream.on("data", take).on("end", look).on("close", look).on("error", look);

@@ -1,10 +1,12 @@
 import type { Message } from "@bufbuild/protobuf";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Call } from "../call.ts";
 import { abortable } from "./abortable.ts";
 import { decompress, decompressedBytesMax, type Encoding } from "./decompression.ts";
 import type { IdleWatch } from "./idle.ts";
 import type { RequestReader } from "./reading.ts";
 import type { Hold } from "./receipt.ts";
+import { toRefusal } from "./status.ts";
 
 /** A message of a request as it was sent. */
 export type Sent = { readonly bytes: Uint8Array; readonly encoding?: Encoding | undefined };
@@ -20,6 +22,14 @@ export type Body = {
   /** Reads messages as they are asked for. */
   readonly many: (hold: Hold) => AsyncIterable<Sent>;
 };
+
+/** What a request asks for that the service, or its protocol, does not do. */
+export const unsupported = (words: string): ConnectError =>
+  toRefusal(Code.Unimplemented, "NOT_SUPPORTED", words);
+
+/** What is answered where one message is due. */
+export const noMessage = () => unsupported("the request has no message");
+export const secondMessage = () => unsupported("the request has a second message, and the method takes one");
 
 /** What a method is called with: a message or, if its requests are streamed, all of them. */
 export type Requests = Message | AsyncIterable<Message>;

@@ -94,24 +94,19 @@ const RAISED: Readonly<Partial<Record<Code, string>>> = {
   [Code.Canceled]: "CANCELLED",
 };
 
-/** What the libraries say where they call bytes that they cannot read INTERNAL. */
-const UNREADABLE = /^parse binary: |decompress/;
-
 /**
- * Gives an error that a transport's library has raised the ErrorInfo that ours have, and the right code:
- * bytes that are no message are the caller's fault. It is the same error, because that is what the library
- * answers.
+ * Gives an error that a transport's library has raised the ErrorInfo that ours have. It is the same error,
+ * because that is what the library answers.
  */
 export function explain(error: ConnectError): ConnectError {
   if (findInfo(error)) return error;
-  const isUnreadable = error.code === Code.Internal && UNREADABLE.test(error.rawMessage);
-  const code = isUnreadable ? Code.InvalidArgument : error.code;
+  const { code } = error;
   // Both libraries say in their last word how large a message may be.
   const bytesMax = code === Code.ResourceExhausted && /(\d+)\)?$/.exec(error.rawMessage)?.[1];
   const { message, rawMessage, details } = bytesMax
     ? toConnectError(tooLarge(Number(bytesMax)))
     : toRefusal(code, RAISED[code] ?? "TRANSPORT", error.rawMessage);
-  return Object.assign(error, { code, message, rawMessage, details });
+  return Object.assign(error, { message, rawMessage, details });
 }
 
 /** The error as a message: for a row that is refused while its call goes on. */

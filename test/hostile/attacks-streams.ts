@@ -57,7 +57,8 @@ const idleIngest = (way: Way, mode: "open" | "authenticated"): Attack => ({
   // What it may have is a share, and the rest is refused.
   answers: [EXHAUSTED, "DEADLINE_EXCEEDED STREAM_IDLE", "UNANSWERED"],
   due: [EXHAUSTED],
-  small: { count: 1_024, ms: 500 },
+  // Until a busy machine has refused what is above the share.
+  small: { count: 1_024, ms: 2_000 },
   long: { count: 1_024, ms: 10_000 },
   play: (target, form) =>
     openMany(target, way, form, (peer) => {

@@ -162,15 +162,19 @@ function connect({ grpcPort, authority }: Watched): grpc.Client {
   });
 }
 
-/** Asks the admin port; answers what is wrong with the answer. */
+/** Asks the admin port, on a connection for each probe; answers what is wrong with the answer. */
 function toGet(port: number): (path: string) => Promise<string | undefined> {
-  const agent = new http.Agent({ keepAlive: true });
   return (path) =>
     new Promise((resolve) => {
-      const request = http.get({ host: "127.0.0.1", port, path, agent, timeout: DEADLINE_MS }, (response) => {
-        response.resume();
-        response.on("end", () => resolve(response.statusCode === 200 ? undefined : `${response.statusCode}`));
-      });
+      const request = http.get(
+        { host: "127.0.0.1", port, path, agent: false, timeout: DEADLINE_MS },
+        (response) => {
+          response.resume();
+          response.on("end", () =>
+            resolve(response.statusCode === 200 ? undefined : `${response.statusCode}`),
+          );
+        },
+      );
       request.on("timeout", () => request.destroy(new Error("timeout")));
       request.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     });

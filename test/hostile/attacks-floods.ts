@@ -42,7 +42,8 @@ const rapidReset = (port: Port): Attack => ({
   mode: "open",
   answers: HARMLESS,
   due: ENDINGS,
-  small: { count: 4, ms: 500 },
+  // Until a busy machine has weighed the resets.
+  small: { count: 4, ms: 2_000 },
   long: { count: 4, ms: 10_000 },
   play: (target, form) =>
     flood(target[port], form, (round) => {

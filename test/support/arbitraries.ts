@@ -102,12 +102,12 @@ function message(desc: DescMessage, known: readonly string[], depth = 0): fc.Arb
   return fc.record(Object.fromEntries(own), { requiredKeys: [] });
 }
 
-/** Messages of a type that JSON can have, too: it has no empty path of a FieldMask, and not all Timestamps. */
+/** Messages of a type that JSON has, too: not an empty path of a FieldMask, and not every Timestamp. */
 export function messagesOf(desc: DescMessage): fc.Arbitrary<Message> {
   const made = message(desc, []).map((init) => create(desc, init as MessageInitShape<DescMessage>));
   return made.filter((each) => {
-    const text = toJson(desc, each);
-    return text !== undefined && equals(desc, fromJsonString(desc, text), each);
+    const json = toJson(desc, each);
+    return json !== undefined && equals(desc, fromJsonString(desc, json), each);
   });
 }
 

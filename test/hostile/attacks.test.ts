@@ -27,8 +27,9 @@ const targetOf = async (mode: Mode): Promise<Target> => {
 
 /**
  * What is not held yet. Pages of which nothing is read are made all the same, and take memory and turns for
- * connections until then; a storm of resets stalls the HTTP port for a second or two until its connection is
- * closed, and 5,120 watches that are opened at once stall both ports about as long. `npm run test:hostile` plays them.
+ * connections until then. A storm of resets stalls the HTTP port for a second or two until its connection is
+ * closed, and 5,120 watches that are opened at once stall both ports about as long. They are played by
+ * `npm run test:hostile`.
  */
 const OPEN: ReadonlySet<string> = new Set([
   "rapid-reset-http",

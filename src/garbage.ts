@@ -19,7 +19,7 @@ export function collectGarbage(): Disposable {
     lastBytes = external;
     keptBytes = Math.min(keptBytes, external);
     if (!isQuiet || external < keptBytes + LITTER_BYTES_MAX) return;
-    await gc({ execution: "async", type: "major", flavor: "last-resort" });
+    await gc({ execution: "async", type: "major" });
     // What is left is in use.
     keptBytes = lastBytes = process.memoryUsage().external;
   };

@@ -1,5 +1,7 @@
 /** Shares of something that is bounded. A holder is whatever tells its owners apart. */
 export type Shares<Holder> = {
+  /** Whether the holder could take as much. */
+  readonly has: (holder: Holder, amount?: number) => boolean;
   readonly take: (holder: Holder, amount?: number) => boolean;
   readonly release: (holder: Holder, amount?: number) => void;
   readonly taken: () => number;
@@ -8,16 +10,19 @@ export type Shares<Holder> = {
 export function createShares<Holder>({ max, floor }: { max: number; floor: number }): Shares<Holder> {
   const held = new Map<Holder, number>();
   let taken = 0;
+  const mineOf = (holder: Holder): number => held.get(holder) ?? 0;
+  const has = (holder: Holder, amount = 1): boolean =>
+    taken + amount <= max && mineOf(holder) + amount <= Math.max(floor, max - taken);
   return {
+    has,
     take(holder, amount = 1) {
-      const mine = held.get(holder) ?? 0;
-      if (taken + amount > max || mine + amount > Math.max(floor, max - taken)) return false;
-      held.set(holder, mine + amount);
+      if (!has(holder, amount)) return false;
+      held.set(holder, mineOf(holder) + amount);
       taken += amount;
       return true;
     },
     release(holder, amount = 1) {
-      const mine = (held.get(holder) ?? 0) - amount;
+      const mine = mineOf(holder) - amount;
       if (mine > 0) held.set(holder, mine);
       else held.delete(holder);
       taken -= amount;

@@ -1,10 +1,17 @@
 import { expect, test } from "vitest";
-import { createQueue } from "../src/db/queue.ts";
+import { createQueue } from "../src/queue.ts";
 
+const limits = {
+  places: 1,
+  lengthMax: 100,
+  lengthFloor: 2,
+  waitMsMax: 60_000,
+  refuse: (why: string) => new Error(why),
+};
 const budget = (holder: unknown) => ({ signal: new AbortController().signal, deadlineMs: Infinity, holder });
 
 test("holders take turns, and of each holder the first that came is served first", async () => {
-  const queue = createQueue(1, 100, 60_000);
+  const queue = createQueue(limits);
   const served: string[] = [];
   const enter = async (holder: string, name: string) => {
     const leave = await queue.enter(budget(holder));
@@ -26,7 +33,7 @@ test("holders take turns, and of each holder the first that came is served first
 });
 
 test("who leaves the queue has no turn, and leaves no holder behind", async () => {
-  const queue = createQueue(1, 100, 60_000);
+  const queue = createQueue(limits);
   const controller = new AbortController();
   const first = await queue.enter(budget("a"));
 

@@ -28,7 +28,12 @@ const anything = ["db/errors", "db", "services", "rpc", "server", "config", "cal
 const parts: readonly Part[] = [
   { name: "gen", files: /^src\/gen\//, arrows: [], withoutPackages: [] },
   { name: "db/errors", files: /^src\/db\/errors\.ts$/, arrows: [], withoutPackages: [...transports, "pg"] },
-  { name: "db", files: /^src\/db\//, arrows: ["db/errors"], withoutPackages: [...transports, "@bufbuild/"] },
+  {
+    name: "db",
+    files: /^src\/db\//,
+    arrows: ["db/errors", "shared"],
+    withoutPackages: [...transports, "@bufbuild/"],
+  },
   {
     name: "services",
     files: /^src\/services\//,
@@ -45,7 +50,7 @@ const parts: readonly Part[] = [
   // Plain data and functions for all parts.
   {
     name: "shared",
-    files: /^src\/(bounds|garbage|shares)\.ts$/,
+    files: /^src\/(bounds\/[a-z]+|bounds|garbage|queue|shares)\.ts$/,
     arrows: [],
     withoutPackages: [...transports, "pg"],
   },

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Config, Connection, Engine } from "../config.ts";
+import { bounds } from "../bounds.ts";
+import { createQueue } from "../queue.ts";
 import { cancel } from "./cancel.ts";
 import { toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError } from "./errors.ts";
-import { createQueue } from "./queue.ts";
 import type { Budget } from "./retry.ts";
 import { types } from "./values.ts";
 
@@ -74,7 +75,13 @@ const idleInTransactionMsMax = 10_000;
 
 /** Opens a pool. Connections are made when they are needed. */
 export function createPool(connection: Connection, engine: Engine, limits: Config["pool"]): Pool {
-  const queue = createQueue(limits.connsMax, limits.queueMax, limits.waitMsMax);
+  const queue = createQueue({
+    places: limits.connsMax,
+    lengthMax: limits.queueMax,
+    lengthFloor: bounds.queueFloor.max,
+    waitMsMax: limits.waitMsMax,
+    refuse: exhausted,
+  });
   const pool = openConnections(connection, engine, limits);
   const connections = createConnector(pool);
   let isSuspected = false;
@@ -201,4 +208,12 @@ function serviceSettings(engine: Engine): Settings {
     // Optional columns of a set are sent as nulls in arrays.
     array_nulls: "on",
   };
+}
+
+function exhausted(why: "full" | "late"): DomainError {
+  const message =
+    why === "full"
+      ? "too many calls wait for a database connection"
+      : "no database connection became free in time";
+  return new DomainError("exhausted", bounds.queueFloor.reason, message, { retryAfterMs: 200 });
 }

@@ -1,10 +1,13 @@
 import type { Http2Server, ServerHttp2Stream } from "node:http2";
 import type { DomainError } from "../db/errors.ts";
 import { parseDeadline } from "./timeout.ts";
+import { arrivalMsOf } from "./turns.ts";
 
 /** What there is to know of a call on the wire and grpc-js does not tell. */
 export type Arrival = {
   readonly stream: ServerHttp2Stream;
+  /** When its headers arrived, in milliseconds since the epoch. */
+  readonly arrivedMs: number;
   /** When the caller stops waiting, or why its timeout is none. */
   readonly deadline: number | DomainError;
   /** How messages are compressed whose flag says that they are. */
@@ -31,10 +34,16 @@ export function createArrivals(): Arrivals {
     watch(server) {
       server.prependListener("stream", (stream, headers) => {
         const { "grpc-timeout": timeout, "grpc-encoding": encoding } = headers as Record<string, string>;
-        const deadline = parseDeadline("grpc-timeout", timeout);
+        const arrivedMs = arrivalMsOf(stream);
+        const deadline = parseDeadline("grpc-timeout", timeout, arrivedMs);
         if (timeout !== undefined) headers["grpc-timeout"] = undefined;
         if (encoding !== undefined) headers["grpc-encoding"] = undefined;
-        latest = { stream, deadline, encoding: encoding === "identity" ? undefined : encoding };
+        latest = {
+          stream,
+          arrivedMs,
+          deadline,
+          encoding: encoding === "identity" ? undefined : encoding,
+        };
       });
     },
     latest: () => latest!,

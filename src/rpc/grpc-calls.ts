@@ -110,10 +110,12 @@ class GrpcCall implements Listener {
     const incoming: Incoming = {
       door: "grpc",
       header: (name) => metadata.get(name)[0]?.toString() ?? null,
+      arrivedMs: this.#arrival.arrivedMs,
       deadlineMs: this.#deadlineMs(),
       controller: this.#controller,
       connection: this.#connection,
       body: this.#body,
+      hasRoom: () => this.#serving.unread.hasRoom(this.#connection),
     };
     const { handler } = this.#method;
     const fail = (error: unknown): void => this.#finish(error as ConnectError);

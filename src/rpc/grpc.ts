@@ -19,6 +19,7 @@ import type { Protocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { Tls } from "./tls.ts";
+import { takeTurns } from "./turns.ts";
 import { createUnreadAnswers } from "./unread.ts";
 
 const OPTIONS: ServerOptions = {
@@ -126,6 +127,7 @@ function createServer(
   const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);
   arrivals.watch(http);
+  takeTurns(http);
   return {
     http,
     accept(socket, connection) {

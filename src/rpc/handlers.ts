@@ -10,6 +10,7 @@ import type { Call } from "../call.ts";
 import { abortable } from "./abortable.ts";
 import type { Authenticate } from "./auth.ts";
 import { type Begin, callerLeft, type Incoming, late, type Lifetime } from "./lifetime.ts";
+import type { LargeReads } from "./large-reads.ts";
 import type { Limits } from "./limits.ts";
 import { type RequestReader, rowsOf } from "./reading.ts";
 import type { Hold, Receipt } from "./receipt.ts";
@@ -28,6 +29,8 @@ export type Rpc = {
   readonly reader: RequestReader;
   readonly requestBytesMax: number;
   readonly validate: (request: Message) => void;
+  /** Whether a request asks for many rows. */
+  readonly isLarge: (request: Message) => boolean;
   readonly requestIds: RequestIds;
   readonly implementation: (requests: Requests, call: Call) => unknown;
 };
@@ -38,6 +41,7 @@ export type Shared = {
   readonly authenticate: Authenticate;
   readonly receipt: Receipt;
   readonly slots: Slots;
+  readonly largeReads: LargeReads;
   readonly draining: AbortSignal;
 };
 
@@ -106,7 +110,10 @@ export function answerStream(rpc: Rpc, shared: Shared) {
 /** A call whose handler may run. Disposal, when it has stopped, frees what it has taken. */
 type Admitted = Disposable & { readonly call: Call; readonly requests: Requests };
 
-/** Authenticates the caller, reads the request and takes a place for the handler, in this order. */
+/**
+ * Authenticates the caller, reads the request, takes a place for the handler and waits for its turn, in this
+ * order.
+ */
 async function admit(
   rpc: Rpc,
   shared: Shared,
@@ -133,7 +140,15 @@ async function admit(
     const call = { signal, draining: shared.draining, deadlineMs, principal, holder, rowsOf, working };
     if (request) {
       rpc.validate(request);
-      return { call, requests: request, [Symbol.dispose]: () => place[Symbol.dispose]() };
+      const turn = rpc.isLarge(request) ? await shared.largeReads.enter(call, incoming.hasRoom) : undefined;
+      return {
+        call,
+        requests: request,
+        [Symbol.dispose]() {
+          turn?.[Symbol.dispose]();
+          place[Symbol.dispose]();
+        },
+      };
     }
     const received = receiveRequests(rpc, body, hold, call, idle);
     return {

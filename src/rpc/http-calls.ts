@@ -20,7 +20,7 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { type Announced, announce } from "./http-forms.ts";
-import { callerLeft } from "./lifetime.ts";
+import { callerLeft, type Incoming } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
 import { errorDetails, explain, toConnectError, toRefusal } from "./status.ts";
@@ -48,7 +48,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
     writeMaxBytes: serving.messageBytesMax,
     acceptCompression: [compressionGzip, compressionBrotli],
   });
-  for (const method of methods) addMethod(router, method);
+  for (const method of methods) addMethod(router, method, serving);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const byDesc = new Map<object, Method>(methods.map((method) => [method.desc, method]));
 
@@ -163,7 +163,7 @@ function refuseForm(
   refuseHttp(request, response, 415, toRefusal(Code.Unimplemented, "UNSUPPORTED_MEDIA_TYPE", words), refused);
 }
 
-function addMethod(router: ConnectRouter, method: Method): void {
+function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): void {
   const { desc, handler } = method;
   const begun = new WeakSet<AbortSignal>();
   // What Connect gives as the request is the empty one that stands for the one we read.
@@ -172,7 +172,7 @@ function addMethod(router: ConnectRouter, method: Method): void {
     context: HandlerContext,
   ): Promise<Message> | AsyncIterable<Message> => {
     begun.add(context.signal);
-    return handler.call(toIncoming(context));
+    return handler.call(toIncoming(context, unread));
   };
   // One signature for all four kinds; the router tells them apart by the descriptor.
   router.rpc(
@@ -204,21 +204,24 @@ function explainFailure(
   signal.addEventListener("abort", onEnd, { once: true });
 }
 
-function toIncoming(context: HandlerContext) {
-  const { request, deadline, toBody } = context.values.get(announcedKey)!;
+function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
+  const { request, arrivedMs, deadline, toBody } = context.values.get(announcedKey)!;
   const controller = new AbortController();
+  const connection = connectionOf(request);
   const deadlineMs = deadline instanceof DomainError ? Infinity : deadline;
   const leave = (): void => controller.abort(callerLeft(deadlineMs));
   if (deadline instanceof DomainError) controller.abort(deadline);
   if (context.signal.aborted) leave();
   else context.signal.addEventListener("abort", leave, { once: true });
   return {
-    door: "http" as const,
-    header: (name: string) => context.requestHeader.get(name),
+    door: "http",
+    header: (name) => context.requestHeader.get(name),
+    arrivedMs,
     deadlineMs,
     controller,
-    connection: connectionOf(request),
+    connection,
     body: toBody(controller.signal),
+    hasRoom: () => unread.hasRoom(connection),
   };
 }
 

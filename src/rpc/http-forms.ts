@@ -10,10 +10,13 @@ import type { Method } from "./pipeline.ts";
 import type { Request } from "./refusals.ts";
 import type { Body } from "./requests.ts";
 import { parseDeadline } from "./timeout.ts";
+import { arrivalMsOf } from "./turns.ts";
 
 /** A call of the HTTP port of which the headers are there. */
 export type Announced = {
   readonly request: Request;
+  /** When its headers arrived, in milliseconds since the epoch. */
+  readonly arrivedMs: number;
   /** When the caller stops waiting, or why its timeout is none. */
   readonly deadline: number | DomainError;
   /** The body, which is given up when the signal aborts. */
@@ -38,9 +41,11 @@ export function announce(
   const contentType = call.header.get("content-type") ?? "";
   const isGrpc = contentType.startsWith("application/grpc");
   const timeout = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
-  const deadline = parseDeadline(timeout, call.header.get(timeout));
+  const arrivedMs = "stream" in request ? arrivalMsOf(request.stream) : Date.now();
+  const deadline = parseDeadline(timeout, call.header.get(timeout), arrivedMs);
   call.header.delete(timeout);
-  if (call.method === "GET") return { request, deadline, toBody: takeParameters(call, bytesMax) };
+  const announced = { request, arrivedMs, deadline };
+  if (call.method === "GET") return { ...announced, toBody: takeParameters(call, bytesMax) };
 
   const isFramed = FRAMED.test(contentType);
   const encodingHeader = isGrpc
@@ -53,7 +58,7 @@ export function announce(
   const form: Form = { format, isFramed, encoding, bytesMax };
   call.body = createAsyncIterable(standIn(form, streamsRequests));
   call.header.delete("content-length");
-  return { request, deadline, toBody: (signal) => createHttpBody(request, form, signal) };
+  return { ...announced, toBody: (signal) => createHttpBody(request, form, signal) };
 }
 
 /** The encoding of a request, if it is one that we know: of others Connect tells the caller. */

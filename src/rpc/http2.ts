@@ -3,6 +3,7 @@ import { type Acceptor, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Refused, Response } from "./refusals.ts";
 import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
+import { takeTurns } from "./turns.ts";
 
 /** Serves HTTP/2. */
 export function startHttp2(serve: Serve, refused: Refused): Acceptor {
@@ -10,6 +11,7 @@ export function startHttp2(serve: Serve, refused: Refused): Acceptor {
   const server = http2.createServer(HTTP2_OPTIONS);
   let closing = false;
   server.on("request", (request, response) => serve(request, response as unknown as Response));
+  takeTurns(server);
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));

@@ -10,6 +10,8 @@ import type { DoorName, Observed, Observer } from "./telemetry.ts";
 export type Incoming = {
   readonly door: DoorName;
   readonly header: (name: string) => string | null;
+  /** When the headers arrived, in milliseconds since the epoch. */
+  readonly arrivedMs: number;
   /** When the caller stops waiting, in milliseconds since the epoch; Infinity if it did not say. */
   readonly deadlineMs: number;
   /**
@@ -20,6 +22,8 @@ export type Incoming = {
   /** The connection that it came on. Calls of one whose caller is not known share what it may hold. */
   readonly connection: object;
   readonly body: Body;
+  /** Whether the connection takes the answers that it has got. */
+  readonly hasRoom: () => boolean;
 };
 
 /**
@@ -57,10 +61,10 @@ export function callerLeft(deadlineMs: number): DomainError {
 
 /** Counts, times and ends calls. */
 export function createLifetimes(): Begin {
-  return ({ observer, limits }, { door, header, deadlineMs: askedMs, controller }, onAbort) => {
+  return ({ observer, limits }, { door, header, arrivedMs, deadlineMs: askedMs, controller }, onAbort) => {
     const observed = observer(door, header);
     const nowMs = Date.now();
-    const ownMs = nowMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
+    const ownMs = arrivedMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
     const deadlineMs = Math.min(askedMs, ownMs);
     let open = true;
     let answer: ConnectError | undefined;
@@ -96,7 +100,7 @@ export function createLifetimes(): Begin {
     if (deadlineMs <= nowMs) controller.abort(late());
     // A signal that had aborted before the listener came does not call it.
     if (controller.signal.aborted) abort();
-    const concludeMs = deadlineMs === ownMs ? toConcludeMs(nowMs, ownMs) : deadlineMs;
+    const concludeMs = deadlineMs === ownMs ? toConcludeMs(arrivedMs, ownMs) : deadlineMs;
     return { deadlineMs: concludeMs, observed, idle, succeed, fail };
   };
 }
@@ -105,9 +109,9 @@ export function createLifetimes(): Begin {
 const TELL_MS = 250;
 const TELL_SHARE = 0.1;
 
-function toConcludeMs(nowMs: number, deadlineMs: number): number {
+function toConcludeMs(beginMs: number, deadlineMs: number): number {
   if (deadlineMs === Infinity) return Infinity;
-  return deadlineMs - Math.min(TELL_MS, TELL_SHARE * (deadlineMs - nowMs));
+  return deadlineMs - Math.min(TELL_MS, TELL_SHARE * (deadlineMs - beginMs));
 }
 
 /** What setTimeout takes, 24.8 days: it fires at once for more. */

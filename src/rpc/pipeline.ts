@@ -10,6 +10,7 @@ import { answerOnce, answerStream, type Rpc, type Shared } from "./handlers.ts";
 import { createLifetimes, goingAway, type Incoming } from "./lifetime.ts";
 import { type CallLimits, limitsOf, requestBytesMaxOf } from "./limits.ts";
 import { createRequestReader } from "./reading.ts";
+import { createIsLarge, createLargeReads } from "./large-reads.ts";
 import { createReceipt } from "./receipt.ts";
 import { createRequestIds } from "./request-id.ts";
 import { createSlots } from "./slots.ts";
@@ -79,10 +80,11 @@ export function createPipeline(
   const { calls, authenticate, telemetry, validator } = options;
   const slots = createSlots(calls, telemetry);
   const receipt = createReceipt();
+  const largeReads = createLargeReads();
   telemetry.gauge("rpc_server_request_bytes", "Bytes of requests that are held.", receipt.bytes);
   const draining = new AbortController();
   const begin = createLifetimes();
-  const shared: Shared = { begin, authenticate, receipt, slots, draining: draining.signal };
+  const shared: Shared = { begin, authenticate, receipt, slots, largeReads, draining: draining.signal };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     const rowsField = findRowsField(desc.input);
@@ -94,6 +96,7 @@ export function createPipeline(
     const observer = telemetry.observe(desc, infrastructure);
     const rpc: Rpc = {
       desc,
+      isLarge: createIsLarge(desc),
       infrastructure,
       streamsRequests,
       limits: limitsOf(desc, calls),

@@ -10,8 +10,9 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * When the caller of a call stops waiting, in milliseconds since the epoch, by the header that says it:
- * `grpc-timeout` or `connect-timeout-ms`; Infinity without one, and the error to answer for a wrong one.
+ * When the caller of a call stops waiting, in milliseconds since the epoch as `arrivedMs`, by the header that
+ * says it: `grpc-timeout` or `connect-timeout-ms`; Infinity without one, and the error to answer for a wrong
+ * one.
  *
  * The libraries read these headers, too, and start timers that hold no more than 24.8 days: what is longer
  * ends a call at once. So the doors take the headers away from them.
@@ -19,6 +20,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 export function parseDeadline(
   header: "grpc-timeout" | "connect-timeout-ms",
   value: string | null | undefined,
+  arrivedMs: number,
 ): number | DomainError {
   if (value === null || value === undefined) return Infinity;
   const [, count, unit = "m"] = (header === "grpc-timeout" ? GRPC : CONNECT).exec(value) ?? [];
@@ -26,7 +28,7 @@ export function parseDeadline(
     const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is no timeout`;
     return new DomainError("invalid", "MALFORMED_TIMEOUT", message);
   }
-  return Date.now() + Number(count) * UNITS_MS[unit]!;
+  return arrivedMs + Number(count) * UNITS_MS[unit]!;
 }
 
 const GRPC = /^(\d{1,8})([HMSmun])$/;

@@ -16,6 +16,8 @@ export type UnreadAnswer = {
 
 /** The answers that have been written and that their callers have not taken. */
 export type UnreadAnswers = {
+  /** Whether there is room for another answer of a connection. */
+  readonly hasRoom: (connection: object) => boolean;
   /**
    * Counts an answer of a connection until it is released; `cut` is called when that takes too long.
    * Undefined where there is no room, which there always is for none.
@@ -46,6 +48,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
     timer = waiting.size > 0 ? setTimeout(sweep, unreadMs.max / 8).unref() : undefined;
   };
   return {
+    hasRoom: (connection) => shares.has(connection),
     release,
     hold(connection, bytes, cut) {
       if (bytes > 0 && !shares.take(connection, bytes)) return undefined;

@@ -28,7 +28,7 @@ import { connectPeer, type Stream } from "./peer.ts";
 import type { Target } from "./target.ts";
 
 /** As many as the service takes on one connection. */
-const STREAMS_MAX = 256;
+const STREAMS_MAX = 128;
 const EXHAUSTED = "RESOURCE_EXHAUSTED *";
 const REFUSED = "RST_STREAM REFUSED_STREAM";
 

@@ -1,5 +1,4 @@
-import { DomainError } from "./errors.ts";
-import type { Budget } from "./retry.ts";
+import { createShares } from "./shares.ts";
 
 /**
  * A fair queue for a fixed number of places, bounded in length and in time. Holders take turns, and of each
@@ -7,11 +6,11 @@ import type { Budget } from "./retry.ts";
  */
 export type Queue = {
   /**
-   * Waits for a place and returns the function that gives it back. Throws a DomainError "exhausted" when the
-   * queue is full or the wait is over, and the signal's reason when the caller leaves, who then leaves the
-   * queue as well.
+   * Waits for a place and returns the function that gives it back. Throws what `refuse` answers when the
+   * queue is full, the holder has its share of it, or the wait is over, and the signal's reason when the
+   * caller leaves, who then leaves the queue as well.
    */
-  enter(budget: Budget): Promise<() => void>;
+  enter(caller: { readonly signal: AbortSignal; readonly holder?: unknown }): Promise<() => void>;
   readonly waiting: number;
   readonly taken: number;
 };
@@ -47,9 +46,22 @@ function createTurns() {
   };
 }
 
-/** Makes a queue for `places`, in which at most `lengthMax` wait for at most `waitMsMax` each. */
-export function createQueue(places: number, lengthMax: number, waitMsMax: number): Queue {
+export type QueueLimits = {
+  readonly places: number;
+  /** How many wait at most. */
+  readonly lengthMax: number;
+  /** How many of one holder may wait while others are the most of the queue. */
+  readonly lengthFloor: number;
+  /** For how long each waits at most; Infinity where callers have deadlines of their own. */
+  readonly waitMsMax: number;
+  /** The error for one that finds no room, or no place in time. */
+  readonly refuse: (why: "full" | "late") => Error;
+};
+
+/** Makes a queue. */
+export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse }: QueueLimits): Queue {
   const turns = createTurns();
+  const shares = createShares<unknown>({ max: lengthMax, floor: lengthFloor });
   let taken = 0;
 
   function leave(): void {
@@ -81,27 +93,24 @@ export function createQueue(places: number, lengthMax: number, waitMsMax: number
         taken++;
         return place();
       }
-      if (turns.waiting() >= lengthMax) throw exhausted("too many calls wait for a database connection");
+      if (!shares.take(holder)) throw refuse("full");
       return new Promise((resolve, reject) => {
         const settle = (done: () => void): void => {
           turns.remove(holder, admit);
+          shares.release(holder);
           clearTimeout(timer);
           signal.removeEventListener("abort", abandon);
           done();
         };
         const admit = (): void => settle(() => resolve(place()));
         const abandon = (): void => settle(() => reject(signal.reason));
-        const timer = setTimeout(
-          () => settle(() => reject(exhausted("no database connection became free in time"))),
-          waitMsMax,
-        );
+        const isBounded = waitMsMax < Infinity;
+        const timer = isBounded
+          ? setTimeout(() => settle(() => reject(refuse("late"))), waitMsMax)
+          : undefined;
         signal.addEventListener("abort", abandon, { once: true });
         turns.add(holder, admit);
       });
     },
   };
-}
-
-function exhausted(message: string): DomainError {
-  return new DomainError("exhausted", "POOL_EXHAUSTED", message, { retryAfterMs: 200 });
 }

@@ -1,0 +1,54 @@
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
+import { bounds } from "../bounds.ts";
+import type { Call } from "../call.ts";
+import { DomainError } from "../db/errors.ts";
+import { createQueue } from "../queue.ts";
+import { unreadAnswers } from "./unread.ts";
+
+/**
+ * The turns of calls that read many rows. Each keeps the process busy for milliseconds when its rows arrive
+ * and when its answer is written, in which all others wait.
+ */
+export type LargeReads = {
+  /**
+   * Waits for the turn of a call, whose end disposal says. `hasRoom` tells whether its connection takes the
+   * answers that it has got: for one that does not, nothing is read. Throws a DomainError "exhausted".
+   */
+  readonly enter: (call: Call, hasRoom: () => boolean) => Promise<Disposable>;
+};
+
+export function createLargeReads(): LargeReads {
+  const queue = createQueue({
+    places: bounds.largeReads.max,
+    lengthMax: bounds.largeReadsWaiting.max,
+    lengthFloor: bounds.largeReadsFloor.max,
+    waitMsMax: Infinity,
+    refuse: tooMany,
+  });
+  return {
+    async enter(call, hasRoom) {
+      if (!hasRoom()) throw unreadAnswers();
+      const leave = await queue.enter(call);
+      if (hasRoom()) return { [Symbol.dispose]: leave };
+      leave();
+      throw unreadAnswers();
+    },
+  };
+}
+
+/** Whether a request of the method asks for many rows: by the size of its page, or one for each element. */
+export function createIsLarge({ input, idempotency }: DescMethod): (request: Message) => boolean {
+  if (idempotency !== Idempotency.NO_SIDE_EFFECTS) return () => false;
+  const field = input.fields.find(({ name, fieldKind }) => name === "page_size" || fieldKind === "list");
+  if (!field) return () => false;
+  return (request) => {
+    const asked = (request as unknown as Record<string, number | readonly unknown[]>)[field.localName]!;
+    return (typeof asked === "number" ? asked : asked.length) > bounds.largeReadRows.max;
+  };
+}
+
+function tooMany(): DomainError {
+  const message = "too many calls that read many rows wait for their turn";
+  return new DomainError("exhausted", bounds.largeReads.reason, message, { retryAfterMs: 500 });
+}

@@ -10,7 +10,6 @@ const LIMITS: ReadonlySet<string> = new Set([
   ),
   "STREAM_IDLE",
   "TOO_MANY_ATTEMPTS",
-  "POOL_EXHAUSTED",
   "DATABASE_OVERLOADED",
 ]);
 

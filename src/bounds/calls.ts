@@ -48,9 +48,9 @@ export const callBounds = {
   },
   largeReads: {
     what: "large reads that run at once",
-    max: 4,
+    max: 2,
     reason: "TOO_MANY_LARGE_READS",
-    why: "what they have read arrives together, and makes all others wait for some 40 ms",
+    why: "one is read by the process while the database finds the rows of the other",
   },
   largeReadsWaiting: {
     what: "large reads that wait for their turn",

@@ -1,4 +1,4 @@
-import type { DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import {
   Code,
@@ -16,7 +16,11 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from "@connectrpc/connect-node";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import {
+  createAsyncIterable,
+  type UniversalHandler,
+  type UniversalServerResponse,
+} from "@connectrpc/connect/protocol";
 import { bounds } from "../bounds.ts";
 import { DomainError } from "../db/errors.ts";
 import { type Announced, announce } from "./http-forms.ts";
@@ -133,12 +137,24 @@ async function respond(
     written = unread.hold(connection, 1, cut);
   }
   try {
-    const body = answer.body && count(answer.body);
+    const body = answer.body && count(isOneMessage(method) ? await readAll(answer.body) : answer.body);
     await universalResponseToNodeResponse({ ...answer, ...(body && { body }) }, response);
   } catch (error) {
     if (response.headersSent || !(error instanceof ConnectError)) throw error;
     refuseCall(request, response, 503, error, refused);
   }
+}
+
+function isOneMessage({ methodKind }: DescMethod): boolean {
+  return methodKind === "unary" || methodKind === "client_streaming";
+}
+
+/**
+ * The bytes of an answer, all of which are there. Connect's iterables hold the message beside its bytes for as
+ * long as they are not read to their end.
+ */
+async function readAll(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  return createAsyncIterable(await Array.fromAsync(body));
 }
 
 /** Answers a request that has the wrong HTTP method or content type for its method. */

@@ -68,8 +68,11 @@ export function createLifetimes(): Begin {
     const deadlineMs = Math.min(askedMs, ownMs);
     let open = true;
     let answer: ConnectError | undefined;
+    let tell = onAbort;
     const end = (error: ConnectError | undefined): void => {
       open = false;
+      // It holds the call's promise and so its answer, and the signal lasts until the answer has been read.
+      tell = undefined;
       answer = error;
       stopTimer();
       idle?.stop();
@@ -86,8 +89,9 @@ export function createLifetimes(): Begin {
     };
     const abort = (): void => {
       if (!open) return;
+      const onEnd = tell;
       const error = fail(controller.signal.reason);
-      onAbort?.(error);
+      onEnd?.(error);
     };
 
     const { idleMsMax } = limits;

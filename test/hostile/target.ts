@@ -118,7 +118,9 @@ async function writeFiles(
 
 async function startService(env: NodeJS.ProcessEnv) {
   const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
-  const args = ["--expose-gc", `--max-old-space-size=${HEAP_MEBIBYTES}`, "src/main.ts"];
+  // As `npm start` has it.
+  const flags = ["--expose-gc", "--max-semi-space-size=16"];
+  const args = [...flags, `--max-old-space-size=${HEAP_MEBIBYTES}`, "src/main.ts"];
   const { PATH, HOME, TMPDIR } = process.env;
   const child = spawn(process.execPath, args, {
     cwd: root,

@@ -154,7 +154,9 @@ function isOneMessage({ methodKind }: DescMethod): boolean {
  * long as they are not read to their end.
  */
 async function readAll(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
-  return createAsyncIterable(await Array.fromAsync(body));
+  const parts: Uint8Array[] = [];
+  for await (const bytes of body) parts.push(bytes);
+  return createAsyncIterable(parts);
 }
 
 /** Answers a request that has the wrong HTTP method or content type for its method. */

@@ -4,7 +4,7 @@ import { explain, problemsOf, type PlanFacts } from "../../src/db/explain.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { allStatements, statement } from "../../src/db/statement.ts";
 import { createPages } from "../../src/services/pages.ts";
-import { createTestDatabase } from "../support/databases.ts";
+import { createTestDatabase, execute } from "../support/databases.ts";
 // Loading the server declares all statements.
 import "../../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
 
@@ -90,6 +90,23 @@ test.runIf(inject("engine").engine === "postgresql")(
 
     expect(Object.fromEntries(plans.map((plan) => [plan.name, plan.indexes]))).toEqual(indexes);
     expect(plans.flatMap(problemsOf)).toEqual([]);
+  },
+);
+
+test.runIf(inject("engine").engine === "postgresql")(
+  "no table has an index that no statement reads",
+  async () => {
+    await using database = await createTestDatabase();
+    // A unique one also keeps a rule.
+    const made = await execute<{ name: string }>(
+      database.connection,
+      `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
+    where c.relnamespace = 'public'::regnamespace and not i.indisunique`,
+    );
+
+    const read = new Set(Object.values(indexes).flat());
+
+    expect(made.filter(({ name }) => !read.has(name))).toEqual([]);
   },
 );
 

@@ -1,12 +1,13 @@
-/** A mistake that a person could make in a line, and the tests that must see it. */
+/** A small mistake, such as a person makes, and the tests that see it. Paths are relative to the root. */
 export type Mutation = {
-  /** The file that it is made in, relative to the root of the project. */
+  /** The file in which it is made. */
   readonly file: string;
-  /** What the mistake does, in words. */
+  /** What the mistake does. */
   readonly what: string;
-  /** The text that it replaces, which occurs exactly once in the file. */
+  /** The text that it changes, which occurs exactly once in the file. */
   readonly from: string;
+  /** What it becomes. */
   readonly to: string;
-  /** The tests that must see it: files, or "file -t title". */
+  /** Test files that must see it. */
   readonly tests: readonly string[];
 };

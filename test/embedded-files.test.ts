@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { startEmbedded } from "../src/db/embedded.ts";
 import { execute } from "./support/databases.ts";
 import { copyClone, failureOf, launch, settings } from "./support/embedded.ts";
@@ -34,6 +34,16 @@ test("the password is its user's alone, every role has to give it, and texts are
     expect.stringContaining("password authentication failed"),
   ]);
   expect(sorted.map(({ v }) => v)).toEqual(["B", "a", "b", "ä"]);
+});
+
+test.runIf(process.platform === "linux")("the server has nothing of our environment", async () => {
+  vi.stubEnv("CRDB_PASSWORD", "correct horse");
+  onTestFinished(() => void vi.unstubAllEnvs());
+
+  await using embedded = await startEmbedded(path.join(base, "data"), { settings });
+
+  const given = await readFile(`/proc/${embedded.pid}/environ`, "utf8");
+  expect(given.split("\0").filter((each) => /^(CRDB|PG|NODE)/.test(each))).toEqual([]);
 });
 
 test.runIf(process.platform === "linux")(

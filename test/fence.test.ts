@@ -15,7 +15,7 @@ function answering(answers: readonly (readonly unknown[])[]) {
 }
 
 test.each<[string, Engine, unknown[][]]>([
-  ["was told to end and has not", "postgresql", [[{ ended: false }]]],
+  ["goes on after it was told to end", "postgresql", [[{ ended: false }]]],
   ["is still in the list of sessions", "cockroachdb", [[], [{ session_id: "16" }]]],
 ])("a session that %s has not ended (%s)", async (_, engine, answers) => {
   const ended = endSession(answering(answers).client, engine, session);

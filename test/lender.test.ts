@@ -132,9 +132,10 @@ test("an attempt that is not answered in half of the time left is given up, and 
   await settle();
   const before = [...seen];
   vi.advanceTimersByTime(20);
+  await settle();
 
-  expect(await failed).toMatchObject({ fate: "ambiguous" });
   expect([before, seen]).toEqual([[], ["1 is cancelled", "1 is destroyed"]]);
+  expect(await failed).toMatchObject({ fate: "ambiguous" });
 });
 
 test("an attempt has a second, however little time is left of it", async () => {

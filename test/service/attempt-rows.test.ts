@@ -87,8 +87,10 @@ test("the window of a caller begins with its first failure and ends its failures
   await pass(15_000);
   await countFailures(db, budget(), [failure]);
   const behind = await reserve(db, randomUUID(), caller);
+  await countFailures(db, budget(), [failure]);
+  const again = await reserve(db, randomUUID(), caller);
 
-  expect([within, behind]).toEqual([15, 0]);
+  expect([within, behind, again]).toEqual([15, 0, 60]);
 });
 
 test("the sweep deletes what counts no more, and nothing else", async ({ skip }) => {

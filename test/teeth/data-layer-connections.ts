@@ -1,113 +1,14 @@
 import type { Mutation } from "./mutation.ts";
 
-const pool = "src/db/pool.ts";
 const connection = "src/db/connection.ts";
 const connector = "src/db/connector.ts";
 const configured = "src/config/connection.ts";
+const cancel = "src/db/cancel.ts";
 const settings = ["test/service/session-settings.test.ts"];
-const fence = ["test/service/fence.test.ts"];
 const reading = ["test/config-database.test.ts"];
 
-/** Mistakes in how connections are configured, made, looked after and given up. */
+/** Mistakes in how connections are configured, looked after, cancelled and given up. */
 export const connectionMutations: readonly Mutation[] = [
-  {
-    file: pool,
-    what: "a statement of a service that died goes on",
-    from: "    statement_timeout: statementMsMax,\n",
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "a transaction of a service that died keeps its locks",
-    from: "    idle_in_transaction_session_timeout: idleInTransactionMsMax,\n",
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "how long a call waits for a lock is the database's to say",
-    from: "    lock_timeout: 0,\n",
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "transactions have the isolation that the database gives them",
-    from: '    default_transaction_isolation: "serializable",\n',
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "small tables are read from end to end and locked",
-    from: '    enable_seqscan: "off",\n',
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "the pages of users are sorted",
-    from: '    enable_bitmapscan: "off",\n',
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "statements are planned again each time",
-    from: '    plan_cache_mode: "force_generic_plan",\n',
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "on CockroachDB plans know nothing of their values",
-    from: '{ ...shared, plan_cache_mode: "force_custom_plan" }',
-    to: "shared",
-    tests: ["test/service/pool.test.ts"],
-  },
-  {
-    file: pool,
-    what: "nulls of sets are texts",
-    from: '    array_nulls: "on",\n',
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "a connection that is not answered is waited for",
-    from: "    connectionTimeoutMillis: connectMsMax,\n",
-    to: "",
-    tests: settings,
-  },
-  {
-    file: pool,
-    what: "all sessions have one name",
-    from: 'randomBytes(6).toString("hex")',
-    to: 'process.pid.toString(16).padStart(12, "0")',
-    tests: fence,
-  },
-  {
-    file: pool,
-    what: "connections that were made together are renewed together",
-    from: "(0.9 + 0.2 * Math.random())",
-    to: "1",
-    tests: ["test/service/pool.test.ts"],
-  },
-  {
-    file: pool,
-    what: "the place of a call that got no connection is lost",
-    from: "    } catch (error) {\n      leave();\n",
-    to: "    } catch (error) {\n",
-    tests: ["test/service/pool.test.ts"],
-  },
-  {
-    file: pool,
-    what: "calls wait for a database that is known to be away",
-    from: "isSuspected && isFirst ? atOnce",
-    to: "isSuspected && !isFirst ? atOnce",
-    tests: ["test/service/away.test.ts"],
-  },
   {
     file: connection,
     what: "instants come in the time zone of the database",
@@ -193,15 +94,36 @@ export const connectionMutations: readonly Mutation[] = [
     tests: ["test/timeouts.test.ts", "test/abandonable.test.ts"],
   },
   {
-    file: "src/db/cancel.ts",
+    file: cancel,
     what: "a cancellation is of another session",
     from: "request.writeInt32BE(secretKey, 12);",
     to: "",
-    tests: ["test/service/pool.test.ts"],
+    tests: ["test/cancel.test.ts"],
+  },
+  {
+    file: cancel,
+    what: "a cancellation goes to another server of the same name",
+    from: "net.connect(port, own.stream.remoteAddress ?? host)",
+    to: "net.connect(port, host)",
+    tests: ["test/cancel.test.ts"],
+  },
+  {
+    file: cancel,
+    what: "a cancellation that is not taken is waited for",
+    from: "setTimeout(() => socket.destroy(), cancelMsMax)",
+    to: "setTimeout(() => {}, cancelMsMax)",
+    tests: ["test/cancel.test.ts"],
+  },
+  {
+    file: cancel,
+    what: "the key of a session goes in plain text",
+    from: "if (connection.ssl === false) socket.end(request);",
+    to: "if (!connection.user.includes(String(connection.ssl))) socket.end(request);",
+    tests: ["test/cancel.test.ts"],
   },
   {
     file: configured,
-    what: "sslmode=verify-ca trusts any authority",
+    what: "sslmode=require with an authority trusts any other",
     from: 'mode !== "require" || ca !== undefined',
     to: 'mode === "verify-full"',
     tests: reading,

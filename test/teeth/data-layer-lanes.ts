@@ -3,10 +3,8 @@ import type { Mutation } from "./mutation.ts";
 const coalesce = "src/db/coalesce.ts";
 const waiters = "src/db/waiters.ts";
 const holdings = "src/db/holdings.ts";
-const lanes = "src/db/lanes.ts";
-const queue = "src/db/queue.ts";
 
-/** Mistakes in how calls share round trips, and take turns for connections. */
+/** Mistakes in how calls share round trips. */
 export const laneMutations: readonly Mutation[] = [
   {
     file: coalesce,
@@ -175,61 +173,5 @@ export const laneMutations: readonly Mutation[] = [
     from: "else if (late?.delete(needs) && late.size === 0) heldUp.delete(lock);",
     to: "",
     tests: ["test/coalesce-late.test.ts"],
-  },
-  {
-    file: lanes,
-    what: "repetitions of an order are under way together",
-    from: "createOrder: writes(createOrders, {\n      keysOf: (order) => [order.id],",
-    to: "createOrder: writes(createOrders, {",
-    tests: ["test/service/order-repeats.test.ts"],
-  },
-  {
-    file: lanes,
-    what: "two changes of one order are under way together",
-    from: "keysOf: (change) => [change.orderId, change.idempotencyKey]",
-    to: "keysOf: (change) => [change.idempotencyKey]",
-    tests: ["test/service/statuses.test.ts"],
-  },
-  {
-    file: lanes,
-    what: "a set of orders has any number of lines",
-    from: "      weightMax: linesMax,\n",
-    to: "",
-    tests: ["test/service/round-trips.test.ts"],
-  },
-  {
-    file: lanes,
-    what: "guesses of one password are judged together",
-    from: "{ keysOf: (attempt) => [attempt.accountId] }",
-    to: "{}",
-    tests: ["test/service/logins.test.ts"],
-  },
-  {
-    file: queue,
-    what: "one more may wait than the queue is long",
-    from: "if (turns.waiting() >= lengthMax) throw",
-    to: "if (turns.waiting() > lengthMax) throw",
-    tests: ["test/service/pool.test.ts"],
-  },
-  {
-    file: queue,
-    what: "the crowd of one caller is served first",
-    from: "      lines.delete(holder);\n      lines.set(holder, line);\n      const [first]",
-    to: "      const [first]",
-    tests: ["test/queue.test.ts"],
-  },
-  {
-    file: queue,
-    what: "a place that is given back twice is two places",
-    from: "      if (given) return;\n",
-    to: "",
-    tests: ["test/queue.test.ts"],
-  },
-  {
-    file: queue,
-    what: "who waited too long keeps a turn",
-    from: "        turns.remove(holder, admit);\n          clearTimeout",
-    to: "          clearTimeout",
-    tests: ["test/queue.test.ts"],
   },
 ];

@@ -2,14 +2,12 @@ import type { Mutation } from "./mutation.ts";
 
 const embedded = "src/db/embedded.ts";
 const holder = "src/db/embedded-holder.ts";
-const launcher = "src/db/embedded-launcher.ts";
 const server = "src/db/embedded-server.ts";
 const reach = "src/db/reach.ts";
 const failures = "src/db/connect-failures.ts";
 const readiness = "src/db/readiness.ts";
 const reaching = ["test/reach.test.ts"];
 const ready = ["test/service/readiness.test.ts"];
-const starting = ["test/embedded.test.ts"];
 const files = ["test/embedded-files.test.ts"];
 
 /** Mistakes in how a database is started, reached and watched. */
@@ -47,56 +45,63 @@ export const startMutations: readonly Mutation[] = [
     what: "a first start that was interrupted leaves its files",
     from: 'if (!name.startsWith("cluster.new-")) continue;',
     to: 'if (name.startsWith("cluster.new-")) continue;',
-    tests: starting,
+    tests: ["test/embedded.test.ts -t an interrupted first start"],
   },
   {
     file: embedded,
     what: "a cluster that is half made looks whole",
     from: "mkdtemp(`${cluster}.new-`)",
     to: "mkdir(cluster).then(() => cluster)",
-    tests: starting,
+    tests: ["test/embedded.test.ts -t an interrupted first start"],
   },
   {
     file: holder,
     what: "a second process takes the directory",
     from: "if (last.holder.pid > 0 && (await isAlive(last.holder)))\n        throw",
     to: "if (last.holder.pid < 0 && (await isAlive(last.holder)))\n        throw",
-    tests: starting,
+    tests: ["test/embedded.test.ts -t a second start names"],
   },
   {
     file: holder,
     what: "a process that has a dead holder's number holds its directory",
     from: "return started !== undefined && (started === holder.started ||",
     to: "return started !== undefined && (started !== undefined ||",
-    tests: starting,
+    tests: ["test/embedded.test.ts -t a dead holder"],
   },
   {
-    file: launcher,
-    what: "the server outlives a service that was killed",
-    from: '"--pdeathsig", "INT", "--", program',
-    to: '"--", program',
-    tests: starting,
+    file: "src/db/embedded-launcher.ts",
+    what: "a second start fails by the links that the first one has made",
+    from: '(error as NodeJS.ErrnoException).code !== "EEXIST"',
+    to: '(error as NodeJS.ErrnoException).code !== ""',
+    tests: ["test/embedded-files.test.ts"],
+  },
+  {
+    file: "src/db/embedded-launcher.ts",
+    what: "the server is given the environment of the service",
+    from: 'env: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },',
+    to: "env: process.env,",
+    tests: ["test/embedded-files.test.ts"],
   },
   {
     file: server,
     what: "a predecessor that is just ending is not waited for",
     from: "  await endLeftover(data);\n",
     to: "",
-    tests: starting,
+    tests: ["test/embedded.test.ts -t waits for the server of a predecessor"],
   },
   {
     file: server,
     what: "a lock file without a number is waited for",
     from: "if (Date.now() > start + unwrittenMsMax) return rm(file, { force: true });",
     to: "",
-    tests: starting,
+    tests: ["test/embedded.test.ts -t starts on a directory whose postmaster.pid"],
   },
   {
     file: server,
     what: "the end of a server is not told",
     from: "disposed ? undefined : new Error(",
     to: "!disposed ? undefined : new Error(",
-    tests: starting,
+    tests: ["test/embedded.test.ts -t tells when the server died"],
   },
   {
     file: reach,

@@ -79,3 +79,21 @@ test("a set of reads that fails leaves none of its requests in doubt", async () 
 
   expect(await answers).toMatchObject([{ reason: away }, { reason: away }]);
 });
+
+test("when what was late is back, others share sets for its locks again", async () => {
+  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const answers = [ask(1)];
+  await settle();
+  vi.advanceTimersByTime(lateMs);
+  departed[0]!.answer();
+  await settle();
+
+  answers.push(ask(2), ask(3));
+  await settle();
+  for (const set of departed.slice(1)) set.answer();
+  await settle();
+  for (const set of departed.slice(2)) set.answer();
+  await Promise.all(answers);
+
+  expect(departed.map(({ requests }) => requests)).toEqual([[1], [2, 3]]);
+});

@@ -45,3 +45,15 @@ test("the budget of the service itself ends when its time is over", async () => 
   expect(deadlineMs - before).toBeGreaterThanOrEqual(20);
   expect(deadlineMs - before).toBeLessThan(1_000);
 });
+
+test("a caller who leaves during an attempt hears the reason of its signal, also if the attempt is refused", async () => {
+  const caller = new AbortController();
+  const refused = attempt("committing", serverError("23505", "users_email_key"));
+
+  const outcome = retrying({ signal: caller.signal, deadlineMs: Infinity }, async () => {
+    caller.abort(new Error("left"));
+    throw refused;
+  });
+
+  await expect(outcome).rejects.toThrow("left");
+});

@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from "vitest";
 import { endSession } from "../../src/db/fence.ts";
 import { createPool } from "../../src/db/pool.ts";
+import { statement } from "../../src/db/statement.ts";
 import { createTestDatabase } from "../support/databases.ts";
-import { budget, limits, reasonOf } from "../support/pools.ts";
+import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -39,3 +40,23 @@ test("each session has a name of its own, by which the server knows it", async (
   expect(known[0]).toMatch(/^commerce-core [0-9a-f]{12}$/);
   expect(known[1]).not.toBe(known[0]);
 });
+
+test.runIf(engine === "postgresql")(
+  "a statement in doubt runs again when its session has been ended, and not before",
+  async () => {
+    const proxy = await openProxy(connection);
+    const db = openDatabase(proxy.connection);
+    const touch = statement("test.touch", "update secrets set value = value where name = $1::text");
+    const sent: string[] = [];
+    proxy.decide = ({ statement: text }) => {
+      const name = text.includes("pg_terminate_backend") ? "fence" : text;
+      sent.push(name);
+      if (sent.length === 1) return { kind: "drop_answer" };
+      return name === "fence" && sent.length === 2 ? { kind: "error", code: "40001" } : undefined;
+    };
+
+    await db.query(touch, ["none"], budget());
+
+    expect(sent).toEqual(["test.touch", "fence", "fence", "test.touch"]);
+  },
+);

@@ -18,7 +18,7 @@ export const answerMutations: readonly Mutation[] = [
     what: "the next attempt begins before the session of the last one has ended",
     from: "if (unsettled) await fence(budget, unsettled);",
     to: "if (unsettled) fence(budget, unsettled).catch(() => {});",
-    tests: ["test/service/database.test.ts"],
+    tests: ["test/service/fence.test.ts"],
   },
   {
     file: database,

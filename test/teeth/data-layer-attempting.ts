@@ -61,7 +61,7 @@ export const attemptingMutations: readonly Mutation[] = [
     what: "a caller who left hears of the attempt",
     from: "if (budget.signal.aborted) throw budget.signal.reason;",
     to: "",
-    tests: ["test/retry.test.ts"],
+    tests: ["test/retry-patience.test.ts"],
   },
   {
     file: retry,

@@ -137,7 +137,7 @@ export const laneMutations: readonly Mutation[] = [
     what: "a set that waits for a connection is in doubt",
     from: "waiter.inDoubt ||= writes && wasSent;",
     to: "waiter.inDoubt ||= writes;",
-    tests: ["test/coalesce-keys.test.ts"],
+    tests: ["test/coalesce-callers.test.ts"],
   },
   {
     file: waiters,
@@ -172,6 +172,6 @@ export const laneMutations: readonly Mutation[] = [
     what: "a lock of what was held up is never free again",
     from: "else if (late?.delete(needs) && late.size === 0) heldUp.delete(lock);",
     to: "",
-    tests: ["test/coalesce-late.test.ts"],
+    tests: ["test/coalesce-keys.test.ts"],
   },
 ];

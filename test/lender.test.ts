@@ -35,7 +35,7 @@ function openLender(engine: Engine = "postgresql") {
   };
   const pool = {
     acquire,
-    renew: (stale: unknown) => stale !== undefined && seen.push(`renew ${String(stale)}`),
+    renew: (stale?: string) => stale !== undefined && seen.push(`renew ${stale}`),
   };
   return { seen, cancelled, lender: createLender(pool as unknown as Pool, engine) };
 }

@@ -21,7 +21,7 @@ async function play(failures: readonly AttemptError[]) {
     },
     { sleep: async () => {} },
   ).catch((thrown: DomainError) => thrown);
-  return { attempts, reason: (error as DomainError).reason };
+  return { attempts, reason: error.reason };
 }
 
 test("one who has something better to do than the same again says after how many attempts", async () => {

@@ -86,11 +86,22 @@ test.each<[string, number, (port: number, signal: AbortSignal) => Promise<unknow
   await new Promise((resolve) => setImmediate(resolve));
   const before = ended;
   vi.advanceTimersByTime(1);
-  await expect
-    .poll(() => ended, { timeout: 1_000 })
-    .toBe(1)
-    .catch(() => giveUp.abort(new Error("waits on")));
+  await vi.waitUntil(() => ended > 0, { timeout: 1_000 }).catch(() => giveUp.abort(new Error("waits on")));
 
   expect(before).toBe(0);
   expect(await failed).toMatchObject({ message: expect.stringMatching(/timeout/) as string });
+});
+
+test("a connection of the service itself that is not wanted any more is not waited for", async () => {
+  const { port, begun } = await openSilence();
+  const ending = new AbortController();
+  let ended: unknown;
+  const options = { purpose: "test", signal: ending.signal };
+  const failed = reasonOf(connect({ ...connection, host: "127.0.0.1", port }, options));
+  void failed.then((error) => (ended = error));
+  await begun;
+
+  ending.abort(new Error("ended"));
+
+  await expect.poll(() => ended, { timeout: 1_000 }).toEqual(new Error("ended"));
 });

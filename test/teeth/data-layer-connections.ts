@@ -25,13 +25,6 @@ export const connectionMutations: readonly Mutation[] = [
   },
   {
     file: connection,
-    what: "texts come in the encoding of the database",
-    from: '    client_encoding: "UTF8",\n',
-    to: "",
-    tests: settings,
-  },
-  {
-    file: connection,
     what: "options of the configuration undo our settings",
     from: "[...(options === undefined ? [] : [options]), ...own]",
     to: "[...own, ...(options === undefined ? [] : [options])]",
@@ -77,7 +70,7 @@ export const connectionMutations: readonly Mutation[] = [
     what: "old plans are used again",
     from: "isFresh(client) && (isTrusted",
     to: "(isTrusted",
-    tests: ["test/service/away.test.ts"],
+    tests: ["test/service/late-connections.test.ts"],
   },
   {
     file: connector,
@@ -91,7 +84,7 @@ export const connectionMutations: readonly Mutation[] = [
     what: "a far deadline is one that is over",
     from: "Math.min(Math.max(deadlineMs - Date.now(), 0) + signalSlackMs, 2 ** 31 - 1)",
     to: "Math.max(deadlineMs - Date.now(), 0) + signalSlackMs",
-    tests: ["test/timeouts.test.ts", "test/abandonable.test.ts"],
+    tests: ["test/abandonable-late.test.ts"],
   },
   {
     file: cancel,
@@ -161,13 +154,13 @@ export const connectionMutations: readonly Mutation[] = [
     what: "a certificate is taken without its key",
     from: "(files.cert.path === undefined) !== (files.key.path === undefined)",
     to: "files.cert.path === undefined && files.key.path !== undefined",
-    tests: reading,
+    tests: ["test/connection-config.test.ts"],
   },
   {
     file: configured,
     what: "PostgreSQL is reached by the variables of CockroachDB",
     from: 'if (values.DATABASE_ENGINE === "postgresql")',
     to: 'if (values.DATABASE_ENGINE === "cockroachdb")',
-    tests: reading,
+    tests: ["test/connection-config.test.ts"],
   },
 ];

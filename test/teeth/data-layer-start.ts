@@ -35,13 +35,6 @@ export const startMutations: readonly Mutation[] = [
   },
   {
     file: embedded,
-    what: "texts are sorted by a language",
-    from: '"--builtin-locale=C.UTF-8"',
-    to: '"--builtin-locale=PG_UNICODE_FAST"',
-    tests: files,
-  },
-  {
-    file: embedded,
     what: "a first start that was interrupted leaves its files",
     from: 'if (!name.startsWith("cluster.new-")) continue;',
     to: 'if (name.startsWith("cluster.new-")) continue;',

@@ -3,8 +3,9 @@ import net, { type AddressInfo } from "node:net";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../../src/db/connection.ts";
 import { createPool } from "../../src/db/pool.ts";
+import { statement } from "../../src/db/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, limits, reasonOf } from "../support/pools.ts";
+import { budget, limits, openDatabase, reasonOf } from "../support/pools.ts";
 
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -104,4 +105,22 @@ test("a connection of the service itself that is not wanted any more is not wait
   ending.abort(new Error("ended"));
 
   await expect.poll(() => ended, { timeout: 1_000 }).toEqual(new Error("ended"));
+});
+
+test("a statement runs under the isolation that it asks for, and transactions are serializable", async () => {
+  const db = openDatabase(connection);
+  const text = "select current_setting('transaction_isolation') as level";
+  const [usual, weaker] = [
+    statement<{ level: string }>("test.usual", text),
+    statement<{ level: string }>("test.weaker", text, { isolation: "repeatable read" }),
+  ];
+
+  const levels = [
+    await db.query(usual, [], budget()),
+    await db.query(weaker, [], budget()),
+    await db.transaction(budget(), (tx) => tx.query(usual, [])),
+  ];
+
+  const strong = engine === "postgresql" ? "repeatable read" : "serializable";
+  expect(levels.map(([row]) => row!.level)).toEqual(["serializable", strong, "serializable"]);
 });

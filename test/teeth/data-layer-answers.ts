@@ -49,6 +49,27 @@ export const answerMutations: readonly Mutation[] = [
     tests: ["test/service/away.test.ts"],
   },
   {
+    file: database,
+    what: "a statement runs under the isolation of its session",
+    from: 'statement.isolation && engine === "postgresql"',
+    to: 'statement.isolation && engine !== "postgresql"',
+    tests: ["test/service/session-settings.test.ts"],
+  },
+  {
+    file: "src/db/transaction.ts",
+    what: "what asks for repeatable read is serializable, and conflicts by pages",
+    from: '"begin isolation level repeatable read"',
+    to: '"begin isolation level serializable"',
+    tests: ["test/service/session-settings.test.ts"],
+  },
+  {
+    file: "src/db/transaction.ts",
+    what: "a transaction is undone at its end",
+    from: '"transaction.commit", "commit"',
+    to: '"transaction.commit", "rollback"',
+    tests: ["test/service/database.test.ts"],
+  },
+  {
     file: conclusive,
     what: "a second round that fails says that nothing was changed",
     from: "throw hasRun ? afterwards(error) : error;",

@@ -85,6 +85,13 @@ export const schemaMutations: readonly Mutation[] = [
     tests: ["test/service/plans.test.ts"],
   },
   {
+    file: "migrations/0005_secrets.sql",
+    what: "replicas may have keys of one name",
+    from: "primary key (name)",
+    to: "primary key (name, value)",
+    tests: ["test/service/secrets.test.ts"],
+  },
+  {
     file: "migrations/0006_login_attempts.postgres.sql",
     what: "the sweep reads all attempts",
     from: "create index if not exists login_attempts_expire_time_idx on login_attempts (expire_time)",

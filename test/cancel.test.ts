@@ -66,3 +66,14 @@ test("a cancellation of a connection with TLS asks for TLS first", async () => {
 
   expect(Buffer.concat(received).toString("hex")).toBe("0000000804d2162f");
 });
+
+test("a cancellation of a connection with TLS is not sent where TLS is refused", async () => {
+  const { connection, received } = await listen((socket) => {
+    socket.once("data", () => socket.write("N"));
+    socket.on("end", () => socket.end());
+  });
+
+  await cancel({ ...connection, ssl: { rejectUnauthorized: true } }, client);
+
+  expect(Buffer.concat(received).toString("hex")).toBe("0000000804d2162f");
+});

@@ -55,10 +55,8 @@ function toServerName(host: string): string {
 function startTls(socket: net.Socket, options: tls.ConnectionOptions, request: Buffer): void {
   socket.pause();
   socket.once("data", (answer: Buffer) => {
-    if (answer.toString("latin1") !== "S") {
-      socket.end(request);
-      return;
-    }
+    // Without TLS anybody on the way could read the key: what is not cancelled is destroyed and its session ended.
+    if (answer.toString("latin1") !== "S") return void socket.destroy();
     const secure = tls.connect({ ...options, socket }, () => secure.end(request));
     secure.on("error", () => socket.destroy());
   });

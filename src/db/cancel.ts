@@ -55,7 +55,7 @@ function toServerName(host: string): string {
 function startTls(socket: net.Socket, options: tls.ConnectionOptions, request: Buffer): void {
   socket.pause();
   socket.once("data", (answer: Buffer) => {
-    // Without TLS anybody on the way could read the key: what is not cancelled is destroyed and its session ended.
+    // Anybody on the way could read the key. What is not cancelled is destroyed, and its session ended.
     if (answer.toString("latin1") !== "S") return void socket.destroy();
     const secure = tls.connect({ ...options, socket }, () => secure.end(request));
     secure.on("error", () => socket.destroy());

@@ -115,6 +115,7 @@ test.runIf(inject("engine").engine === "postgresql")(
   async () => {
     const careless = [
       statement("test.scan", "select id from users where name = $1::text"),
+      statement("test.all", "select id from users order by id"),
       statement("test.list", "select id from orders where user_id = $1::uuid order by update_time limit 10"),
     ];
 
@@ -122,6 +123,7 @@ test.runIf(inject("engine").engine === "postgresql")(
 
     expect(plans.flatMap(problemsOf)).toEqual([
       "test.scan reads users from end to end",
+      "test.all reads users from end to end",
       "test.list sorts its page",
     ]);
   },

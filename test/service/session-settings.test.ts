@@ -38,7 +38,7 @@ test("sessions have the settings that calls need, whatever the database gives to
   const { client, release } = await pool.acquire(budget());
 
   const { rows } = await client.query<{ name: string; setting: string }>(
-    "select name, current_setting(name) as setting from pg_settings where name = any($1::text[]) order by name",
+    "select name, current_setting(name) as setting from pg_settings where name = any($1::text[])",
     [Object.keys(settings)],
   );
 

@@ -5,7 +5,7 @@ const lender = "src/db/lender.ts";
 const fence = "src/db/fence.ts";
 const lending = ["test/lender.test.ts"];
 
-/** Mistakes in how statements are attempted, judged, attempted again and given up, and how sessions in doubt are ended. */
+/** Mistakes in how statements are attempted, judged and given up, and how sessions in doubt are ended. */
 export const attemptingMutations: readonly Mutation[] = [
   {
     file: retry,

@@ -102,6 +102,13 @@ export const connectionMutations: readonly Mutation[] = [
   },
   {
     file: cancel,
+    what: "the key of a session goes in plain text where TLS is refused",
+    from: 'if (answer.toString("latin1") !== "S") return void socket.destroy();',
+    to: 'if (answer.toString("latin1") !== "S") return void socket.end(request);',
+    tests: ["test/cancel.test.ts"],
+  },
+  {
+    file: cancel,
     what: "a cancellation that is not taken is waited for",
     from: "setTimeout(() => socket.destroy(), cancelMsMax)",
     to: "setTimeout(() => {}, cancelMsMax)",

@@ -2,9 +2,9 @@ import type { Mutation } from "./mutation.ts";
 
 const importing = "src/db/import-items.ts";
 const reading = "src/db/orders.ts";
-const counted = ["test/service/sets.test.ts -t the items of a set"];
-const refusing = ["test/service/import-items.test.ts -t refuses rows by themselves"];
-const paged = ["test/service/list-rows.test.ts -t to its end in pages of one"];
+const counted = ["test/service/sets.test.ts"];
+const refusing = ["test/service/import-items.test.ts"];
+const paged = ["test/service/list-rows.test.ts"];
 
 /** Mistakes in the statements that add items to orders, and in those that list orders and their items. */
 export const itemMutations: readonly Mutation[] = [
@@ -13,21 +13,21 @@ export const itemMutations: readonly Mutation[] = [
     what: "an item with another price under a used request id existed",
     from: "k.quantity = r.quantity and k.unit_price = r.unit_price",
     to: "k.quantity = r.quantity",
-    tests: ["test/service/sets.test.ts -t an item that is there"],
+    tests: ["test/service/sets.test.ts"],
   },
   {
     file: importing,
     what: "an item with another quantity under a used request id existed",
     from: "k.quantity = r.quantity and k.unit_price = r.unit_price",
     to: "k.unit_price = r.unit_price",
-    tests: ["test/service/sets.test.ts -t an item that is there"],
+    tests: ["test/service/sets.test.ts"],
   },
   {
     file: importing,
     what: "an item of another product under a used request id existed",
     from: "when k.product_id = r.product_id and k.quantity",
     to: "when k.quantity",
-    tests: ["test/service/sets.test.ts -t an item that is there"],
+    tests: ["test/service/sets.test.ts"],
   },
   {
     file: importing,
@@ -97,56 +97,56 @@ export const itemMutations: readonly Mutation[] = [
     what: "items of one set have positions of the same number",
     from: "item_count + row_number() over (partition by order_id order by n) - 1",
     to: "item_count",
-    tests: ["test/service/import-items.test.ts -t adds items behind the others"],
+    tests: ["test/service/import-items.test.ts"],
   },
   {
     file: importing,
     what: "added items leave the order's version as it was",
     from: "item_count = o.item_count + g.items, version = o.version + 1,",
     to: "item_count = o.item_count + g.items,",
-    tests: ["test/service/import-items.test.ts -t adds items behind the others"],
+    tests: ["test/service/import-items.test.ts"],
   },
   {
     file: importing,
     what: "added items leave the order's count as it was",
     from: "item_count = o.item_count + g.items, version = o.version + 1,",
     to: "version = o.version + 1,",
-    tests: ["test/service/import-items.test.ts -t adds items behind the others"],
+    tests: ["test/service/import-items.test.ts"],
   },
   {
     file: importing,
     what: "added items leave the order's update_time as it was",
     from: "version = o.version + 1,\n      update_time = statement_timestamp()",
     to: "version = o.version + 1",
-    tests: ["test/service/product-versions.test.ts -t an order to which an item is added"],
+    tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: importing,
     what: "added items leave the product's version as it was",
     from: "version = p.version + 1, update_time = statement_timestamp()",
     to: "update_time = statement_timestamp()",
-    tests: ["test/service/product-versions.test.ts -t by an item that is added"],
+    tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: importing,
     what: "added items leave the product's update_time as it was",
     from: "version = p.version + 1, update_time = statement_timestamp()",
     to: "version = p.version + 1",
-    tests: ["test/service/product-versions.test.ts -t by an item that is added"],
+    tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: importing,
     what: "items take from the stock that their order leaves alone",
     from: "from accepted where reserves_stock group by product_id",
     to: "from accepted group by product_id",
-    tests: ["test/service/import-items.test.ts -t leaves the stock alone"],
+    tests: ["test/service/import-items.test.ts"],
   },
   {
     file: importing,
     what: "items are added under the isolation of the session",
     from: '{ isolation: "repeatable read" },',
     to: "{},",
-    tests: ["test/service/round-trips.test.ts -t each method that succeeds"],
+    tests: ["test/service/round-trips.test.ts"],
   },
   {
     file: importing,
@@ -167,7 +167,7 @@ export const itemMutations: readonly Mutation[] = [
     what: "a page of orders follows the instant alone",
     from: "where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}\n",
     to: "where o.create_time < $1::timestamptz and $2::uuid is not null ${filter}\n",
-    tests: ["test/service/pages.test.ts -t all were placed in one instant"],
+    tests: ["test/service/pages.test.ts"],
   },
   {
     file: reading,
@@ -181,21 +181,21 @@ export const itemMutations: readonly Mutation[] = [
     what: "a page ends before the order that takes it over its items",
     from: "o.upto - o.item_count - 2 <= ${pageItemsMax}",
     to: "o.upto <= ${pageItemsMax}",
-    tests: ["test/service/pages.test.ts -t in pages that fit into a message"],
+    tests: ["test/service/pages.test.ts"],
   },
   {
     file: reading,
     what: "pages with items are not bounded by them",
     from: "where not $4::bool or o.upto",
     to: "where $4::bool or o.upto",
-    tests: ["test/service/pages.test.ts -t in pages that fit into a message"],
+    tests: ["test/service/pages.test.ts"],
   },
   {
     file: reading,
     what: "orders of a user in a status are those of the user",
     from: '"and o.user_id = $5::uuid and o.status = $6::text"',
     to: '"and o.user_id = $5::uuid and $6::text is not null"',
-    tests: ["test/service/pages.test.ts -t in a status, and both"],
+    tests: ["test/service/pages.test.ts"],
   },
   {
     file: reading,
@@ -209,20 +209,20 @@ export const itemMutations: readonly Mutation[] = [
     what: "a page of events begins with the last one of the page before",
     from: "version > $2::int8 order by version limit",
     to: "version >= $2::int8 order by version limit",
-    tests: ["test/service/statuses.test.ts -t ListOrderEvents returns the changes"],
+    tests: ["test/service/statuses.test.ts"],
   },
   {
     file: reading,
     what: "the events of an order that does not exist are an empty list",
     from: "if (rows.length === 0) throw notFound(orderType, orderId);",
     to: "",
-    tests: ["test/service/list-rows.test.ts -t of an order that does not exist"],
+    tests: ["test/service/list-rows.test.ts"],
   },
   {
     file: reading,
     what: "a delivered order may be cancelled",
     from: "delivered: [],",
     to: 'delivered: ["cancelled"],',
-    tests: ["test/service/statuses.test.ts -t from DELIVERED to CANCELLED"],
+    tests: ["test/service/statuses.test.ts"],
   },
 ];

@@ -66,8 +66,8 @@ export const schemaMutations: readonly Mutation[] = [
   {
     file: orders,
     what: "items outlive their order",
-    from: "constraint order_items_order_id_fkey foreign key (order_id) references orders (id) on delete cascade",
-    to: "constraint order_items_order_id_fkey check (order_id is not null)",
+    from: "order_items_order_id_fkey foreign key (order_id) references orders (id) on delete cascade",
+    to: "order_items_order_id_fkey check (order_id is not null)",
     tests: schema,
   },
   {

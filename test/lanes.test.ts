@@ -102,13 +102,13 @@ test("a set of orders has up to 1280 lines, and one of anything up to 256 reques
 });
 
 test("calls that read one row ask for it once, and none waits where calls are not to share round trips", async () => {
-  const [shared, apart] = [openLanes(), openLanes(false)];
+  const [shared, single] = [openLanes(), openLanes(false)];
   const read: Send = (lanes) => lanes.getProduct(id, patient());
   const write: Send = (lanes) => lanes.adjustStock(movement(id), patient());
 
   await send(shared.lanes, [read, read, read]);
-  await send(apart.lanes, [read, read, write, write], [write]);
+  await send(single.lanes, [read, read, write, write], [write]);
 
   expect(shared.sent).toEqual([1]);
-  expect(apart.sent).toEqual([1, 1, 1, 1, 1]);
+  expect(single.sent).toEqual([1, 1, 1, 1, 1]);
 });

@@ -56,7 +56,10 @@ function startTls(socket: net.Socket, options: tls.ConnectionOptions, request: B
   socket.pause();
   socket.once("data", (answer: Buffer) => {
     // Anybody on the way could read the key. What is not cancelled is destroyed, and its session ended.
-    if (answer.toString("latin1") !== "S") return void socket.destroy();
+    if (answer.toString("latin1") !== "S") {
+      socket.destroy();
+      return;
+    }
     const secure = tls.connect({ ...options, socket }, () => secure.end(request));
     secure.on("error", () => socket.destroy());
   });

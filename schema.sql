@@ -47,8 +47,6 @@ create table stock_movements (
   constraint stock_movements_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id)
 );
 
-CREATE INDEX stock_movements_product_id_idx ON stock_movements USING btree (product_id, create_time DESC, id DESC);
-
 create table orders (
   id uuid not null,
   user_id uuid not null,

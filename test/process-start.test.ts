@@ -130,12 +130,12 @@ test("a start is not ready before its ports listen", async () => {
 test("MIGRATE=check fails where a migration is lacking, naming it and the command", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
-  await execute(database, "delete from schema_migrations where version = '0006_login_attempts'");
+  await execute(database, "delete from schema_migrations where version = '0007_stock_movements_index'");
 
   const line = await refusalOf({ DATABASE_URL: toUrl(database), MIGRATE: "check" });
 
   expect(line).toBe(
-    "the database lacks 0006_login_attempts: run `npm run migrate`, or start with MIGRATE=apply",
+    "the database lacks 0007_stock_movements_index: run `npm run migrate`, or start with MIGRATE=apply",
   );
 });
 
@@ -151,7 +151,7 @@ test("MIGRATE=check starts where nothing is lacking", async () => {
 test("MIGRATE=off starts where a migration is lacking, and readiness names it", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
-  await execute(database, "delete from schema_migrations where version = '0006_login_attempts'");
+  await execute(database, "delete from schema_migrations where version = '0007_stock_movements_index'");
   const admin = await findFreeAddress();
 
   await using service = startMain({ DATABASE_URL: toUrl(database), ADMIN_ADDR: admin, MIGRATE: "off" });
@@ -160,7 +160,7 @@ test("MIGRATE=off starts where a migration is lacking, and readiness names it", 
 
   expect([response.status, await response.json()]).toEqual([
     503,
-    { ready: false, reason: "migration 0006_login_attempts is not applied" },
+    { ready: false, reason: "migration 0007_stock_movements_index is not applied" },
   ]);
 });
 

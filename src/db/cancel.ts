@@ -55,8 +55,9 @@ function toServerName(host: string): string {
 function startTls(socket: net.Socket, options: tls.ConnectionOptions, request: Buffer): void {
   socket.pause();
   socket.once("data", (answer: Buffer) => {
+    // Anybody on the way could read the key. What is not cancelled is destroyed, and its session ended.
     if (answer.toString("latin1") !== "S") {
-      socket.end(request);
+      socket.destroy();
       return;
     }
     const secure = tls.connect({ ...options, socket }, () => secure.end(request));

@@ -4,7 +4,7 @@ import { explain, problemsOf, type PlanFacts } from "../../src/db/explain.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { allStatements, statement } from "../../src/db/statement.ts";
 import { createPages } from "../../src/services/pages.ts";
-import { createTestDatabase } from "../support/databases.ts";
+import { createTestDatabase, execute } from "../support/databases.ts";
 // Loading the server declares all statements.
 import "../../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
 
@@ -94,10 +94,28 @@ test.runIf(inject("engine").engine === "postgresql")(
 );
 
 test.runIf(inject("engine").engine === "postgresql")(
+  "no table has an index that no statement reads",
+  async () => {
+    await using database = await createTestDatabase();
+    // A unique one also keeps a rule.
+    const made = await execute<{ name: string }>(
+      database.connection,
+      `select c.relname as name from pg_index i join pg_class c on c.oid = i.indexrelid
+    where c.relnamespace = 'public'::regnamespace and not i.indisunique`,
+    );
+
+    const read = new Set(Object.values(indexes).flat());
+
+    expect(made.filter(({ name }) => !read.has(name))).toEqual([]);
+  },
+);
+
+test.runIf(inject("engine").engine === "postgresql")(
   "a statement without an index for its rows or its order is found",
   async () => {
     const careless = [
       statement("test.scan", "select id from users where name = $1::text"),
+      statement("test.all", "select id from users order by id"),
       statement("test.list", "select id from orders where user_id = $1::uuid order by update_time limit 10"),
     ];
 
@@ -105,6 +123,7 @@ test.runIf(inject("engine").engine === "postgresql")(
 
     expect(plans.flatMap(problemsOf)).toEqual([
       "test.scan reads users from end to end",
+      "test.all reads users from end to end",
       "test.list sorts its page",
     ]);
   },

@@ -21,8 +21,8 @@ type Holder = {
 };
 
 /** Starts an embedded server in a process of its own, from a clone's sources; rejects with its failure. */
-export async function launch(clone: string, directory: string): Promise<Holder> {
-  const child = spawnProgram(clone, directory);
+export async function launch(clone: string, directory: string, given = settings): Promise<Holder> {
+  const child = spawnProgram(clone, directory, given);
   const ended = once(child, "close");
   for await (const line of createInterface({ input: child.stdout })) {
     if (/^\d+$/.test(line)) {
@@ -38,7 +38,7 @@ export async function launch(clone: string, directory: string): Promise<Holder> 
 }
 
 /** Prints the server's pid, or the error's message, and stops when its input ends. */
-export function spawnProgram(clone: string, directory: string) {
+export function spawnProgram(clone: string, directory: string, given = settings) {
   const program = `
     import { startEmbedded } from ${JSON.stringify(path.join(clone, "src/db/embedded.ts"))};
     try {
@@ -48,7 +48,7 @@ export function spawnProgram(clone: string, directory: string) {
     } catch (error) {
       console.log(error.message);
     }`;
-  const args = ["--input-type=module-typescript", "-e", program, directory, ...settings];
+  const args = ["--input-type=module-typescript", "-e", program, directory, ...given];
   return spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
 }
 

@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import type { Database } from "../src/db/database.ts";
+import { createLanes, type Lanes } from "../src/db/lanes.ts";
+import { patient, settle } from "./support/lanes.ts";
+import { call, orderDraft, userDraft } from "./support/rows.ts";
+
+/** Lanes to a database that never answers, and how many requests each statement had that it was sent. */
+function openLanes(coalesce = true) {
+  const sent: number[] = [];
+  const query = (_: unknown, [first]: readonly (readonly unknown[])[]): Promise<never> => {
+    sent.push(first!.length);
+    return new Promise(() => {});
+  };
+  const db = { engine: "postgresql", leftBehind: () => undefined, query } as unknown as Database;
+  return { sent, lanes: createLanes(db, coalesce) };
+}
+
+const id = randomUUID();
+const step = (change: { readonly orderId?: string; readonly idempotencyKey?: string } = {}) => ({
+  orderId: randomUUID(),
+  status: "confirmed" as const,
+  version: undefined,
+  idempotencyKey: randomUUID(),
+  fingerprint: randomUUID(),
+  ...change,
+});
+const attempt = (accountId: string) => ({ accountId, callerId: undefined, delaysMs: [0], forgetMs: 1 });
+const failure = (callerId: string) => ({ callerId, failuresMax: 1, windowMs: 1 });
+const movement = (productId: string) => ({ ...call(), productId, delta: 1n });
+/** An order that leaves the stock alone, and so locks nothing of others. */
+const apart = (change: Parameters<typeof orderDraft>[3] = {}) =>
+  orderDraft(id, id, 1, { reservesStock: false, ...change });
+const large = () => {
+  const [item] = orderDraft(id, id).items;
+  const items = Array.from({ length: 700 }, () => ({ ...item!, id: randomUUID() }));
+  return apart({ items });
+};
+
+type Send = (lanes: Lanes) => Promise<unknown>;
+
+/** Sends these in one turn of the event loop, and then the others when they are under way. */
+async function send(lanes: Lanes, first: readonly Send[], then: readonly Send[] = []): Promise<void> {
+  for (const each of first) void each(lanes);
+  await settle();
+  for (const each of then) void each(lanes);
+  await settle();
+}
+
+test.each<[string, Send]>([
+  ["creations of one user", (lanes) => lanes.createUser(userDraft({ id }), patient())],
+  ["creations of one order", (lanes) => lanes.createOrder(apart({ id }), patient())],
+  ["changes of one order", (lanes) => lanes.changeStatus(step({ orderId: id }), patient())],
+  ["changes under one key", (lanes) => lanes.changeStatus(step({ idempotencyKey: id }), patient())],
+  ["adjustments under one id", (lanes) => lanes.adjustStock({ ...movement(id), id }, patient())],
+  ["attempts on one account", (lanes) => lanes.reserveAttempt(attempt(id), patient())],
+])("two %s are not under way together", async (_, make) => {
+  const { sent, lanes } = openLanes();
+
+  await send(lanes, [make, make], [make]);
+
+  expect(sent).toEqual([1]);
+});
+
+test.each<[string, Send]>([
+  ["orders of one product", (lanes) => lanes.createOrder(orderDraft(id, id), patient())],
+  ["adjustments of one product", (lanes) => lanes.adjustStock(movement(id), patient())],
+  ["successes of one account", (lanes) => lanes.clearAttempts(id, patient())],
+  ["failures of one caller", (lanes) => lanes.countFailure(failure(id), patient())],
+])("%s share a set, and are in no two at once", async (_, make) => {
+  const { sent, lanes } = openLanes();
+
+  await send(lanes, [make, make], [make, make]);
+
+  expect(sent).toHaveLength(1);
+});
+
+test("orders that leave the stock alone are in two sets at once, and in no third one", async () => {
+  const { sent, lanes } = openLanes();
+  const make: Send = (each) => each.createOrder(apart(), patient());
+
+  await send(lanes, [make, make], [make, make]);
+  await send(lanes, [make, make]);
+
+  expect(sent).toEqual([2, 2]);
+});
+
+test("a set of orders has up to 1280 lines, and one of anything up to 256 requests", async () => {
+  const [orders, users] = [openLanes(), openLanes()];
+
+  await send(orders.lanes, [
+    (lanes) => lanes.createOrder(large(), patient()),
+    (lanes) => lanes.createOrder(large(), patient()),
+  ]);
+  await send(
+    users.lanes,
+    Array.from({ length: 300 }, (): Send => (lanes) => lanes.getUser(randomUUID(), patient())),
+  );
+
+  expect(orders.sent).toEqual([1, 1]);
+  expect(users.sent).toEqual([256]);
+});
+
+test("calls that read one row ask for it once, and none waits where calls are not to share round trips", async () => {
+  const [shared, single] = [openLanes(), openLanes(false)];
+  const read: Send = (lanes) => lanes.getProduct(id, patient());
+  const write: Send = (lanes) => lanes.adjustStock(movement(id), patient());
+
+  await send(shared.lanes, [read, read, read]);
+  await send(single.lanes, [read, read, write, write], [write]);
+
+  expect(shared.sent).toEqual([1]);
+  expect(single.sent).toEqual([1, 1, 1, 1, 1]);
+});

@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, expect, test } from "vitest";
+import { adjustStock } from "../../src/db/adjust-stock.ts";
+import { changeStatuses } from "../../src/db/change-statuses.ts";
+import { deleteUser } from "../../src/db/change-users.ts";
+import type { Database } from "../../src/db/database.ts";
+import { importItems } from "../../src/db/import-items.ts";
+import type { Product } from "../../src/db/inventory.ts";
+import { getOrders, type Order, type OrderStatus } from "../../src/db/orders.ts";
+import { createOrders } from "../../src/db/place-orders.ts";
+import { createTestDatabase } from "../support/databases.ts";
+import { budget, openDatabase } from "../support/pools.ts";
+import { call, createRows, itemDraft, orderDraft } from "../support/rows.ts";
+
+const { connection, ...database } = await createTestDatabase();
+afterAll(() => database[Symbol.asyncDispose]());
+
+async function move(db: Database, { id }: Order, status: OrderStatus): Promise<void> {
+  const change = { orderId: id, status, version: undefined, idempotencyKey: randomUUID() };
+  await changeStatuses(db, budget(), [{ ...change, fingerprint: randomUUID() }], { atomic: true });
+}
+
+type Change = (db: Database, product: Product, order: Order) => Promise<unknown>;
+
+/** What changes the stock of a product of which an order has taken one piece. */
+const changes: Record<string, readonly [bigint, Change]> = {
+  "a sale": [-1n, (db, { id }, { userId }) => createOrders(db, budget(), [orderDraft(userId, id)])],
+  "a cancellation": [1n, (db, _, order) => move(db, order, "cancelled")],
+  "an item that is added": [-1n, (db, { id }, order) => importItems(db, budget(), [itemDraft(order.id, id)])],
+  "an adjustment": [5n, (db, { id }) => adjustStock(db, budget(), [{ ...call(), productId: id, delta: 5n }])],
+  "the deletion of a user": [
+    1n,
+    (db, _, { userId }) => {
+      const change = { changeId: randomUUID(), fingerprint: randomUUID(), userId, version: undefined };
+      return deleteUser(db, budget(), { ...change, force: true });
+    },
+  ],
+};
+
+test.each(Object.entries(changes))(
+  "a product whose stock is changed by %s has another version and a later update_time",
+  async (_, [delta, change]) => {
+    const db = openDatabase(connection);
+    const rows = createRows(db);
+    const product = await rows.product();
+    const order = await rows.order(orderDraft((await rows.user()).id, product.id));
+    const before = await rows.read(product);
+
+    await change(db, product, order);
+
+    const after = await rows.read(product);
+    const { onHand, version, updateTime } = after;
+    expect(after).toEqual({ ...before, onHand, version, updateTime });
+    expect([onHand - before.onHand, version - before.version]).toEqual([delta, 1n]);
+    expect(updateTime).toBeGreaterThan(before.updateTime);
+  },
+);
+
+test("a product is changed by no other change of a status than a cancellation", async () => {
+  const db = openDatabase(connection);
+  const rows = createRows(db);
+  const product = await rows.product();
+  const order = await rows.order(orderDraft((await rows.user()).id, product.id));
+  const before = await rows.read(product);
+
+  for (const status of ["confirmed", "shipped", "delivered"] as const) await move(db, order, status);
+
+  expect(await rows.read(product)).toEqual(before);
+});
+
+test("an order to which an item is added has another version and a later update_time", async () => {
+  const db = openDatabase(connection);
+  const rows = createRows(db);
+  const product = await rows.product();
+  const order = await rows.order(orderDraft((await rows.user()).id, product.id));
+
+  await importItems(db, budget(), [itemDraft(order.id, product.id)]);
+
+  const [after] = await getOrders(db, budget(), [order.id], false);
+  expect(after).toMatchObject({ version: 2n, itemCount: 2, total: 20_000n, createTime: order.createTime });
+  expect(after!.updateTime).toBeGreaterThan(order.updateTime);
+});

@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, expect, test } from "vitest";
+import { changeStatuses } from "../../src/db/change-statuses.ts";
+import { deleteUser, updateUser } from "../../src/db/change-users.ts";
+import type { Database } from "../../src/db/database.ts";
+import { createUsers, getUsers } from "../../src/db/users.ts";
+import { createTestDatabase, execute } from "../support/databases.ts";
+import { budget, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { createRows, orderDraft, userDraft } from "../support/rows.ts";
+
+const { connection, ...database } = await createTestDatabase();
+afterAll(() => database[Symbol.asyncDispose]());
+
+type Change = Parameters<typeof deleteUser>[2] & Parameters<typeof updateUser>[2];
+
+/** A change of a user, under an id of its own. */
+const changeOf = (userId: string, rest: Partial<Change> = {}): Change => ({
+  changeId: randomUUID(),
+  fingerprint: randomUUID(),
+  userId,
+  version: undefined,
+  email: undefined,
+  name: "Countess",
+  force: false,
+  ...rest,
+});
+
+const methods: readonly [string, (db: Database, change: Change) => Promise<unknown>][] = [
+  ["changed", (db, change) => updateUser(db, budget(), change)],
+  ["deleted", (db, change) => deleteUser(db, budget(), change)],
+];
+
+test.each(methods)("a user of another version is not %s", async (_, make) => {
+  const db = openDatabase(connection);
+  const user = await createRows(db).user();
+
+  const failed = [
+    await reasonOf(make(db, changeOf(user.id, { version: 2n }))),
+    await reasonOf(make(db, changeOf(user.id, { version: 0n }))),
+  ];
+
+  const stale = expect.objectContaining({ kind: "aborted", reason: "ETAG_MISMATCH" });
+  expect(failed).toEqual([stale, stale]);
+  expect(await getUsers(db, budget(), [user.id])).toEqual([user]);
+});
+
+test.each(methods)("a user is not %s by a repetition that asks for something else", async (_, make) => {
+  const db = openDatabase(connection);
+  const user = await createRows(db).user();
+  const change = changeOf(user.id);
+  await make(db, change);
+
+  const failed = await reasonOf(make(db, { ...change, fingerprint: randomUUID() }));
+
+  expect(failed).toMatchObject({ kind: "invalid", reason: "REQUEST_ID_REUSED" });
+});
+
+test.each(methods)("a user is %s when a call that was refused is judged anew", async (_, make) => {
+  const db = openDatabase(connection);
+  const user = await createRows(db).user();
+  const change = changeOf(user.id, { version: 2n });
+  await reasonOf(make(db, change));
+  await updateUser(db, budget(), changeOf(user.id, { name: "Lovelace" }));
+
+  await make(db, change);
+
+  const [now] = await getUsers(db, budget(), [user.id]);
+  expect(now?.name).not.toBe("Lovelace");
+});
+
+test("the deletion of a user returns no stock of orders that left it alone", async () => {
+  const db = openDatabase(connection);
+  const rows = createRows(db);
+  const [{ id }, product] = [await rows.user(), await rows.product(10n)];
+  await rows.order(orderDraft(id, product.id, 3, { reservesStock: false }));
+
+  await deleteUser(db, budget(), changeOf(id, { force: true }));
+
+  expect(await rows.read(product)).toEqual(product);
+});
+
+test("the deletion of a user returns the stock of confirmed orders", async () => {
+  const db = openDatabase(connection);
+  const rows = createRows(db);
+  const [{ id }, product] = [await rows.user(), await rows.product(10n)];
+  const order = await rows.order(orderDraft(id, product.id, 3));
+  const step = { orderId: order.id, status: "confirmed", version: undefined } as const;
+  const key = { idempotencyKey: randomUUID(), fingerprint: randomUUID() };
+  await changeStatuses(db, budget(), [{ ...step, ...key }], { atomic: true });
+
+  await deleteUser(db, budget(), changeOf(id, { force: true }));
+
+  expect((await rows.read(product)).onHand).toBe(10n);
+});
+
+test("a user whose rival is deleted before it is looked for is created in the next round", async () => {
+  const proxy = await openProxy(connection);
+  const db = openDatabase(proxy.connection);
+  const rival = userDraft();
+  await createUsers(db, budget(), [rival]);
+  let looks = 0;
+  proxy.decide = ({ statement }) => {
+    if (statement !== "users.get_rivals" || looks++ > 0) return undefined;
+    void execute(connection, "delete from users where id = $1", [rival.id]);
+    return { kind: "delay", ms: 300 };
+  };
+
+  const [user] = await createUsers(db, budget(), [userDraft({ email: rival.email })]);
+
+  expect(user).toMatchObject({ email: rival.email, version: 1n });
+});

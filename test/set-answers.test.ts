@@ -1,0 +1,136 @@
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { adjustStock } from "../src/db/adjust-stock.ts";
+import { reserveAttempts } from "../src/db/attempts.ts";
+import { changeStatuses } from "../src/db/change-statuses.ts";
+import { conclusively } from "../src/db/conclusive.ts";
+import type { Database } from "../src/db/database.ts";
+import { databaseAway } from "../src/db/errors.ts";
+import { importItems } from "../src/db/import-items.ts";
+import { importOrders } from "../src/db/import-orders.ts";
+import { createProducts } from "../src/db/inventory.ts";
+import { createOrders } from "../src/db/place-orders.ts";
+import { createUsers } from "../src/db/users.ts";
+import { budget, reasonOf } from "./support/pools.ts";
+import { call, itemDraft, orderDraft, reasons, userDraft } from "./support/rows.ts";
+
+// What sets answer to what a database says seldom.
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** A database that answers each statement, by name, with what comes next. */
+function answering(answers: Readonly<Record<string, readonly (readonly Row[] | Error)[]>>): Database {
+  const asked = new Map<string, number>();
+  return {
+    leftBehind: () => undefined,
+    async query({ name }: { readonly name: string }) {
+      const turn = asked.get(name) ?? 0;
+      asked.set(name, turn + 1);
+      const answer = answers[name]?.[turn];
+      if (answer === undefined) throw new Error(`${name} was asked once more`);
+      if (answer instanceof Error) throw answer;
+      return answer;
+    },
+  } as unknown as Database;
+}
+
+const silent = answering({});
+
+const step = () => ({
+  orderId: randomUUID(),
+  status: "confirmed" as const,
+  version: undefined,
+  idempotencyKey: randomUUID(),
+  fingerprint: randomUUID(),
+});
+const [id, key] = [randomUUID(), randomUUID()];
+const twice = <T>(make: () => T, shared: Partial<T>): T[] => [
+  { ...make(), ...shared },
+  { ...make(), ...shared },
+];
+const attempt = () => ({ accountId: id, callerId: undefined, delaysMs: [0], forgetMs: 1 });
+const product = () => ({ ...call(), name: "Lamp", onHand: 1n });
+const movement = () => ({ ...call(), productId: randomUUID(), delta: 1n });
+
+test.each<[string, () => Promise<unknown>]>([
+  ["users have one id", () => createUsers(silent, budget(), twice(userDraft, { id }))],
+  ["products have one id", () => createProducts(silent, budget(), twice(product, { id }))],
+  ["adjustments have one id", () => adjustStock(silent, budget(), twice(movement, { id }))],
+  [
+    "orders have one id",
+    () =>
+      createOrders(
+        silent,
+        budget(),
+        twice(() => orderDraft(key, key), { id }),
+      ),
+  ],
+  [
+    "changes are of one order",
+    () => changeStatuses(silent, budget(), twice(step, { orderId: id }), { atomic: true }),
+  ],
+  [
+    "changes have one key",
+    () => changeStatuses(silent, budget(), twice(step, { idempotencyKey: key }), { atomic: true }),
+  ],
+  ["attempts are of one account", () => reserveAttempts(silent, budget(), twice(attempt, {}))],
+])("no two %s in a set", async (_, send) => {
+  expect(await reasonOf(send())).toEqual(new Error("two requests of a set share a key"));
+});
+
+test("a change of an order that is gone with its user since is answered with NOT_FOUND", async () => {
+  const change = step();
+  const db = answering({
+    "orders.update_statuses": [[{ n: 0, was: "pending", verdict: "replayed" }]],
+    "orders.events_by_key": [[]],
+    "orders.get": [[]],
+  });
+
+  const outcomes = await changeStatuses(db, budget(), [change], { atomic: false });
+
+  expect(reasons(outcomes)).toEqual(["ORDER_NOT_FOUND"]);
+});
+
+test("an attempt that is too early by less than a millisecond waits for one", async () => {
+  const db = answering({ "login_attempts.reserve": [[{ id, waitMs: 0.2 }]] });
+
+  expect(await reserveAttempts(db, budget(), [attempt()])).toEqual([1]);
+});
+
+const created = { n: 0, verdict: "created", createTime: 1n, unknown: null, short: null };
+const contended = { ...created, n: 1, verdict: "contended", createTime: null };
+
+test.each<[string, (db: Database) => Promise<unknown>, Database]>([
+  [
+    "CreateOrder",
+    (db) => createOrders(db, budget(), [orderDraft(key, key), orderDraft(key, key)]),
+    answering({ "orders.create": [[created, contended], databaseAway(undefined)] }),
+  ],
+  [
+    "ImportOrders",
+    (db) => importOrders(db, budget(), [orderDraft(key, key), orderDraft(key, key)]),
+    answering({ "orders.create": [[created, contended], databaseAway(undefined)] }),
+  ],
+  [
+    "ImportOrderItems",
+    (db) => importItems(db, budget(), [itemDraft(key, key), itemDraft(key, key)]),
+    answering({ "orders.add_items": [[{ n: 1, verdict: "contended" }], databaseAway(undefined)] }),
+  ],
+  [
+    "AdjustStock",
+    (db) => adjustStock(db, budget(), [movement(), movement()]),
+    answering({
+      "products.adjust_stock": [
+        [
+          { n: 0, verdict: "ok" },
+          { n: 1, verdict: "contended" },
+        ],
+        databaseAway(undefined),
+      ],
+    }),
+  ],
+])("a set of %s of which a round has happened is in doubt when the next one fails", async (_, write, db) => {
+  const failed = await reasonOf(conclusively(db, budget(), write));
+
+  expect(failed).toMatchObject({ kind: "outcome_unknown" });
+});

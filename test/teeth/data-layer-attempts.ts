@@ -1,0 +1,98 @@
+import type { Mutation } from "./mutation.ts";
+
+const attempts = "src/db/attempts.ts";
+
+/** Mistakes in the statements about attempts to log in, and about secrets. */
+export const attemptMutations: readonly Mutation[] = [
+  {
+    file: attempts,
+    what: "attempts within the delay are judged",
+    from: "from judged where retry_time is null or retry_time <= now()",
+    to: "from judged",
+    tests: ["test/service/logins.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "the caller's delay counts for nothing",
+    from: "greatest(a.retry_time, c.retry_time) as retry_time",
+    to: "a.retry_time as retry_time",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "each failure is the first one",
+    from: "least(coalesce(a.failures, 0) + 1, array_length($3::int4[], 1)) as failures",
+    to: "1 as failures",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "more failures than there are delays have no delay",
+    from: "least(coalesce(a.failures, 0) + 1, array_length($3::int4[], 1)) as failures",
+    to: "coalesce(a.failures, 0) + 1 as failures",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "what has expired is remembered",
+    from: "where id = any($1::uuid[] || $2::uuid[]) and expire_time > now()",
+    to: "where id = any($1::uuid[] || $2::uuid[])",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "a wait of less than a millisecond is none",
+    from: "Math.max(1, Math.ceil(waitMs ?? 0))",
+    to: "Math.max(0, Math.floor(waitMs ?? 0))",
+    tests: ["test/set-answers.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "failures of a caller at once count as one",
+    from: "(counts.get(callerId) ?? 0) + 1",
+    to: "1",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "a caller has one failure more than it may",
+    from: "case when failures >= $3::int4 then expire_time",
+    to: "case when failures > $3::int4 then expire_time",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "each failure of a caller begins a window",
+    from: "coalesce(a.expire_time, now() + $4::int4 * interval '1 millisecond') as expire_time",
+    to: "now() + $4::int4 * interval '1 millisecond' as expire_time",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "a window that is over goes on",
+    from: "from login_attempts where id = any($1::uuid[]) and expire_time > now()\n  ),\n  counted",
+    to: "from login_attempts where id = any($1::uuid[])\n  ),\n  counted",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: attempts,
+    what: "the sweep takes what still counts",
+    from: "where expire_time <= now() order by",
+    to: "order by",
+    tests: ["test/service/attempt-rows.test.ts"],
+  },
+  {
+    file: "src/db/secrets.ts",
+    what: "each replica has a key of its own",
+    from: "return (await findSecret(db, budget, name))!;",
+    to: 'return Buffer.from(made[1]!, "base64");',
+    tests: ["test/service/secrets.test.ts"],
+  },
+  {
+    file: "src/db/secrets.ts",
+    what: "a key is half as long as it must be",
+    from: "randomBytes(32)",
+    to: "randomBytes(16)",
+    tests: ["test/service/secrets.test.ts"],
+  },
+];

@@ -1,0 +1,107 @@
+import type { Mutation } from "./mutation.ts";
+
+const pool = "src/db/pool.ts";
+const settings = ["test/service/session-settings.test.ts"];
+const fence = ["test/service/fence.test.ts"];
+
+/** Mistakes in how the pool makes, names and hands out connections. */
+export const poolMutations: readonly Mutation[] = [
+  {
+    file: pool,
+    what: "a statement of a service that died goes on",
+    from: "    statement_timeout: statementMsMax,\n",
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "a transaction of a service that died keeps its locks",
+    from: "    idle_in_transaction_session_timeout: idleInTransactionMsMax,\n",
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "how long a call waits for a lock is the database's to say",
+    from: "    lock_timeout: 0,\n",
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "transactions have the isolation that the database gives them",
+    from: '    default_transaction_isolation: "serializable",\n',
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "small tables are read from end to end and locked",
+    from: '    enable_seqscan: "off",\n',
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "the pages of users are sorted",
+    from: '    enable_bitmapscan: "off",\n',
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "statements are planned again each time",
+    from: '    plan_cache_mode: "force_generic_plan",\n',
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "on CockroachDB plans know nothing of their values",
+    from: '{ ...shared, plan_cache_mode: "force_custom_plan" }',
+    to: "shared",
+    tests: ["test/service/pool.test.ts"],
+  },
+  {
+    file: pool,
+    what: "nulls of sets are texts",
+    from: '    array_nulls: "on",\n',
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "a connection that is not answered is waited for",
+    from: "    connectionTimeoutMillis: connectMsMax,\n",
+    to: "",
+    tests: settings,
+  },
+  {
+    file: pool,
+    what: "all sessions have one name",
+    from: 'randomBytes(6).toString("hex")',
+    to: 'process.pid.toString(16).padStart(12, "0")',
+    tests: fence,
+  },
+  {
+    file: pool,
+    what: "connections that were made together are renewed together",
+    from: "(0.9 + 0.2 * Math.random())",
+    to: "1",
+    tests: ["test/service/pool.test.ts"],
+  },
+  {
+    file: pool,
+    what: "the place of a call that got no connection is lost",
+    from: "    } catch (error) {\n      leave();\n",
+    to: "    } catch (error) {\n",
+    tests: ["test/service/pool.test.ts"],
+  },
+  {
+    file: pool,
+    what: "calls wait for a database that is known to be away",
+    from: "isSuspected && isFirst ? atOnce",
+    to: "isSuspected && !isFirst ? atOnce",
+    tests: ["test/service/away.test.ts"],
+  },
+];

@@ -1,6 +1,7 @@
 import { globSync } from "node:fs";
 import path from "node:path";
 import type { Mutation } from "./mutation.ts";
+import { loginsAndPages } from "./logins-and-pages.ts";
 import { services } from "./services.ts";
 
 /** A file of mutations exports lists of them, whatever their names. */
@@ -15,6 +16,6 @@ const dataLayer = await Promise.all(
 );
 
 /** All mutations that there are, in the order of the files that they change. */
-export const mutations: readonly Mutation[] = [...services, ...dataLayer.flat()].toSorted((one, other) =>
-  one.file.localeCompare(other.file),
+export const mutations: readonly Mutation[] = [...loginsAndPages, ...services, ...dataLayer.flat()].toSorted(
+  (one, other) => one.file.localeCompare(other.file),
 );

@@ -17,7 +17,7 @@ export default defineConfig({
   cacheDir: ".vite",
   test: {
     maxWorkers: 2,
-    reporters: ["dot"],
+    reporters: [["default", { summary: false }]],
     projects: [
       { test: { ...common, name: "unit", include: ["test/*.test.ts"] } },
       { test: { ...common, name: "service", globalSetup, include: ["test/service/**/*.test.ts"] } },

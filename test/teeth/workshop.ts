@@ -49,7 +49,7 @@ export async function openWorkshop(count: number, signal: AbortSignal): Promise<
   for (let n = 0; n < count; n++) {
     const copy = path.join(directory, `${n}`);
     await copyProject(copy);
-    benches.push(createBench(copy, { ...process.env, TEST_DATABASE_URL: url }, signal));
+    benches.push(createBench(copy, { ...process.env, NO_COLOR: "1", TEST_DATABASE_URL: url }, signal));
   }
   const open = opening.move();
   return { benches, [Symbol.asyncDispose]: () => open.disposeAsync() };

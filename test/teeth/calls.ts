@@ -140,13 +140,6 @@ export const calls: readonly Mutation[] = [
     tests: ["test/health.test.ts"],
   },
   {
-    file: health,
-    what: "a watch that has ended goes on to listen",
-    from: "listeners.delete(listener);",
-    to: "",
-    tests: ["test/left-streams.test.ts"],
-  },
-  {
     file: "src/rpc/idle.ts",
     what: "a move does not begin the time anew",
     from: "    waits += waitsMore;\n    works += worksMore;\n    sinceMs = performance.now();",

@@ -1,8 +1,11 @@
 import { globSync } from "node:fs";
 import path from "node:path";
 import type { Mutation } from "./mutation.ts";
+import { calls } from "./calls.ts";
 import { loginsAndPages } from "./logins-and-pages.ts";
+import { ports } from "./ports.ts";
 import { services } from "./services.ts";
+import { wire } from "./wire.ts";
 
 /** A file of mutations exports lists of them, whatever their names. */
 type Lists = Readonly<Record<string, readonly Mutation[]>>;
@@ -16,6 +19,11 @@ const dataLayer = await Promise.all(
 );
 
 /** All mutations that there are, in the order of the files that they change. */
-export const mutations: readonly Mutation[] = [...loginsAndPages, ...services, ...dataLayer.flat()].toSorted(
-  (one, other) => one.file.localeCompare(other.file),
-);
+export const mutations: readonly Mutation[] = [
+  ...calls,
+  ...loginsAndPages,
+  ...ports,
+  ...services,
+  ...wire,
+  ...dataLayer.flat(),
+].toSorted((one, other) => one.file.localeCompare(other.file));

@@ -8,7 +8,7 @@ import {
 import type { DomainError } from "../src/db/errors.ts";
 import { CreateProductRequestSchema } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { CreateOrderRequestSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { GetUserRequestSchema, ListUsersRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createJsonReader } from "../src/rpc/json.ts";
 import { expect, test } from "vitest";
 
@@ -157,4 +157,18 @@ test("refuses bytes that are not UTF-8, also where there is no integer", () => {
   const { decode } = createJsonReader(GetUserRequestSchema);
 
   expect(() => decode(Buffer.from('{"id":"\xff"}', "latin1"))).toThrow(TypeError);
+});
+
+test.each([
+  ["2147483647", true],
+  ["-2147483648", true],
+  ["2147483648", false],
+  ["-2147483649", false],
+])("takes %s for a number of 32 bits: %s", (number, isTaken) => {
+  const { decode } = createJsonReader(ListUsersRequestSchema);
+  const read = (json: string) => () => decode(Buffer.from(json));
+
+  for (const json of [`{"pageSize":${number}}`, `{"page_size":"${number}"}`])
+    if (isTaken) expect(read(json)).not.toThrow();
+    else expect(read(json)).toThrow("page_size: must be a whole number");
 });

@@ -85,13 +85,6 @@ export const calls: readonly Mutation[] = [
   },
   {
     file: lifetime,
-    what: "a call that was refused before it began is never ended",
-    from: "if (controller.signal.aborted) abort();",
-    to: "",
-    tests: ["test/timeouts.test.ts"],
-  },
-  {
-    file: lifetime,
     what: "a deadline of our own leaves no time for telling",
     from: "deadlineMs === ownMs ? toConcludeMs(nowMs, ownMs) : deadlineMs",
     to: "deadlineMs",
@@ -214,6 +207,6 @@ export const calls: readonly Mutation[] = [
     what: "calls that were cut off had finished, says a drain",
     from: "return finished.every(Boolean) && !force?.aborted;",
     to: "return !force?.aborted;",
-    tests: ["test/doors.test.ts"],
+    tests: ["test/service/shutdown.test.ts"],
   },
 ];

@@ -47,7 +47,7 @@ export const loginsAndPages: readonly Mutation[] = [
     what: "an attempt whose reservation is in doubt may have happened, says the answer",
     from: 'error.kind === "outcome_unknown"',
     to: 'error.kind === "aborted"',
-    tests: ["test/service/logins.test.ts", "test/service/unknown-outcome.test.ts"],
+    tests: ["test/logins-in-doubt.test.ts"],
   },
   {
     file: logins,

@@ -33,14 +33,14 @@ export const ports: readonly Mutation[] = [
     what: "connections that were told to go have no bound",
     from: "if (all.size < max + bounds.closingConnections.max) return true;",
     to: "return true;",
-    tests: ["test/connections.test.ts"],
+    tests: ["test/crowded-connections.test.ts"],
   },
   {
     file: connections,
     what: "a connection is idle while a second call runs on it",
     from: "if (calls > 0 || closing.has(held) || socket.destroyed) return;",
     to: "if (closing.has(held) || socket.destroyed) return;",
-    tests: ["test/connections.test.ts"],
+    tests: ["test/crowded-connections.test.ts"],
   },
   {
     file: connections,
@@ -121,17 +121,10 @@ export const ports: readonly Mutation[] = [
   },
   {
     file: refusals,
-    what: "a HEAD is answered with a body",
-    from: 'const body = request.method === "HEAD" ? undefined : errorToJsonBytes(error, JSON_OPTIONS);',
-    to: "const body = errorToJsonBytes(error, JSON_OPTIONS);",
-    tests: ["test/refusals.test.ts"],
-  },
-  {
-    file: refusals,
     what: "a connection whose bytes were refused stays open",
     from: "  setTimeout(() => socket.destroy(), UNREAD_MS_MAX).unref();\n",
     to: "",
-    tests: ["test/refusals.test.ts", "test/slow-requests.test.ts"],
+    tests: ["test/crowded-connections.test.ts"],
   },
   {
     file: admin,
@@ -145,14 +138,14 @@ export const ports: readonly Mutation[] = [
     what: "any number may wait for a scrape",
     from: "if (waiting >= bounds.scrapesWaiting.max) {",
     to: "if (false) {",
-    tests: ["test/scrapes.test.ts"],
+    tests: ["test/admin-requests.test.ts"],
   },
   {
     file: admin,
     what: "the admin port does what a POST asks for",
     from: 'const reads = request.method === "GET" || request.method === "HEAD";',
     to: "const reads = true;",
-    tests: ["test/health.test.ts", "test/scrapes.test.ts"],
+    tests: ["test/admin-requests.test.ts"],
   },
   {
     file: "src/rpc/scrapes.ts",
@@ -176,13 +169,6 @@ export const ports: readonly Mutation[] = [
     tests: ["test/tls.test.ts"],
   },
   {
-    file: "src/rpc/tls.ts",
-    what: "TLS 1.1 is spoken",
-    from: 'minVersion: "TLSv1.2"',
-    to: 'minVersion: "TLSv1"',
-    tests: ["test/tls.test.ts", "test/tls-suites.test.ts"],
-  },
-  {
     file: "src/rpc/secure.ts",
     what: "HTTP/2 is not offered to callers who speak TLS",
     from: "ALPNProtocols: [...protocols]",
@@ -201,7 +187,7 @@ export const ports: readonly Mutation[] = [
     what: "an address of IPv6 is written without its brackets",
     from: 'host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`',
     to: "`${host}:${port}`",
-    tests: ["test/doors.test.ts", "test/process.test.ts", "test/config.test.ts"],
+    tests: ["test/log-lines.test.ts"],
   },
   {
     file: "src/rpc/sessions.ts",

@@ -160,7 +160,7 @@ export const services: readonly Mutation[] = [
     what: "the total of an order has no bound",
     from: 'if (total > e4Max) throw invalid("items", "the total must be below 10^15");',
     to: "",
-    tests: ["test/service/orders.test.ts"],
+    tests: ["test/order-drafts.test.ts"],
   },
   {
     file: orders,
@@ -202,14 +202,7 @@ export const services: readonly Mutation[] = [
     what: "what a first run has inserted was there before, says the second one",
     from: 'outcome === "existed" && before[n] === "inserted" ? "inserted" : outcome',
     to: "outcome",
-    tests: ["test/service/imports.test.ts"],
-  },
-  {
-    file: imports,
-    what: "an ingest leaves the rest of its requests unread when it ends",
-    from: "await iterator.return?.();",
-    to: "",
-    tests: ["test/service/ingest-ends.test.ts", "test/service/ingest.test.ts"],
+    tests: ["test/import-again.test.ts"],
   },
   {
     file: inventory,

@@ -2,13 +2,16 @@ import { randomUUID } from "node:crypto";
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { readRecords } from "../scripts/import/csv.ts";
 import { createQueue } from "../scripts/import/queue.ts";
 import { cutRefusals } from "../scripts/import/refusals.ts";
 import { readState, writeState } from "../scripts/import/resume.ts";
 import type { Rows } from "../scripts/import/rows.ts";
 import { sendUntilAnswered } from "../scripts/import/send.ts";
+import { CommittedChunkSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { toConnectError, tooLarge } from "../src/rpc/status.ts";
 
 async function* toRows(count: number, bytes = 1): Rows<string> {
@@ -38,6 +41,29 @@ test("an import gives up after seven calls in a row that brought nothing", async
   const away = new ConnectError("nothing listens there", Code.Unavailable);
 
   expect(await importAgainst(away)).toEqual({ calls: 7, end: away });
+});
+
+test("an import goes on for as long as each of its calls brings something", async () => {
+  const queue = createQueue(toRows(9), fromStart, { bytesMax: 1_000 });
+  const send = async function* () {
+    const lastIndex = BigInt(queue.nextIndex);
+    yield create(CommittedChunkSchema, { firstIndex: lastIndex, lastIndex, insertedCount: 1 });
+    throw new ConnectError("the server restarts", Code.Unavailable);
+  };
+
+  await sendUntilAnswered(queue, send, async ({ lastIndex }) => void queue.acknowledge(Number(lastIndex)));
+
+  expect(queue.nextIndex).toBe(9);
+});
+
+test("quotes that are doubled within a cell are one", async () => {
+  async function* lines() {
+    yield [{ number: 1, text: 'a,"the ""best"" lamp",""', end: { bytes: 24, crc32: 1 } }];
+  }
+
+  const [records] = await Array.fromAsync(readRecords(lines()));
+
+  expect(records?.map(({ cells }) => cells)).toEqual([["a", 'the "best" lamp', ""]]);
 });
 
 test("an import does not send again what is too large for any call", async () => {

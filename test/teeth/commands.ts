@@ -13,7 +13,7 @@ export const commands: readonly Mutation[] = [
     what: "an import gives up when the server restarts",
     from: "  Code.Unavailable,\n",
     to: "",
-    tests: ["test/import-send.test.ts", "test/service/import-resume.test.ts"],
+    tests: ["test/import-attempts.test.ts"],
   },
   {
     file: send,
@@ -27,7 +27,7 @@ export const commands: readonly Mutation[] = [
     what: "calls that bring something count as failures",
     from: "        failures = 0;\n",
     to: "",
-    tests: ["test/import-send.test.ts"],
+    tests: ["test/import-attempts.test.ts"],
   },
   {
     file: send,
@@ -66,13 +66,6 @@ export const commands: readonly Mutation[] = [
   },
   {
     file: lines,
-    what: "a line of any length is kept",
-    from: "if (head === undefined && rest.length <= lineBytesMax) return rest;",
-    to: "if (head === undefined) return rest;",
-    tests: ["test/import-refusals.test.ts", "test/import-rows.test.ts"],
-  },
-  {
-    file: lines,
     what: "CR that ends a piece of the input ends a line",
     from: "if (bytes[at] === cr && at + 1 === bytes.length && !isLast) return;",
     to: "",
@@ -97,7 +90,7 @@ export const commands: readonly Mutation[] = [
     what: "a doubled quote stays doubled",
     from: ".replaceAll('\"\"', '\"')",
     to: "",
-    tests: ["test/import-rows.test.ts"],
+    tests: ["test/import-attempts.test.ts"],
   },
   {
     file: rows,
@@ -168,13 +161,6 @@ export const commands: readonly Mutation[] = [
     from: "return wrong ? 2 : 1;",
     to: "return 1;",
     tests: ["test/migrate-command.test.ts"],
-  },
-  {
-    file: "scripts/explain.ts",
-    what: "a table that is read from end to end is no problem",
-    from: 'if (problems.length > 0) throw new Error(problems.join("; "));',
-    to: "",
-    tests: ["test/explain.test.ts"],
   },
   {
     file: "scripts/explain.ts",

@@ -138,7 +138,7 @@ export const loginsAndPages: readonly Mutation[] = [
     what: "a full page has a next one",
     from: "if (entries.length <= size)",
     to: "if (entries.length < size)",
-    tests: ["test/service/pages.test.ts", "test/service/statuses.test.ts", "test/service/users.test.ts"],
+    tests: ["test/parsing.test.ts"],
   },
   {
     file: "src/shares.ts",

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { collectGarbage } from "../src/garbage.ts";
 
 const MEBI = 2 ** 20;
-const gc = vi.fn(async () => {});
+const gc = vi.fn<() => Promise<void>>(async () => {});
 let external = 0;
 
 beforeEach(() => {

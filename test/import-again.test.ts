@@ -35,7 +35,8 @@ test("a row that the first run of a chunk has added is no row that was there bef
 
   const { importOrderItems } = importService(database, tools);
   const request = create(ImportOrderItemsRequestSchema, { requestId: randomUUID() });
-  const chunks = await Array.fromAsync(importOrderItems(request, call));
+  const chunks: unknown[] = [];
+  for await (const chunk of importOrderItems(request, call)) chunks.push(chunk);
 
   expect(answers).toEqual([]);
   expect(chunks).toMatchObject([

@@ -1,18 +1,14 @@
 import { expect, test, vi } from "vitest";
-import { callerLeft, createLifetimes, type Incoming } from "../src/rpc/lifetime.ts";
+import { callerLeft, createLifetimes } from "../src/rpc/lifetime.ts";
 
 /** Begins a call that is observed, of a caller who waits for a minute. */
 function begin() {
-  const [end, onAbort] = [vi.fn(), vi.fn()];
+  const [end, onAbort] = [vi.fn<(error?: unknown) => void>(), vi.fn<(error: unknown) => void>()];
   const controller = new AbortController();
   const observed = { run: <T>(work: () => T) => work(), identify: () => {}, end };
   const limits = { deadlineMsDefault: 5_000, deadlineMsMax: 60_000, idleMsMax: Infinity };
   const incoming = { door: "grpc", header: () => null, deadlineMs: Date.now() + 60_000, controller };
-  const lifetime = createLifetimes()(
-    { observer: () => observed, limits },
-    incoming as never as Incoming,
-    onAbort,
-  );
+  const lifetime = createLifetimes()({ observer: () => observed, limits }, incoming as never, onAbort);
   return { ...lifetime, controller, end, onAbort };
 }
 

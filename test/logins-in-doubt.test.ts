@@ -14,13 +14,14 @@ test.each(["reserveAttempt", "clearAttempts", "countFailure"] as const)(
       countFailure: async () => {},
       [step]: () => Promise.reject(outcomeUnknown(new Error("the connection was lost"))),
     };
-    const logins = createLogins({} as never, lanes as never, limits, Buffer.alloc(32));
+    const logins = createLogins({} as never, lanes, limits, Buffer.alloc(32));
 
-    const attempt = logins.begin("ada@example.com", call).then(async ({ succeed, fail }) => {
+    const attempt = async () => {
+      const { succeed, fail } = await logins.begin("ada@example.com", call);
       await succeed();
       await fail();
-    });
+    };
 
-    await expect(attempt).rejects.toMatchObject({ kind: "unavailable", reason: "DATABASE_UNAVAILABLE" });
+    await expect(attempt()).rejects.toMatchObject({ kind: "unavailable", reason: "DATABASE_UNAVAILABLE" });
   },
 );

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { failureOf } from "./support/calls.ts";
 import { type Doors, readMetrics, startDoors, userClient } from "./support/doors.ts";
@@ -38,14 +38,15 @@ async function startCrowd(principal: string) {
   return { doors, takeShare, release: released.resolve };
 }
 
-const inFlight = (doors: Doors) => expect.poll(() => doors.pipeline.inFlight());
+const untilInFlight = (doors: Doors, calls: number) =>
+  vi.waitUntil(() => doors.pipeline.inFlight() === calls, 10_000);
 
 test("callers who are not known have a share of the places for each of their connections", async () => {
   const { doors, takeShare, release } = await startCrowd("anonymous");
   await using _ = doors;
 
   const calls = [...takeShare(), ...takeShare()];
-  await inFlight(doors).toBe(2 * share);
+  await untilInFlight(doors, 2 * share);
   release();
 
   await expect(Promise.all(calls)).resolves.toHaveLength(2 * share);
@@ -56,7 +57,7 @@ test("a known caller has one share of the places for all of its connections, and
   await using _ = doors;
 
   const calls = takeShare();
-  await inFlight(doors).toBe(share);
+  await untilInFlight(doors, share);
   const error = await failureOf(userClient(doors, "gRPC door").getUser({ id: ID }));
   release();
 

@@ -10,8 +10,8 @@ export const processes: readonly Mutation[] = [
   {
     file: server,
     what: "readiness is looked at once, at start",
-    from: "if (!disposed) timer = setTimeout(() => void look(), problem === undefined ? readyMs : unreadyMs);",
-    to: "",
+    from: "if (!disposed) timer = setTimeout(",
+    to: "if (disposed) timer = setTimeout(",
     tests: ["test/service/away.test.ts"],
   },
   {

@@ -14,8 +14,10 @@ const help = `npm run test:teeth -- [--file PREFIX] [--parallel N] [--list]
   --list          the mutations, and the tests that are to see them
 
 Copies the project into a temporary directory, makes one small mistake at a time there and runs the tests that
-must see it. Prints each mistake that no test saw, and the part of those that were seen. Exit codes: 0 at
-least ${scoreMin * 100} % were seen, 1 fewer, 2 the arguments are wrong or the tests fail without any mistake.`;
+must see it. Prints each mistake that no test saw, and the part of those that were seen.
+
+Exit codes: 0 at least ${scoreMin * 100} % were seen, 1 fewer, 2 the arguments are wrong, or the tests fail
+without any mistake.`;
 
 const interrupted = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const)

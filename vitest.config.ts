@@ -39,7 +39,7 @@ export default defineConfig({
     maxWorkers: 3,
     reporters: ["default", closingLine],
     projects: [
-      { test: { ...common, name: "unit", include: ["test/*.test.ts"] } },
+      { test: { ...common, name: "unit", include: ["test/*.test.ts", "test/teeth/*.test.ts"] } },
       // Attacks on a service in a process of its own, file by file: each measures how others fare beside it.
       {
         test: {

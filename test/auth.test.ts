@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { Health } from "../src/gen/grpc/health/v1/health_pb.ts";
 import { createAuthenticator } from "../src/rpc/auth.ts";
+import { bindStreams } from "./support/streams.ts";
 import {
   ada,
   audience,
@@ -67,6 +68,26 @@ test.each<[string, Claims]>([
     method: "commerce.order.v1.OrderService/CreateOrder",
     scope: "orders.write",
   });
+});
+
+test.each([
+  ["orders.read", "a.read b.write"],
+  ["orders.read a.read", "b.write"],
+  ["b.write orders.read", "a.read"],
+])("a token with %s lacks %s for a method with two scopes", async (scope, missing) => {
+  const authenticate = createAuthenticator(byFile);
+  const [method] = bindStreams({}, { scopes: ["a.read", "b.write"] }).service.methods;
+
+  const refusal = authenticate(withToken(await sign({ scope })), method!);
+
+  expect(await settle(refusal)).toMatchObject({ reason: "SCOPE_MISSING", scope: missing });
+});
+
+test("a token with both scopes may call a method with two", async () => {
+  const authenticate = createAuthenticator(byFile);
+  const [method] = bindStreams({}, { scopes: ["a.read", "b.write"] }).service.methods;
+
+  expect(await authenticate(withToken(await sign({ scope: "b.write a.read" })), method!)).toBe("ada");
 });
 
 test("a method without a policy is closed", async () => {

@@ -149,6 +149,16 @@ test("drains in order: watchers hear NOT_SERVING, calls in flight finish, watche
   );
 });
 
+test.each(PROTOCOLS)("Watch that begins in a drain ends at once over %s", async (protocol) => {
+  await using doors = await startDoors();
+  doors.pipeline.drain();
+
+  const watch = client(doors, protocol).watch({}, { timeoutMs: 5_000 })[Symbol.asyncIterator]();
+  const error = await watch.next().catch((problem: unknown) => problem);
+
+  expect(error).toMatchObject({ code: Code.Unavailable });
+});
+
 test("a forced drain waits for nothing", async () => {
   const inside = Promise.withResolvers<void>();
   const getUser = () => (inside.resolve(), new Promise<never>(() => {}));

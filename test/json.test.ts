@@ -8,7 +8,7 @@ import {
 import type { DomainError } from "../src/db/errors.ts";
 import { CreateProductRequestSchema } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { CreateOrderRequestSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import { GetUserRequestSchema, ListUsersRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createJsonReader } from "../src/rpc/json.ts";
 import { expect, test } from "vitest";
 
@@ -157,4 +157,26 @@ test("refuses bytes that are not UTF-8, also where there is no integer", () => {
   const { decode } = createJsonReader(GetUserRequestSchema);
 
   expect(() => decode(Buffer.from('{"id":"\xff"}', "latin1"))).toThrow(TypeError);
+});
+
+const notOf32Bits = "page_size: must be a whole number from -2147483648 to 2147483647, in decimal digits";
+
+test.each([
+  ["2147483647", undefined],
+  ["-2147483648", undefined],
+  ["2147483648", notOf32Bits],
+  ["-2147483649", notOf32Bits],
+])("reads %s as a number of 32 bits, or says: %s", (number, problem) => {
+  const { decode } = createJsonReader(ListUsersRequestSchema);
+  const problemOf = (json: string): string | undefined => {
+    try {
+      return void decode(Buffer.from(json));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  const problems = [`{"pageSize":${number}}`, `{"page_size":"${number}"}`].map(problemOf);
+
+  expect(problems).toEqual([problem, problem]);
 });

@@ -67,7 +67,7 @@ const insertItems = statement<LeftRow>(
       o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version,
       case
         when k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price
-          then 'existed'
+          and o.currency_code = r.currency_code then 'existed'
         when k.product_id is not null then 'reused'
         when o.id is null then 'unknown_order' when o.status in ('delivered', 'cancelled') then 'final'
         when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $9::int4 then 'full'

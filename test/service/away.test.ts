@@ -69,12 +69,14 @@ test.each(["refuse", "silence"] as const)(
   },
 );
 
-test("a statement that somebody else has cancelled is run again", async () => {
+test("a statement that somebody else has cancelled is run again, and counted", async () => {
   proxy.decide = once("orders.create", { kind: "error", code: "57014" });
 
   const { order } = await place();
 
   expect(order!.itemCount).toBe(1);
+  const metrics = await (await fetch(`http://127.0.0.1:${shop.server.admin.port}/metrics`)).text();
+  expect(metrics).toMatch(/^db_retries_total\{cause="\w+:57014"\} 1$/m);
 });
 
 test("a full disk is told as overload, and not as ready", async () => {

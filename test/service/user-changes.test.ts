@@ -75,6 +75,29 @@ test("UpdateUser fails with ALREADY_EXISTS for an email that another user has", 
   expect(failed).toMatchObject({ code: "AlreadyExists", reason: "EMAIL_TAKEN" });
 });
 
+test("UpdateUser with the mask * changes the email and the name", async () => {
+  await using shop = await openShop();
+  const ada = await shop.user();
+
+  const { user } = await shop.users.updateUser({
+    user: { id: ada.id, name: "Countess", email: "countess@example.com" },
+    updateMask: { paths: ["*"] },
+  });
+
+  expect(user).toMatchObject({ name: "Countess", email: "countess@example.com" });
+});
+
+test("DeleteUser fails with ABORTED for a stale etag and changes nothing", async () => {
+  await using shop = await openShop();
+  const ada = await shop.user();
+  const { user } = await shop.users.updateUser({ user: { id: ada.id, name: "Countess" } });
+
+  const failed = await failure(shop.users.deleteUser({ id: ada.id, etag: ada.etag }));
+
+  expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id: ada.id } });
+  expect((await shop.users.getUser({ id: ada.id })).user).toEqual(user);
+});
+
 test("DeleteUser fails with FAILED_PRECONDITION for a user with orders", async () => {
   await using shop = await openShop();
   const order = await shop.order([await shop.product()]);

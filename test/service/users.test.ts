@@ -161,6 +161,15 @@ test("BatchGetUsers fails with NOT_FOUND naming those who are missing", async ()
   });
 });
 
+test("BatchGetUsers names 20 of those who are missing at most", async () => {
+  await using shop = await openShop();
+  const ids = Array.from({ length: 30 }, () => randomUUID());
+
+  const failed = await failure(shop.users.batchGetUsers({ ids }));
+
+  expect(failed.metadata).toEqual({ missing: ids.slice(0, 20).join(",") });
+});
+
 test("ListUsers returns each user once, newest first, in pages", async () => {
   await using shop = await openShop();
   const made = [];

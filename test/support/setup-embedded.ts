@@ -5,8 +5,8 @@ import type { TestProject } from "vitest/node";
 import { startEmbedded } from "../../src/db/embedded.ts";
 import { prepareEngine } from "./databases.ts";
 
-/** One PostgreSQL for all tests of the run: nothing that it writes has to survive a crash. */
-const settings = [
+/** Of one PostgreSQL for all tests of the run: nothing that it writes has to survive a crash. */
+export const settings = [
   "fsync=off",
   "synchronous_commit=off",
   "full_page_writes=off",

@@ -1,0 +1,67 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { afterEach, expect, test, vi } from "vitest";
+import { bounds } from "../src/bounds.ts";
+import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
+import type { Incoming } from "../src/rpc/lifetime.ts";
+import type { Body } from "../src/rpc/requests.ts";
+import { type Doors, readMetrics, startDoors } from "./support/doors.ts";
+import { bindStreams } from "./support/streams.ts";
+
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+const bytes = toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID }));
+
+afterEach(() => void vi.useRealTimers());
+
+/** Calls Tell as a door does that has read no more than the headers. */
+function tell({ pipeline }: Doors, body: Partial<Body> = {}): AsyncIterator<unknown> {
+  const { handler } = pipeline.methods.find(({ desc }) => desc.name === "Tell")!;
+  if (handler.answers !== "stream") throw new Error("Tell answers with a stream");
+  const incoming: Incoming = {
+    door: "grpc",
+    header: () => null,
+    deadlineMs: Infinity,
+    controller: new AbortController(),
+    connection: {},
+    body: { format: "binary", one: async () => ({ bytes }), many: () => [] as never, ...body },
+  };
+  return handler.call(incoming)[Symbol.asyncIterator]();
+}
+
+test("a stream whose answers its door stops to take is counted and logged as cancelled, and its place is free", async () => {
+  const stopped = vi.fn<() => void>();
+  async function* endless() {
+    try {
+      for (;;) yield { user: { name: "Ada" } };
+    } finally {
+      stopped();
+    }
+  }
+  await using doors = await startDoors({}, { bindings: [bindStreams({ tell: endless })] });
+
+  const answers = tell(doors);
+  await answers.next();
+  await answers.return?.();
+
+  expect(stopped).toHaveBeenCalledOnce();
+  expect(doors.pipeline.inFlight()).toBe(0);
+  expect(doors.lines.at(-1)).toMatchObject({ rpc: "test.v1.Streams/Tell", code: "CANCELED" });
+  const count = /rpc_server_duration_seconds_count\{[^}]*method="Tell"[^}]*code="(\w+)"\} (\d+)/;
+  expect(count.exec(await readMetrics(doors))?.slice(1)).toEqual(["CANCELED", "1"]);
+});
+
+test("the request of a method without a deadline arrives within ten seconds, or the call is over", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const idling = { maxIdle: { seconds: 3_600n } };
+  await using doors = await startDoors({}, { bindings: [bindStreams({}, idling)] });
+
+  const answer = tell(doors, { one: () => new Promise(() => {}) })
+    .next()
+    .catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(bounds.requestMs.max - 1);
+  const before = doors.lines.length;
+  await vi.advanceTimersByTimeAsync(1);
+
+  expect(before).toBe(0);
+  expect(await answer).toMatchObject({ code: Code.DeadlineExceeded });
+});

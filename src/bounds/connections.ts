@@ -65,8 +65,8 @@ export const connectionBounds = {
   },
   callsPerTurn: {
     what: "calls over HTTP/2 that a port begins in one turn of the event loop, of all connections in turn",
-    max: 32,
-    why: "some ten milliseconds, after which what else has arrived is heard",
+    max: 16,
+    why: "five to fifteen milliseconds, after which what else has arrived is heard",
   },
   sessionMebibytes: {
     what: "MiB that Node.js may hold for one connection of HTTP/2",

@@ -20,10 +20,12 @@ function tell({ pipeline }: Doors, body: Partial<Body> = {}): AsyncIterator<unkn
   const incoming: Incoming = {
     door: "grpc",
     header: () => null,
+    arrivedMs: Date.now(),
     deadlineMs: Infinity,
     controller: new AbortController(),
     connection: {},
     body: { format: "binary", one: async () => ({ bytes }), many: () => [] as never, ...body },
+    hasRoom: () => true,
   };
   return handler.call(incoming)[Symbol.asyncIterator]();
 }

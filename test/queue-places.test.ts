@@ -1,11 +1,18 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createQueue } from "../src/db/queue.ts";
+import { createQueue } from "../src/queue.ts";
 import { settle } from "./support/lanes.ts";
 
+const limits = {
+  places: 1,
+  lengthMax: 10,
+  lengthFloor: 10,
+  waitMsMax: 60_000,
+  refuse: (why: string) => new Error(why),
+};
 const patient = { signal: new AbortController().signal, deadlineMs: Infinity };
 
 test("a place that is given back twice is given to one who waits, and not to two", async () => {
-  const queue = createQueue(1, 10, 60_000);
+  const queue = createQueue(limits);
   const first = await queue.enter(patient);
   const waiting = [queue.enter(patient), queue.enter(patient)];
 
@@ -21,19 +28,19 @@ test("a place that is given back twice is given to one who waits, and not to two
 test("one who waited too long has no turn any more", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
-  const queue = createQueue(1, 10, 1_000);
+  const queue = createQueue({ ...limits, waitMsMax: 1_000 });
   const first = await queue.enter(patient);
   const late = queue.enter(patient).catch((error: unknown) => error);
 
   vi.advanceTimersByTime(1_000);
   first();
 
-  expect(await late).toMatchObject({ kind: "exhausted", reason: "POOL_EXHAUSTED" });
+  expect(await late).toMatchObject({ message: "late" });
   expect([queue.waiting, queue.taken]).toEqual([0, 0]);
 });
 
 test("as many wait as the queue is long, and no place is taken by one who has left already", async () => {
-  const queue = createQueue(1, 2, 60_000);
+  const queue = createQueue({ ...limits, lengthMax: 2 });
   const first = await queue.enter(patient);
   const waiting = [queue.enter(patient), queue.enter(patient)];
 
@@ -44,6 +51,6 @@ test("as many wait as the queue is long, and no place is taken by one who has le
     .enter({ ...patient, signal: AbortSignal.abort("left") })
     .catch((error: unknown) => error);
 
-  expect(full).toMatchObject({ kind: "exhausted", facts: { retryAfterMs: 200 } });
+  expect(full).toMatchObject({ message: "full" });
   expect([left, queue.taken]).toEqual(["left", 0]);
 });

@@ -27,7 +27,7 @@ export function toDecimal(amount: E4): string {
 const timestamp = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00(:00)?$/;
 const [hourMs, minuteMs, secondMs] = [3_600_000, 60_000, 1_000];
 
-/** The last day that was read and when it began: the rows of a page are mostly of one, and parsing is slow. */
+/** The last day that was read and when it began: parsing is slow, and the rows of a page mostly share one. */
 let [knownDay, knownDayMs] = ["", NaN];
 
 function toMicros(text: string): Micros {

@@ -150,8 +150,8 @@ function isOneMessage({ methodKind }: DescMethod): boolean {
 }
 
 /**
- * The bytes of an answer, all of which are there. Connect's iterables hold the message beside its bytes for as
- * long as they are not read to their end.
+ * The bytes of an answer, all of which are there. Connect's iterables hold the message beside its bytes until
+ * they are read to their end.
  */
 async function readAll(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   const parts: Uint8Array[] = [];

@@ -86,7 +86,7 @@ export const calls: readonly Mutation[] = [
   {
     file: lifetime,
     what: "a deadline of our own leaves no time for telling",
-    from: "deadlineMs === ownMs ? toConcludeMs(nowMs, ownMs) : deadlineMs",
+    from: "deadlineMs === ownMs ? toConcludeMs(arrivedMs, ownMs) : deadlineMs",
     to: "deadlineMs",
     tests: ["test/service/unknown-outcome.test.ts"],
   },

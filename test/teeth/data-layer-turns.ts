@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutation.ts";
 
 const lanes = "src/db/lanes.ts";
-const queue = "src/db/queue.ts";
+const queue = "src/queue.ts";
 const pace = "src/db/pace.ts";
 
 /** Mistakes in what shares a round trip, when it is late, and in how calls take turns for connections. */
@@ -37,8 +37,8 @@ export const turnMutations: readonly Mutation[] = [
   {
     file: queue,
     what: "one more may wait than the queue is long",
-    from: "if (turns.waiting() >= lengthMax) throw",
-    to: "if (turns.waiting() > lengthMax) throw",
+    from: "max: lengthMax, floor",
+    to: "max: lengthMax + 1, floor",
     tests: ["test/queue-places.test.ts"],
   },
   {
@@ -58,8 +58,8 @@ export const turnMutations: readonly Mutation[] = [
   {
     file: queue,
     what: "who waited too long keeps a turn",
-    from: "        turns.remove(holder, admit);\n          clearTimeout",
-    to: "          clearTimeout",
+    from: "          turns.remove(holder, admit);\n",
+    to: "",
     tests: ["test/queue-places.test.ts"],
   },
   {

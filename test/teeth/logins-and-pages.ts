@@ -143,8 +143,8 @@ export const loginsAndPages: readonly Mutation[] = [
   {
     file: "src/shares.ts",
     what: "a holder may have more than it leaves to the others",
-    from: "mine + amount > Math.max(floor, max - taken)",
-    to: "mine + amount > max",
+    from: "mineOf(holder) + amount <= Math.max(floor, max - taken)",
+    to: "mineOf(holder) + amount <= max",
     tests: ["test/shares.test.ts"],
   },
   {

@@ -36,13 +36,27 @@ test("what large requests leave is collected when they are over, and not before"
   expect([during, gc.mock.calls.length]).toEqual([0, 1]);
 });
 
-test("what is still there after a collection is in use", async () => {
+test("what is still there after a collection is looked for less and less often", async () => {
   using _ = collectGarbage();
+  const collected: number[] = [];
+  gc.mockImplementation(async () => void collected.push(n));
 
   await look(10);
-  for (let n = 0; n < 5; n++) await look(100);
+  let n = 0;
+  for (; n < 40; n++) await look(100);
 
-  expect(gc).toHaveBeenCalledOnce();
+  expect(collected).toEqual([1, 3, 7, 15, 31]);
+});
+
+test("what was in use at a collection is collected when it is not", async () => {
+  using _ = collectGarbage();
+  await look(10);
+  for (let n = 0; n < 2; n++) await look(100);
+
+  gc.mockImplementation(async () => void (external = 10 * MEBI));
+  for (let n = 0; n < 2; n++) await look(100);
+
+  expect([external / MEBI, gc.mock.calls.length]).toEqual([10, 2]);
 });
 
 test("less than 32 MiB are left alone", async () => {
@@ -59,7 +73,7 @@ test("after its disposal nothing is looked at", async () => {
   await look(10);
   collecting[Symbol.dispose]();
 
-  for (let n = 0; n < 3; n++) await look(100);
+  for (let n = 0; n < 2; n++) await look(100);
 
   expect(gc).not.toHaveBeenCalled();
 });

@@ -34,6 +34,8 @@ export type Readiness = AsyncDisposable & {
 const answerMsMax = 1_000;
 /** A timer that is later than this was held up. */
 const pauseMsMax = 250;
+/** The part of the time in which a process that is overloaded does something. */
+const busyMin = 0.8;
 /** Larger than a packet: a network that drops large ones carries small talk. */
 const payloadBytes = 8_192;
 /** Whether a disk is full shows by writing: calls are to try again after this. */
@@ -68,13 +70,16 @@ export async function createReadiness(
 
   async function check(isSecond = false): Promise<Problem | undefined> {
     const since = performance.now();
+    const busyBefore = performance.eventLoopUtilization();
     try {
       const reason = await look();
       return reason === undefined ? undefined : { reason, isAway: false };
     } catch (error) {
       const isLate = !(error instanceof Error) || error.name === "TimeoutError";
-      // It was this process that paused: the answer may have been there.
-      if (!isSecond && isLate && performance.now() - since > answerMsMax + pauseMsMax) return check(true);
+      const isPaused = performance.now() - since > answerMsMax + pauseMsMax;
+      const isBusy = performance.eventLoopUtilization(busyBefore).utilization > busyMin;
+      // It was this process that took its time: the answer may have been there.
+      if (!isSecond && isLate && (isPaused || isBusy)) return check(true);
       return { reason: isLate ? "the database does not answer" : error.message, isAway: true };
     }
   }

@@ -25,22 +25,7 @@ const targetOf = async (mode: Mode): Promise<Target> => {
   return target;
 };
 
-/**
- * What is not held yet. Pages of which nothing is read are made all the same, and take memory and turns for
- * connections until then. A storm of resets stalls the HTTP port for a second or two until its connection is
- * closed, and 5,120 watches that are opened at once stall both ports about as long. They are played by
- * `npm run test:hostile`.
- */
-const OPEN: ReadonlySet<string> = new Set([
-  "rapid-reset-http",
-  "unread-pages-grpc",
-  "unread-pages-http",
-  "unread-pages-http-begun",
-  "watches",
-]);
-const played = attacks.filter(({ name }) => !OPEN.has(name));
-
-test.each(played.map((attack) => [attack.name, attack.what, attack] as const))(
+test.each(attacks.map((attack) => [attack.name, attack.what, attack] as const))(
   "%s is answered and hurts no caller beside it: %s",
   async (name, _what, attack) => {
     const target = await targetOf(attack.mode);

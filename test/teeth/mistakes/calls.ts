@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const handlers = "src/rpc/handlers.ts";
 const lifetime = "src/rpc/lifetime.ts";

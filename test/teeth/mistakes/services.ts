@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const users = "src/services/users.ts";
 const orders = "src/services/orders.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const embedded = "src/db/embedded.ts";
 const holder = "src/db/embedded-holder.ts";

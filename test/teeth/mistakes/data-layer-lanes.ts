@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const coalesce = "src/db/coalesce.ts";
 const waiters = "src/db/waiters.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const placing = "src/db/place-orders.ts";
 const changing = "src/db/change-statuses.ts";

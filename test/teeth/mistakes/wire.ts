@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const grpc = "src/rpc/grpc.ts";
 const json = "src/rpc/json.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const pool = "src/db/pool.ts";
 const settings = ["test/service/session-settings.test.ts"];

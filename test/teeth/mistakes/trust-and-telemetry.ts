@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const auth = "src/rpc/auth.ts";
 const telemetry = "src/rpc/telemetry.ts";

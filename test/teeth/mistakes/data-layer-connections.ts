@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const connection = "src/db/connection.ts";
 const connector = "src/db/connector.ts";

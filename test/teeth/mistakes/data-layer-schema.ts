@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const users = "migrations/0001_users.sql";
 const products = "migrations/0002_products.sql";

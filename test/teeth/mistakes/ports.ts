@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const connections = "src/rpc/connections.ts";
 const http1 = "src/rpc/http1.ts";

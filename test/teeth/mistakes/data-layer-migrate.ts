@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const migrate = "src/db/migrate.ts";
 const migrations = "src/db/migrations.ts";

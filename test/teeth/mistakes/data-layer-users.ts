@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const changing = "src/db/change-users.ts";
 const users = "src/db/users.ts";

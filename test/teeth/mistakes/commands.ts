@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const send = "scripts/import/send.ts";
 const queue = "scripts/import/queue.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const importing = "src/db/import-items.ts";
 const reading = "src/db/orders.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const database = "src/db/database.ts";
 const conclusive = "src/db/conclusive.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const lanes = "src/db/lanes.ts";
 const queue = "src/queue.ts";

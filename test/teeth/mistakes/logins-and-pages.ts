@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const logins = "src/services/logins.ts";
 const passwords = "src/services/passwords.ts";

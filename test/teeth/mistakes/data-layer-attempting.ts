@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const retry = "src/db/retry.ts";
 const lender = "src/db/lender.ts";

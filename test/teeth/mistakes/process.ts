@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const server = "src/server.ts";
 const process = "src/process.ts";
@@ -136,15 +136,15 @@ export const processes: readonly Mutation[] = [
   {
     file: garbage,
     what: "garbage is collected while there are large requests",
-    from: "if (!isQuiet || external",
-    to: "if (external",
+    from: "else if (isQuiet && waited",
+    to: "else if (waited",
     tests: ["test/garbage.test.ts"],
   },
   {
     file: garbage,
     what: "what is in use is collected again and again",
-    from: "keptBytes = lastBytes = process.memoryUsage().external;",
-    to: "lastBytes = process.memoryUsage().external;",
+    from: ": Math.min(2 * pauseMs, PAUSE_MS_MAX)",
+    to: ": LOOK_MS",
     tests: ["test/garbage.test.ts"],
   },
   {

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const buffer = "src/services/row-buffer.ts";
 const chunks = "src/services/import-chunks.ts";

@@ -1,4 +1,4 @@
-import type { Mutation } from "./mutation.ts";
+import type { Mutation } from "../mutation.ts";
 
 const adjusting = "src/db/adjust-stock.ts";
 const products = "src/db/inventory.ts";

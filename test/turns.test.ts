@@ -1,9 +1,10 @@
-import { once } from "node:events";
 import * as http2 from "node:http2";
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { bounds } from "../src/bounds.ts";
 import { createTurns } from "../src/rpc/turns.ts";
+import { END_STREAM, FRAME, toFrame, toHeaders, toReset } from "./hostile/frames.ts";
+import { LIST_USERS, toFields } from "./hostile/messages.ts";
+import { connectPeer } from "./hostile/peer.ts";
 import { frame } from "./support/calls.ts";
 import { startDoors } from "./support/doors.ts";
 
@@ -34,33 +35,27 @@ test("what has nothing left to do takes no turn", async () => {
   expect(begun).toEqual(["last"]);
 });
 
-const REQUEST = frame(Buffer.from(`0a24${Buffer.from(crypto.randomUUID()).toString("hex")}`, "hex"));
-
-test.each(["grpc", "http"] as const)(
+test.each([
+  ["grpc", "gRPC port"],
+  ["http", "gRPC"],
+] as const)(
   "calls to the %s port that are given up in the packet which opens them never begin",
-  async (port) => {
-    let begun = 0;
-    await using doors = await startDoors({
-      async getUser() {
-        begun += 1;
-        return { user: { name: "Ada" } };
-      },
-    });
-    const session = http2.connect(`http://127.0.0.1:${doors[port].address.port}`);
-    await once(session, "remoteSettings");
-    const path = "/commerce.user.v1.UserService/GetUser";
-    const headers = { ":method": "POST", ":path": path, "content-type": "application/grpc" };
-    const call = (): http2.ClientHttp2Stream => {
-      const stream = session.request(headers).on("error", () => {});
-      stream.end(REQUEST);
-      return stream.resume();
-    };
+  async (port, way) => {
+    await using doors = await startDoors({ listUsers: async () => ({}) });
+    using peer = await connectPeer(doors[port].address.port);
+    const ids = Array.from({ length: 8 }, (_, index) => 2 * index + 1);
+    const request = (id: number): Buffer =>
+      Buffer.concat([
+        toHeaders(id, toFields(way, LIST_USERS)),
+        toFrame(FRAME.data, END_STREAM, id, frame(Buffer.of())),
+      ]);
+    const cancelled = ids.map((id) =>
+      Buffer.concat([request(id), toReset(id, http2.constants.NGHTTP2_CANCEL)]),
+    );
 
-    for (let count = 0; count < bounds.callsPerTurn.max; count++)
-      call().close(http2.constants.NGHTTP2_CANCEL);
-    await once(call(), "close");
-    session.close();
+    await peer.write(Buffer.concat([...cancelled, request(17)]));
+    await expect.poll(() => doors.lines).not.toEqual([]);
 
-    expect(begun).toBe(1);
+    expect(doors.lines).toMatchObject([{ rpc: "commerce.user.v1.UserService/ListUsers", code: "OK" }]);
   },
 );

@@ -43,7 +43,7 @@ const rapidReset = (port: Port): Attack => ({
   answers: HARMLESS,
   due: ENDINGS,
   // Until a busy machine has weighed the resets.
-  small: { count: 4, ms: 2_000 },
+  small: { count: 4, ms: 800 },
   long: { count: 4, ms: 10_000 },
   play: (target, form) =>
     flood(target[port], form, (round) => {

@@ -58,7 +58,7 @@ const idleIngest = (way: Way, mode: "open" | "authenticated"): Attack => ({
   answers: [EXHAUSTED, "DEADLINE_EXCEEDED STREAM_IDLE", "UNANSWERED"],
   due: [EXHAUSTED],
   // Until a busy machine has refused what is above the share.
-  small: { count: 1_024, ms: 2_000 },
+  small: { count: 384, ms: 1_000 },
   long: { count: 1_024, ms: 10_000 },
   play: (target, form) =>
     openMany(target, way, form, (peer) => {

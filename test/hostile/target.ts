@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
 import type { Connection } from "../../src/config.ts";
 import { createPasswords } from "../../src/services/passwords.ts";
 import { createAuthority } from "../support/certificates.ts";
@@ -119,8 +120,8 @@ async function writeFiles(
 async function startService(env: NodeJS.ProcessEnv) {
   const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
   // As `npm start` has it.
-  const flags = ["--expose-gc", "--max-semi-space-size=16"];
-  const args = [...flags, `--max-old-space-size=${HEAP_MEBIBYTES}`, "src/main.ts"];
+  const [, , ...started] = packageJson.scripts.start.split(" ");
+  const args = [`--max-old-space-size=${HEAP_MEBIBYTES}`, ...started];
   const { PATH, HOME, TMPDIR } = process.env;
   const child = spawn(process.execPath, args, {
     cwd: root,

@@ -1,7 +1,7 @@
 import process from "node:process";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type Config, parseConfig } from "../src/config.ts";
-import { DomainError } from "../src/db/errors.ts";
+import { DomainError } from "../src/errors.ts";
 import { createAuthenticator } from "../src/rpc/auth.ts";
 import { startGrpcDoor } from "../src/rpc/grpc.ts";
 import { type Binding, createPipeline } from "../src/rpc/pipeline.ts";

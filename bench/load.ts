@@ -2,8 +2,8 @@
 import process from "node:process";
 import { Code } from "@connectrpc/connect";
 import pg from "pg";
-import { toClientConfig } from "../src/db/connection.ts";
-import { createDatabase } from "../src/db/database.ts";
+import { toClientConfig } from "../src/db/engine/connection.ts";
+import { createDatabase } from "../src/db/engine/database.ts";
 import type { Calls } from "./calls.ts";
 import { ok, openClient } from "./client.ts";
 import { readCpuMs } from "./cpu.ts";

@@ -1,7 +1,7 @@
 // GetUser by the service's own function, answered from memory: what a call costs without a database.
-import { createDatabase } from "../src/db/database.ts";
-import type { Lanes } from "../src/db/lanes.ts";
-import { listUsers, type User } from "../src/db/users.ts";
+import { createDatabase } from "../src/db/engine/database.ts";
+import type { Lanes } from "../src/db/batchers.ts";
+import { listUsers, type User } from "../src/db/users/users.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createPages } from "../src/services/pages.ts";
 import { createPasswords } from "../src/services/passwords.ts";

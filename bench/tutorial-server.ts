@@ -1,9 +1,9 @@
 // The tutorial's statement sequences, served through the service's own door and pipeline.
 import pg from "pg";
-import { toClientConfig } from "../src/db/connection.ts";
-import { DomainError } from "../src/db/errors.ts";
-import type { OrderStatus as StatusName } from "../src/db/orders.ts";
-import { toDecimal, types } from "../src/db/values.ts";
+import { toClientConfig } from "../src/db/engine/connection.ts";
+import { DomainError } from "../src/errors.ts";
+import type { OrderStatus as StatusName } from "../src/db/orders/orders.ts";
+import { toDecimal, types } from "../src/db/engine/pg-types.ts";
 import {
   type CreateOrderRequest,
   type ListOrdersRequest,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { statusMachine, type OrderStatus } from "../src/db/orders.ts";
-import { DomainError } from "../src/db/errors.ts";
+import { statusMachine, type OrderStatus } from "../src/db/orders/orders.ts";
+import { DomainError } from "../src/errors.ts";
 
 /** The tutorial's helper, as it stands there: three tries, 100, 200 and 400 ms, also after the last one. */
 export async function executeInTransaction<T>(

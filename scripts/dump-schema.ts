@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type pg from "pg";
-import { connect } from "../src/db/connection.ts";
-import { startEmbedded } from "../src/db/embedded.ts";
-import { migrate } from "../src/db/migrate.ts";
+import { connect } from "../src/db/engine/connection.ts";
+import { startEmbedded } from "../src/db/embedded/embedded.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
 
 const header =
   "-- The schema after all migrations, on PostgreSQL; generated from them by `npm run generate`.\n";

@@ -7,11 +7,11 @@ import { loadTables } from "./load-tables.ts";
 import { limitTables, type Table } from "./limits.ts";
 import { toTable } from "./plan-table.ts";
 import type { Engine } from "../src/config.ts";
-import { createPool, type Lease } from "../src/db/pool.ts";
-import { startEmbedded } from "../src/db/embedded.ts";
-import { explain, problemsOf } from "../src/db/explain.ts";
-import { migrate } from "../src/db/migrate.ts";
-import { allStatements } from "../src/db/statement.ts";
+import { createPool, type Lease } from "../src/db/engine/pool.ts";
+import { startEmbedded } from "../src/db/embedded/embedded.ts";
+import { explain, problemsOf } from "./plan.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
+import { allStatements } from "../src/db/engine/statement.ts";
 import { readTexts } from "../src/db/texts.ts";
 // Loading the server declares all statements.
 import "../src/server.ts"; // oxlint-disable-line import/no-unassigned-import

@@ -1,10 +1,10 @@
 // npm run migrate: brings the schema of the configured database to the newest migration.
 import { parseArgs } from "node:util";
 import { type Config, ConfigError, parseConfig, type Connection, type Engine } from "../src/config.ts";
-import { connectRunning, startEmbedded } from "../src/db/embedded.ts";
-import { migrate, readStatus } from "../src/db/migrate.ts";
-import { describeNewer } from "../src/db/migrations.ts";
-import { reachDatabase } from "../src/db/reach.ts";
+import { connectRunning, startEmbedded } from "../src/db/embedded/embedded.ts";
+import { migrate, readStatus } from "../src/db/migrate/migrate.ts";
+import { describeNewer } from "../src/db/migrate/migration-files.ts";
+import { reachDatabase } from "../src/db/engine/reach.ts";
 
 const usage = `usage: npm run migrate [-- --status | --help]
 

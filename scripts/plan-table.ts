@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { problemsOf, type PlanFacts } from "../src/db/explain.ts";
+import { problemsOf, type PlanFacts } from "./plan.ts";
 
 /** With the names of our statements beside it, a table fits into 110 columns. */
 const indexColumns = 52;

@@ -1,7 +1,7 @@
 import type { Config } from "./config.ts";
-import type { Database } from "./db/database.ts";
-import { createLanes } from "./db/lanes.ts";
-import { createBudget } from "./db/retry.ts";
+import type { Database } from "./db/engine/database.ts";
+import { createLanes } from "./db/batchers.ts";
+import { createBudget } from "./db/engine/retry.ts";
 import { findSecret, getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";

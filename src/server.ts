@@ -1,12 +1,12 @@
 import type { Address, Config, Connection, Engine } from "./config.ts";
 import { bindAll, createParts, services } from "./bindings.ts";
 import { redactedConfig } from "./config/redacted.ts";
-import { createDatabase, type Database, type DatabaseObserver } from "./db/database.ts";
-import { startEmbedded } from "./db/embedded.ts";
-import { expectMigrated, migrate } from "./db/migrate.ts";
-import { migrationsDirectory } from "./db/migrations.ts";
-import { reachDatabase, type ServerVersion } from "./db/reach.ts";
-import { createReadiness, type Readiness } from "./db/readiness.ts";
+import { createDatabase, type Database, type DatabaseObserver } from "./db/engine/database.ts";
+import { startEmbedded } from "./db/embedded/embedded.ts";
+import { expectMigrated, migrate } from "./db/migrate/migrate.ts";
+import { migrationsDirectory } from "./db/migrate/migration-files.ts";
+import { reachDatabase, type ServerVersion } from "./db/engine/reach.ts";
+import { createReadiness, type Readiness } from "./db/migrate/readiness.ts";
 import { collectGarbage } from "./garbage.ts";
 import { startAdminDoor } from "./rpc/admin.ts";
 import { createAuthenticator } from "./rpc/auth.ts";

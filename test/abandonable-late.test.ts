@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { abandonable, toTimeoutMs } from "../src/db/timeouts.ts";
+import { abandonable, toTimeoutMs } from "../src/db/engine/timeouts.ts";
 import { settle } from "./support/lanes.ts";
 
 const never = new AbortController().signal;

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
-import { DomainError } from "../src/db/errors.ts";
+import { DomainError } from "../src/errors.ts";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createReceipt } from "../src/rpc/receipt.ts";
 import { frame } from "./support/calls.ts";

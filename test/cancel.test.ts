@@ -2,7 +2,7 @@ import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import type pg from "pg";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { cancel } from "../src/db/cancel.ts";
+import { cancel } from "../src/db/engine/cancel-request.ts";
 import type { Connection } from "../src/config.ts";
 
 /** A server to which nothing is said but cancellations, and what it is sent. */

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { createLane } from "../src/db/coalesce.ts";
-import { DomainError } from "../src/db/errors.ts";
+import { createLane } from "../src/db/engine/batcher.ts";
+import { DomainError } from "../src/errors.ts";
 import { createTestLane, patient, settle, useLaneClock } from "./support/lanes.ts";
 
 useLaneClock();

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { DomainError } from "../src/db/errors.ts";
+import { DomainError } from "../src/errors.ts";
 import { createTestLane, lateMs, patient, settle, useLaneClock } from "./support/lanes.ts";
 
 useLaneClock();

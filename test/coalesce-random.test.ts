@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { createLane } from "../src/db/coalesce.ts";
-import { DomainError } from "../src/db/errors.ts";
+import { createLane } from "../src/db/engine/batcher.ts";
+import { DomainError } from "../src/errors.ts";
 import { lateMs, patient, settle, useLaneClock } from "./support/lanes.ts";
 
 useLaneClock();

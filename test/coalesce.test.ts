@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createLane } from "../src/db/coalesce.ts";
+import { createLane } from "../src/db/engine/batcher.ts";
 import { createTestLane, patient, settle, useLaneClock } from "./support/lanes.ts";
 
 useLaneClock();

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { conclusively } from "../src/db/conclusive.ts";
-import type { Database } from "../src/db/database.ts";
-import { DomainError, outcomeUnknown } from "../src/db/errors.ts";
-import { createLender } from "../src/db/lender.ts";
-import type { Lease, Pool } from "../src/db/pool.ts";
+import { conclusively } from "../src/db/engine/conclusive.ts";
+import type { Database } from "../src/db/engine/database.ts";
+import { DomainError, outcomeUnknown } from "../src/errors.ts";
+import { createLender } from "../src/db/engine/lender.ts";
+import type { Lease, Pool } from "../src/db/engine/pool.ts";
 
 const refusal = new DomainError("failed_precondition", "INSUFFICIENT_STOCK", "too little");
 const full = new DomainError("exhausted", "POOL_EXHAUSTED", "full");

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startOf } from "../src/db/embedded-holder.ts";
-import { startEmbedded } from "../src/db/embedded.ts";
+import { startOf } from "../src/db/embedded/directory-lock.ts";
+import { startEmbedded } from "../src/db/embedded/embedded.ts";
 import { copy, copyClone, failureOf, launch, settings } from "./support/embedded.ts";
 
 const isRoot = process.getuid?.() === 0;

@@ -4,8 +4,8 @@ import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startOf } from "../src/db/embedded-holder.ts";
-import { startEmbedded } from "../src/db/embedded.ts";
+import { startOf } from "../src/db/embedded/directory-lock.ts";
+import { startEmbedded } from "../src/db/embedded/embedded.ts";
 import { execute } from "./support/databases.ts";
 import { copy, failureOf, launch, root, settings, spawnProgram } from "./support/embedded.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { DomainError } from "../src/db/errors.ts";
-import { fateOf, type Phase } from "../src/db/retry.ts";
+import { DomainError } from "../src/errors.ts";
+import { fateOf, type Phase } from "../src/db/engine/retry.ts";
 import { serverError, wireError } from "./support/failures.ts";
 
 const phases: Phase[] = ["connecting", "executing", "inside", "committing"];

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { expect, test } from "vitest";
 import type { Engine } from "../src/config.ts";
-import { endSession } from "../src/db/fence.ts";
+import { endSession } from "../src/db/engine/fence.ts";
 
 const session = { processId: 7, applicationName: "commerce-core 0123456789ab" };
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { deriveId, fingerprint } from "../src/db/identity.ts";
+import { deriveId, fingerprint } from "../src/db/ids.ts";
 
 test("ids are UUIDs of version 5, and stay what they are", () => {
   const requestId = "5B1F6A9E-6d0c-4b7e-9f0a-3f1c9c1f2c57";

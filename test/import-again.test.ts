@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import type { Call } from "../src/call.ts";
-import type { Database } from "../src/db/database.ts";
+import type { Database } from "../src/db/engine/database.ts";
 import {
   ImportOrderItemsRequestSchema,
   OrderItemDraftSchema,

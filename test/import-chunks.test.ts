@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { databaseAway } from "../src/db/errors.ts";
+import { databaseAway } from "../src/errors.ts";
 import { apart, openImport, refused, rowsOf } from "./support/import-chunks.ts";
 import { settle } from "./support/lanes.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { databaseAway, DomainError, outcomeUnknown } from "../src/db/errors.ts";
+import { databaseAway, DomainError, outcomeUnknown } from "../src/errors.ts";
 import { serverError } from "./support/failures.ts";
 import { apart, contended, openImport, rowsOf } from "./support/import-chunks.ts";
 import { settle } from "./support/lanes.ts";

@@ -5,7 +5,7 @@ import {
   FileDescriptorProtoSchema,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
-import type { DomainError } from "../src/db/errors.ts";
+import type { DomainError } from "../src/errors.ts";
 import { CreateProductRequestSchema } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { CreateOrderRequestSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { GetUserRequestSchema, ListUsersRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import type { Database } from "../src/db/database.ts";
-import { createLanes, type Lanes } from "../src/db/lanes.ts";
+import type { Database } from "../src/db/engine/database.ts";
+import { createLanes, type Lanes } from "../src/db/batchers.ts";
 import { patient, settle } from "./support/lanes.ts";
 import { call, orderDraft, userDraft } from "./support/rows.ts";
 

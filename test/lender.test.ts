@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../src/config.ts";
-import { createLender } from "../src/db/lender.ts";
-import type { Lease, Pool } from "../src/db/pool.ts";
-import { AttemptError, type Budget, type Phase } from "../src/db/retry.ts";
+import { createLender } from "../src/db/engine/lender.ts";
+import type { Lease, Pool } from "../src/db/engine/pool.ts";
+import { AttemptError, type Budget, type Phase } from "../src/db/engine/retry.ts";
 import { serverError, wireError } from "./support/failures.ts";
 import { settle } from "./support/lanes.ts";
 import { reasonOf } from "./support/pools.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { outcomeUnknown } from "../src/db/errors.ts";
+import { outcomeUnknown } from "../src/errors.ts";
 import { createLogins } from "../src/services/logins.ts";
 
 const limits = { attemptsMax: 5, delayMsMax: 900_000, callerFailuresMax: 300, knowsCallers: true };

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { migrate } from "../src/db/migrate.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { root } from "./support/embedded.ts";
 import { startMain, toUrl } from "./support/main.ts";

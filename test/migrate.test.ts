@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { migrate } from "../src/db/migrate.ts";
-import { acquireLease } from "../src/db/migration-lease.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
+import { acquireLease } from "../src/db/migrate/lease.ts";
 import { execute } from "./support/databases.ts";
 import { startScratch } from "./support/scratch.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { expectMigrated, migrate } from "../src/db/migrate.ts";
-import { acquireLease } from "../src/db/migration-lease.ts";
+import { expectMigrated, migrate } from "../src/db/migrate/migrate.ts";
+import { acquireLease } from "../src/db/migrate/lease.ts";
 import { execute } from "./support/databases.ts";
 import { failureOf } from "./support/embedded.ts";
 import { startScratch } from "./support/scratch.ts";

@@ -2,9 +2,14 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { migrate } from "../src/db/migrate.ts";
-import { findPending, migrationsDirectory, readMigrations, splitStatements } from "../src/db/migrations.ts";
-import { detectEngine, reachDatabase } from "../src/db/reach.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
+import {
+  findPending,
+  migrationsDirectory,
+  readMigrations,
+  splitStatements,
+} from "../src/db/migrate/migration-files.ts";
+import { detectEngine, reachDatabase } from "../src/db/engine/reach.ts";
 import { execute } from "./support/databases.ts";
 import { root } from "./support/embedded.ts";
 import { startScratch } from "./support/scratch.ts";

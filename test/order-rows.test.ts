@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toOrder } from "../src/db/orders.ts";
+import { toOrder } from "../src/db/orders/orders.ts";
 
 const order = {
   id: "order",

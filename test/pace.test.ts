@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createPace } from "../src/db/pace.ts";
+import { createPace } from "../src/db/engine/pace.ts";
 
 /** A pace that has seen many sets of this length. */
 function paceOf(elapsedMs: number) {

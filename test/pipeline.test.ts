@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import type { Call } from "../src/call.ts";
-import { DomainError } from "../src/db/errors.ts";
+import { DomainError } from "../src/errors.ts";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import {
   BadRequestSchema,

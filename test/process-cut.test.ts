@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { connectRunning } from "../src/db/embedded.ts";
-import { toClientConfig } from "../src/db/connection.ts";
+import { connectRunning } from "../src/db/embedded/embedded.ts";
+import { toClientConfig } from "../src/db/engine/connection.ts";
 import { startMain } from "./support/main.ts";
 
 test("a stop that had to cut a call off ends with 1 and says so", async () => {

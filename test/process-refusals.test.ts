@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { migrate } from "../src/db/migrate.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
 import { execute } from "./support/databases.ts";
 import { refusalOf, toUrl } from "./support/main.ts";
 import { runToEnd } from "./support/processes.ts";

@@ -3,7 +3,7 @@ import net, { type AddressInfo } from "node:net";
 import tls from "node:tls";
 import { afterAll, expect, test } from "vitest";
 import type { Connection } from "../src/config.ts";
-import { reachDatabase } from "../src/db/reach.ts";
+import { reachDatabase } from "../src/db/engine/reach.ts";
 import { createAuthority } from "./support/certificates.ts";
 import { execute } from "./support/databases.ts";
 import { failureOf } from "./support/embedded.ts";

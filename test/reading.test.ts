@@ -1,7 +1,7 @@
 import { fromBinary, fromJson, type Message, toBinary, toJson } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DomainError } from "../src/db/errors.ts";
+import { DomainError } from "../src/errors.ts";
 import { InventoryService } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";

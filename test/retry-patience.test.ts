@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { DomainError } from "../src/db/errors.ts";
-import { AttemptError, attemptsMax, createBudget, retrying } from "../src/db/retry.ts";
+import type { DomainError } from "../src/errors.ts";
+import { AttemptError, attemptsMax, createBudget, retrying } from "../src/db/engine/retry.ts";
 import { serverError, wireError } from "./support/failures.ts";
 
 const attempt = (phase: "committing" | "executing", cause: Error) =>

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DomainError } from "../src/db/errors.ts";
-import { AttemptError, attemptsMax, retrying } from "../src/db/retry.ts";
+import { DomainError } from "../src/errors.ts";
+import { AttemptError, attemptsMax, retrying } from "../src/db/engine/retry.ts";
 import { serverError, wireError } from "./support/failures.ts";
 
 const aborted = new AttemptError("postgresql", "committing", serverError("40001"));

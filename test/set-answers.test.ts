@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { adjustStock } from "../src/db/adjust-stock.ts";
-import { reserveAttempts } from "../src/db/attempts.ts";
-import { changeStatuses } from "../src/db/change-statuses.ts";
-import { conclusively } from "../src/db/conclusive.ts";
-import type { Database } from "../src/db/database.ts";
-import { databaseAway } from "../src/db/errors.ts";
-import { importItems } from "../src/db/import-items.ts";
-import { importOrders } from "../src/db/import-orders.ts";
-import { createProducts } from "../src/db/inventory.ts";
-import { createOrders } from "../src/db/place-orders.ts";
-import { createUsers } from "../src/db/users.ts";
+import { adjustStock } from "../src/db/products/adjust-stock.ts";
+import { reserveAttempts } from "../src/db/users/attempts.ts";
+import { changeStatuses } from "../src/db/orders/change-statuses.ts";
+import { conclusively } from "../src/db/engine/conclusive.ts";
+import type { Database } from "../src/db/engine/database.ts";
+import { databaseAway } from "../src/errors.ts";
+import { importItems } from "../src/db/orders/import-items.ts";
+import { importOrders } from "../src/db/orders/import-orders.ts";
+import { createProducts } from "../src/db/products/products.ts";
+import { createOrders } from "../src/db/orders/place-orders.ts";
+import { createUsers } from "../src/db/users/users.ts";
 import { budget, reasonOf } from "./support/pools.ts";
 import { call, itemDraft, orderDraft, reasons, userDraft } from "./support/rows.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { allTexts, command, statement } from "../src/db/statement.ts";
+import { allTexts, command, statement } from "../src/db/engine/statement.ts";
 
 test("only what begins with select reads: all else may have happened when its answer is lost", () => {
   const texts = [

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceError } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
-import { DomainError } from "../src/db/errors.ts";
+import { DomainError } from "../src/errors.ts";
 import { failureOf } from "./support/calls.ts";
 import { type Doors, drain, PROTOCOLS, readMetrics, startDoors } from "./support/doors.ts";
 import { bindStreams, type Streams, streamsClient, talkByGrpcJs } from "./support/streams.ts";

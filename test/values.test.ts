@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { DecodeError, toDecimal, toE4, toParameter, toTimestamptz, types } from "../src/db/values.ts";
+import {
+  DecodeError,
+  toDecimal,
+  toE4,
+  toParameter,
+  toTimestamptz,
+  types,
+} from "../src/db/engine/pg-types.ts";
 
 const toMicros = types.getTypeParser(pg.types.builtins.TIMESTAMPTZ, "text") as (text: string) => bigint;
 

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
-import type { DomainError } from "../src/db/errors.ts";
+import type { DomainError } from "../src/errors.ts";
 import { AdjustStockRequestSchema } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { BatchGetUsersRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createRequestValidator } from "../src/rpc/validation.ts";

@@ -1,4 +1,4 @@
-import { DomainError } from "./errors.ts";
+import { DomainError } from "../errors.ts";
 
 /** The message types that errors name. */
 export const userType = "commerce.user.v1.User";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import type { Database } from "./database.ts";
-import type { Budget } from "./retry.ts";
-import { statement } from "./statement.ts";
+import type { Database } from "./engine/database.ts";
+import type { Budget } from "./engine/retry.ts";
+import { statement } from "./engine/statement.ts";
 
 const insertSecret = statement(
   "secrets.create",

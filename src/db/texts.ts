@@ -1,6 +1,6 @@
 import type { Engine } from "../config.ts";
-import { migrationsDirectory, readMigrations, splitStatements } from "./migrations.ts";
-import { allTexts } from "./statement.ts";
+import { migrationsDirectory, readMigrations, splitStatements } from "./migrate/migration-files.ts";
+import { allTexts } from "./engine/statement.ts";
 
 /**
  * Every SQL text that the service can send to an engine, by name, once its modules are loaded: its

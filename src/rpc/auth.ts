@@ -12,7 +12,7 @@ import {
 } from "jose";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 
 /** Answers who calls a method, from the call's headers. Fails with a DomainError where that may not be. */

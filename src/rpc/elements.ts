@@ -2,7 +2,7 @@ import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbui
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { field as rulesOf, Ignore } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { bounds } from "../bounds.ts";
-import { invalid } from "../db/errors.ts";
+import { invalid } from "../errors.ts";
 
 /** Throws a DomainError where a field of a message has too many elements; nothing is decoded. */
 export type CountElements = (bytes: Uint8Array) => void;

@@ -1,5 +1,5 @@
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
 
 /** Why a request is refused whose bytes end within a message. */

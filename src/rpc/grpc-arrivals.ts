@@ -1,5 +1,5 @@
 import type { Http2Server, ServerHttp2Stream } from "node:http2";
-import type { DomainError } from "../db/errors.ts";
+import type { DomainError } from "../errors.ts";
 import { parseDeadline } from "./timeout.ts";
 import { arrivalMsOf } from "./turns.ts";
 

@@ -11,7 +11,7 @@ import {
   status as Status,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import type { Arrival, Arrivals } from "./grpc-arrivals.ts";
 import { GrpcBody } from "./grpc-requests.ts";
 import { toPath, toStatus } from "./grpc-status.ts";

@@ -22,7 +22,7 @@ import {
   type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { type Announced, announce } from "./http-forms.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";

@@ -3,7 +3,7 @@ import {
   encodeEnvelope,
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
-import type { DomainError } from "../db/errors.ts";
+import type { DomainError } from "../errors.ts";
 import type { Encoding } from "./decompression.ts";
 import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
 import type { Method } from "./pipeline.ts";

@@ -1,7 +1,7 @@
 import type { Readable } from "node:stream";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import type { Encoding } from "./decompression.ts";
 import { createPieceCount, cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
 import { callerLeft } from "./lifetime.ts";

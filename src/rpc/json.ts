@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
-import { invalid } from "../db/errors.ts";
+import { invalid } from "../errors.ts";
 import { elementsMaxOf, tooManyElements } from "./elements.ts";
 
 /**

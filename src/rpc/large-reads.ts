@@ -2,7 +2,7 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { createQueue } from "../queue.ts";
 import { unreadAnswers } from "./unread.ts";
 

@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { type IdleWatch, startIdleWatch } from "./idle.ts";
 import type { Limits } from "./limits.ts";
 import type { Body } from "./requests.ts";

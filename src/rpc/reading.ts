@@ -1,5 +1,5 @@
 import { type DescMethod, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { createElementCount, findRowsField } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
 import { createRowReader, type Split } from "./rows.ts";

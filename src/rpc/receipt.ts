@@ -1,5 +1,5 @@
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { createShares, type Shares } from "../shares.ts";
 
 /** What a call holds of its request. Disposal gives all of it back. */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getOption, hasOption, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 
 /** What the pipeline does with a method's idempotency key (AIP-155). */

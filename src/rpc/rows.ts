@@ -1,7 +1,7 @@
 import { type DescField, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { bounds } from "../bounds.ts";
-import { DomainError, invalid } from "../db/errors.ts";
+import { DomainError, invalid } from "../errors.ts";
 import { createElementCount, tooManyElements } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
 import { findJsonRows } from "./json-rows.ts";

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { createShares, type Shares } from "../shares.ts";
 import type { CallLimits } from "./limits.ts";
 import type { Telemetry } from "./telemetry.ts";

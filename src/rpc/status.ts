@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { create, createRegistry, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { DomainError, type ErrorFacts, type Kind } from "../db/errors.ts";
+import { DomainError, type ErrorFacts, type Kind } from "../errors.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,

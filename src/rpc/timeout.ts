@@ -1,4 +1,4 @@
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   H: 3_600_000,

@@ -1,6 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { createShares } from "../shares.ts";
 import type { Refused } from "./refusals.ts";
 import { toRefusal } from "./status.ts";

@@ -1,7 +1,7 @@
 import type { Call } from "../call.ts";
-import { afterwards, DomainError, toServerError } from "../db/errors.ts";
+import { afterwards, DomainError, toServerError } from "../errors.ts";
 import type { RowOutcome } from "../db/outcome.ts";
-import type { Budget } from "../db/retry.ts";
+import type { Budget } from "../db/engine/retry.ts";
 import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
 
 /** How the rows of an import are read and written. */

@@ -1,14 +1,14 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import { conclusively } from "../db/conclusive.ts";
-import type { Database } from "../db/database.ts";
-import type { DomainError } from "../db/errors.ts";
-import { deriveId } from "../db/identity.ts";
-import { importItems, type ItemDraft } from "../db/import-items.ts";
-import { importOrders } from "../db/import-orders.ts";
+import { conclusively } from "../db/engine/conclusive.ts";
+import type { Database } from "../db/engine/database.ts";
+import type { DomainError } from "../errors.ts";
+import { deriveId } from "../db/ids.ts";
+import { importItems, type ItemDraft } from "../db/orders/import-items.ts";
+import { importOrders } from "../db/orders/import-orders.ts";
 import type { RowOutcome } from "../db/outcome.ts";
-import { locksOf, type OrderDraft } from "../db/place-orders.ts";
-import type { Budget } from "../db/retry.ts";
+import { locksOf, type OrderDraft } from "../db/orders/place-orders.ts";
+import type { Budget } from "../db/engine/retry.ts";
 import {
   OrderDraftSchema,
   OrderItemDraftSchema,

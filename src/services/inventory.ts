@@ -1,10 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
-import { conclusively } from "../db/conclusive.ts";
-import type { Database } from "../db/database.ts";
-import { deriveId, fingerprint } from "../db/identity.ts";
-import * as db from "../db/inventory.ts";
-import type { Lanes } from "../db/lanes.ts";
+import { conclusively } from "../db/engine/conclusive.ts";
+import type { Database } from "../db/engine/database.ts";
+import { deriveId, fingerprint } from "../db/ids.ts";
+import * as db from "../db/products/products.ts";
+import type { Lanes } from "../db/batchers.ts";
 import { expectOk, expectOne, notFound, productType } from "../db/outcome.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";

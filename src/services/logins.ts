@@ -1,10 +1,10 @@
 import { createHmac } from "node:crypto";
 import type { Call } from "../call.ts";
 import type { Config } from "../config.ts";
-import { sweepAttempts } from "../db/attempts.ts";
-import type { Database } from "../db/database.ts";
-import { databaseAway, DomainError } from "../db/errors.ts";
-import type { Lanes } from "../db/lanes.ts";
+import { sweepAttempts } from "../db/users/attempts.ts";
+import type { Database } from "../db/engine/database.ts";
+import { databaseAway, DomainError } from "../errors.ts";
+import type { Lanes } from "../db/batchers.ts";
 
 /** Limits attempts to authenticate, for all replicas that share a database. */
 export type Logins = {

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import { changeStatuses, type StatusChange } from "../db/change-statuses.ts";
-import { conclusively } from "../db/conclusive.ts";
-import type { Database } from "../db/database.ts";
-import { DomainError, invalid } from "../db/errors.ts";
-import { deriveId, fingerprint } from "../db/identity.ts";
-import type { Lanes } from "../db/lanes.ts";
-import * as db from "../db/orders.ts";
+import { changeStatuses, type StatusChange } from "../db/orders/change-statuses.ts";
+import { conclusively } from "../db/engine/conclusive.ts";
+import type { Database } from "../db/engine/database.ts";
+import { DomainError, invalid } from "../errors.ts";
+import { deriveId, fingerprint } from "../db/ids.ts";
+import type { Lanes } from "../db/batchers.ts";
+import * as db from "../db/orders/orders.ts";
 import { expectOk, notFound, orderType } from "../db/outcome.ts";
-import type { OrderDraft } from "../db/place-orders.ts";
-import { e4Max } from "../db/values.ts";
+import type { OrderDraft } from "../db/orders/place-orders.ts";
+import { e4Max } from "../db/engine/pg-types.ts";
 import {
   OrderStatus,
   OrderView,

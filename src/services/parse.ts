@@ -1,8 +1,8 @@
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { invalid } from "../db/errors.ts";
-import { e4Max, type E4, type Micros } from "../db/values.ts";
+import { invalid } from "../errors.ts";
+import { e4Max, type E4, type Micros } from "../db/engine/pg-types.ts";
 import type { Money } from "../gen/google/type/money_pb.ts";
 
 /** A part of a domain name between two dots. */

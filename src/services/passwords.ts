@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import pLimit from "p-limit";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
-import { DomainError } from "../db/errors.ts";
+import { DomainError } from "../errors.ts";
 import { createShares } from "../shares.ts";
 
 const derive = promisify(argon2);

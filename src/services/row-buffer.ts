@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { DomainError } from "../db/errors.ts";
+import type { DomainError } from "../errors.ts";
 
 /** A row of an import: its index, and what it asks for or why that is wrong. */
 export type Entry<Row> = {

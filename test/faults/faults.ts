@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import type { Connection, Engine } from "../../src/config.ts";
-import { toClientConfig } from "../../src/db/connection.ts";
+import { toClientConfig } from "../../src/db/engine/connection.ts";
 import type { Fault, Proxy } from "../support/proxy.ts";
 import type { Random } from "./random.ts";
 

@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { Connection } from "../../src/config.ts";
-import { toClientConfig } from "../../src/db/connection.ts";
+import { toClientConfig } from "../../src/db/engine/connection.ts";
 import type { Line, SeenEvent, SeenOrder, SeenProduct, SeenUser } from "./history.ts";
 
 /** All that the database holds when nothing runs any more. */

@@ -5,7 +5,7 @@ import { kill } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { startEmbedded } from "../../src/db/embedded.ts";
+import { startEmbedded } from "../../src/db/embedded/embedded.ts";
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import {
   Health,

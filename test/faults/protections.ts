@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Database } from "../../src/db/database.ts";
-import type { Budget } from "../../src/db/retry.ts";
-import type { Statement } from "../../src/db/statement.ts";
+import type { Database } from "../../src/db/engine/database.ts";
+import type { Budget } from "../../src/db/engine/retry.ts";
+import type { Statement } from "../../src/db/engine/statement.ts";
 import type { Violation } from "./checker.ts";
 import type { FaultPlan } from "./faults.ts";
 import type { Load } from "./calls.ts";

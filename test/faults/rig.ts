@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { parseConfig, type Config, type Connection, type Engine } from "../../src/config.ts";
-import type { Database } from "../../src/db/database.ts";
+import type { Database } from "../../src/db/engine/database.ts";
 import { startServer } from "../../src/server.ts";
 import { execute } from "../support/databases.ts";
 import { startProxy, type Proxy } from "../support/proxy.ts";

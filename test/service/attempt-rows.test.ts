@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, inject, test } from "vitest";
-import { countFailures, reserveAttempts, sweepAttempts } from "../../src/db/attempts.ts";
-import type { Database } from "../../src/db/database.ts";
+import { countFailures, reserveAttempts, sweepAttempts } from "../../src/db/users/attempts.ts";
+import type { Database } from "../../src/db/engine/database.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, openDatabase } from "../support/pools.ts";
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
-import { conclusively } from "../../src/db/conclusive.ts";
-import { createUsers, type UserDraft } from "../../src/db/users.ts";
+import { conclusively } from "../../src/db/engine/conclusive.ts";
+import { createUsers, type UserDraft } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 

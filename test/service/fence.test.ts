@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from "vitest";
-import { endSession } from "../../src/db/fence.ts";
-import { createPool } from "../../src/db/pool.ts";
-import { statement } from "../../src/db/statement.ts";
+import { endSession } from "../../src/db/engine/fence.ts";
+import { createPool } from "../../src/db/engine/pool.ts";
+import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase } from "../support/databases.ts";
 import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 

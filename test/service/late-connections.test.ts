@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "vitest";
-import { createPool } from "../../src/db/pool.ts";
-import { statement } from "../../src/db/statement.ts";
+import { createPool } from "../../src/db/engine/pool.ts";
+import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase } from "../support/databases.ts";
 import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 

@@ -1,8 +1,8 @@
 import { expect, inject, test } from "vitest";
 import { loadTables } from "../../scripts/load-tables.ts";
-import { explain, problemsOf, type PlanFacts } from "../../src/db/explain.ts";
-import { createPool } from "../../src/db/pool.ts";
-import { allStatements, statement } from "../../src/db/statement.ts";
+import { explain, problemsOf, type PlanFacts } from "../../scripts/plan.ts";
+import { createPool } from "../../src/db/engine/pool.ts";
+import { allStatements, statement } from "../../src/db/engine/statement.ts";
 import { createPages } from "../../src/services/pages.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 // Loading the server declares all statements.

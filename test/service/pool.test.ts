@@ -1,7 +1,7 @@
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
-import type { Database } from "../../src/db/database.ts";
-import { createPool } from "../../src/db/pool.ts";
-import { statement } from "../../src/db/statement.ts";
+import type { Database } from "../../src/db/engine/database.ts";
+import { createPool } from "../../src/db/engine/pool.ts";
+import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 

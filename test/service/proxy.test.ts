@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import pg from "pg";
 import { afterAll, expect, test } from "vitest";
-import { cancel } from "../../src/db/cancel.ts";
+import { cancel } from "../../src/db/engine/cancel-request.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { startProxy, type Exchange, type Fault, type Proxy } from "../support/proxy.ts";
 

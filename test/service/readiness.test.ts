@@ -1,6 +1,6 @@
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
-import { migrationsDirectory } from "../../src/db/migrations.ts";
-import { createReadiness } from "../../src/db/readiness.ts";
+import { migrationsDirectory } from "../../src/db/migrate/migration-files.ts";
+import { createReadiness } from "../../src/db/migrate/readiness.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { openProxy } from "../support/pools.ts";
 

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
-import { connect } from "../../src/db/connection.ts";
-import { createPool } from "../../src/db/pool.ts";
-import { statement } from "../../src/db/statement.ts";
+import { connect } from "../../src/db/engine/connection.ts";
+import { createPool } from "../../src/db/engine/pool.ts";
+import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, limits, openDatabase, reasonOf } from "../support/pools.ts";
 

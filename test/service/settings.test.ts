@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { statement } from "../../src/db/statement.ts";
+import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, openDatabase, reasonOf } from "../support/pools.ts";
 import { openShop } from "../support/shop.ts";

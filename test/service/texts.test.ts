@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { expect, inject, test } from "vitest";
-import { migrate } from "../../src/db/migrate.ts";
-import { acquireLease } from "../../src/db/migration-lease.ts";
+import { migrate } from "../../src/db/migrate/migrate.ts";
+import { acquireLease } from "../../src/db/migrate/lease.ts";
 import { readTexts } from "../../src/db/texts.ts";
 import { dropDatabase, execute } from "../support/databases.ts";
 import { startProxy, type Fault, type Proxy } from "../support/proxy.ts";

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
-import { changeStatuses } from "../../src/db/change-statuses.ts";
-import { deleteUser, updateUser } from "../../src/db/change-users.ts";
-import type { Database } from "../../src/db/database.ts";
-import { createUsers, getUsers } from "../../src/db/users.ts";
+import { changeStatuses } from "../../src/db/orders/change-statuses.ts";
+import { deleteUser, updateUser } from "../../src/db/users/change-users.ts";
+import type { Database } from "../../src/db/engine/database.ts";
+import { createUsers, getUsers } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 import { createRows, orderDraft, userDraft } from "../support/rows.ts";

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { inject } from "vitest";
 import type { Connection, Engine } from "../../src/config.ts";
-import { toClientConfig } from "../../src/db/connection.ts";
-import { migrate } from "../../src/db/migrate.ts";
+import { toClientConfig } from "../../src/db/engine/connection.ts";
+import { migrate } from "../../src/db/migrate/migrate.ts";
 
 /** The database server that the tests of a project use. */
 export type TestEngine = {

@@ -40,7 +40,7 @@ export async function launch(clone: string, directory: string, given = settings)
 /** Prints the server's pid, or the error's message, and stops when its input ends. */
 export function spawnProgram(clone: string, directory: string, given = settings) {
   const program = `
-    import { startEmbedded } from ${JSON.stringify(path.join(clone, "src/db/embedded.ts"))};
+    import { startEmbedded } from ${JSON.stringify(path.join(clone, "src/db/embedded/embedded.ts"))};
     try {
       await using embedded = await startEmbedded(process.argv[1], { settings: process.argv.slice(2) });
       console.log(embedded.pid);

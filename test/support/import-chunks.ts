@@ -1,7 +1,7 @@
 import type { Call } from "../../src/call.ts";
-import { DomainError } from "../../src/db/errors.ts";
+import { DomainError } from "../../src/errors.ts";
 import type { RowOutcome } from "../../src/db/outcome.ts";
-import type { Budget } from "../../src/db/retry.ts";
+import type { Budget } from "../../src/db/engine/retry.ts";
 import { importChunks, type Chunk, type RowKind } from "../../src/services/import-chunks.ts";
 import { settle } from "./lanes.ts";
 

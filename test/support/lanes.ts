@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, vi } from "vitest";
-import { createLane, type LaneOptions } from "../../src/db/coalesce.ts";
-import type { Budget } from "../../src/db/retry.ts";
+import { createLane, type LaneOptions } from "../../src/db/engine/batcher.ts";
+import type { Budget } from "../../src/db/engine/retry.ts";
 
 /** A set that has left and waits to be answered. */
 type Departed = {

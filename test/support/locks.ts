@@ -1,5 +1,5 @@
 import pg from "pg";
-import { toClientConfig } from "../../src/db/connection.ts";
+import { toClientConfig } from "../../src/db/engine/connection.ts";
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import type { Shop } from "./shop.ts";
 

@@ -1,7 +1,7 @@
 import { inject, onTestFinished, vi } from "vitest";
 import type { Config, Connection } from "../../src/config.ts";
-import { createDatabase, type Database } from "../../src/db/database.ts";
-import type { Budget } from "../../src/db/retry.ts";
+import { createDatabase, type Database } from "../../src/db/engine/database.ts";
+import type { Budget } from "../../src/db/engine/retry.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 
 /** Enough for what a test does. */

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { Database } from "../../src/db/database.ts";
-import { createProducts, getProducts, type Product } from "../../src/db/inventory.ts";
-import type { ItemDraft } from "../../src/db/import-items.ts";
-import type { Order } from "../../src/db/orders.ts";
+import type { Database } from "../../src/db/engine/database.ts";
+import { createProducts, getProducts, type Product } from "../../src/db/products/products.ts";
+import type { ItemDraft } from "../../src/db/orders/import-items.ts";
+import type { Order } from "../../src/db/orders/orders.ts";
 import { expectOne } from "../../src/db/outcome.ts";
-import { createOrders, type OrderDraft } from "../../src/db/place-orders.ts";
-import { createUsers, type User, type UserDraft } from "../../src/db/users.ts";
+import { createOrders, type OrderDraft } from "../../src/db/orders/place-orders.ts";
+import { createUsers, type User, type UserDraft } from "../../src/db/users/users.ts";
 import { budget } from "./pools.ts";
 
 /** A call's id and what it asks for, as no other call has them. */

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { SignJWT } from "jose";
-import type { DomainError } from "../../src/db/errors.ts";
+import type { DomainError } from "../../src/errors.ts";
 
 export const issuer = "https://issuer.example.com/";
 export const audience = "commerce";

@@ -1,8 +1,8 @@
 import type { Mutation } from "../mutation.ts";
 
-const database = "src/db/database.ts";
-const conclusive = "src/db/conclusive.ts";
-const errors = "src/db/errors.ts";
+const database = "src/db/engine/database.ts";
+const conclusive = "src/db/engine/conclusive.ts";
+const errors = "src/errors.ts";
 
 /** Mistakes in what a write that was attempted is answered, and in how its attempts follow each other. */
 export const answerMutations: readonly Mutation[] = [
@@ -56,14 +56,14 @@ export const answerMutations: readonly Mutation[] = [
     tests: ["test/service/session-settings.test.ts"],
   },
   {
-    file: "src/db/transaction.ts",
+    file: "src/db/engine/transaction.ts",
     what: "what asks for repeatable read is serializable, and conflicts by pages",
     from: '"begin isolation level repeatable read"',
     to: '"begin isolation level serializable"',
     tests: ["test/service/session-settings.test.ts"],
   },
   {
-    file: "src/db/transaction.ts",
+    file: "src/db/engine/transaction.ts",
     what: "a transaction is undone at its end",
     from: '"transaction.commit", "commit"',
     to: '"transaction.commit", "rollback"',

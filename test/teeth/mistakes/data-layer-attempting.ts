@@ -1,8 +1,8 @@
 import type { Mutation } from "../mutation.ts";
 
-const retry = "src/db/retry.ts";
-const lender = "src/db/lender.ts";
-const fence = "src/db/fence.ts";
+const retry = "src/db/engine/retry.ts";
+const lender = "src/db/engine/lender.ts";
+const fence = "src/db/engine/fence.ts";
 const lending = ["test/lender.test.ts"];
 
 /** Mistakes in how statements are attempted, judged and given up, and how sessions in doubt are ended. */

@@ -1,6 +1,6 @@
 import type { Mutation } from "../mutation.ts";
 
-const attempts = "src/db/attempts.ts";
+const attempts = "src/db/users/attempts.ts";
 
 /** Mistakes in the statements about attempts to log in, and about secrets. */
 export const attemptMutations: readonly Mutation[] = [

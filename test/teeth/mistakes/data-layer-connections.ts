@@ -1,9 +1,9 @@
 import type { Mutation } from "../mutation.ts";
 
-const connection = "src/db/connection.ts";
-const connector = "src/db/connector.ts";
+const connection = "src/db/engine/connection.ts";
+const connector = "src/db/engine/connector.ts";
 const configured = "src/config/connection.ts";
-const cancel = "src/db/cancel.ts";
+const cancel = "src/db/engine/cancel-request.ts";
 const settings = ["test/service/session-settings.test.ts"];
 const reading = ["test/config-database.test.ts"];
 
@@ -80,7 +80,7 @@ export const connectionMutations: readonly Mutation[] = [
     tests: ["test/service/late-connections.test.ts"],
   },
   {
-    file: "src/db/timeouts.ts",
+    file: "src/db/engine/timeouts.ts",
     what: "a far deadline is one that is over",
     from: "Math.min(Math.max(deadlineMs - Date.now(), 0) + signalSlackMs, 2 ** 31 - 1)",
     to: "Math.max(deadlineMs - Date.now(), 0) + signalSlackMs",

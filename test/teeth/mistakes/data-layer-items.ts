@@ -1,7 +1,7 @@
 import type { Mutation } from "../mutation.ts";
 
-const importing = "src/db/import-items.ts";
-const reading = "src/db/orders.ts";
+const importing = "src/db/orders/import-items.ts";
+const reading = "src/db/orders/orders.ts";
 const counted = ["test/service/sets.test.ts"];
 const refusing = ["test/service/import-items.test.ts"];
 const paged = ["test/service/list-rows.test.ts"];

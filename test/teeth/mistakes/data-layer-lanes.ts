@@ -1,8 +1,8 @@
 import type { Mutation } from "../mutation.ts";
 
-const coalesce = "src/db/coalesce.ts";
-const waiters = "src/db/waiters.ts";
-const holdings = "src/db/holdings.ts";
+const coalesce = "src/db/engine/batcher.ts";
+const waiters = "src/db/engine/waiters.ts";
+const holdings = "src/db/engine/holdings.ts";
 
 /** Mistakes in how calls share round trips. */
 export const laneMutations: readonly Mutation[] = [

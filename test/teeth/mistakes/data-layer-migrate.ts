@@ -1,8 +1,8 @@
 import type { Mutation } from "../mutation.ts";
 
-const migrate = "src/db/migrate.ts";
-const migrations = "src/db/migrations.ts";
-const lease = "src/db/migration-lease.ts";
+const migrate = "src/db/migrate/migrate.ts";
+const migrations = "src/db/migrate/migration-files.ts";
+const lease = "src/db/migrate/lease.ts";
 const leased = ["test/migration-lease.test.ts"];
 const releases = ["test/migrate-releases.test.ts"];
 

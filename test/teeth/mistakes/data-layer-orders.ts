@@ -1,7 +1,7 @@
 import type { Mutation } from "../mutation.ts";
 
-const placing = "src/db/place-orders.ts";
-const changing = "src/db/change-statuses.ts";
+const placing = "src/db/orders/place-orders.ts";
+const changing = "src/db/orders/change-statuses.ts";
 
 /** Mistakes in the statements about orders. */
 export const orderMutations: readonly Mutation[] = [
@@ -111,7 +111,7 @@ export const orderMutations: readonly Mutation[] = [
     tests: ["test/service/orders.test.ts"],
   },
   {
-    file: "src/db/import-orders.ts",
+    file: "src/db/orders/import-orders.ts",
     what: "an order that was there passes as inserted",
     from: "isNew: false",
     to: "isNew: true",

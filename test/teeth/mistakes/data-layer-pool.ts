@@ -1,6 +1,6 @@
 import type { Mutation } from "../mutation.ts";
 
-const pool = "src/db/pool.ts";
+const pool = "src/db/engine/pool.ts";
 const settings = ["test/service/session-settings.test.ts"];
 const fence = ["test/service/fence.test.ts"];
 

@@ -1,11 +1,11 @@
 import type { Mutation } from "../mutation.ts";
 
-const embedded = "src/db/embedded.ts";
-const holder = "src/db/embedded-holder.ts";
-const server = "src/db/embedded-server.ts";
-const reach = "src/db/reach.ts";
-const failures = "src/db/connect-failures.ts";
-const readiness = "src/db/readiness.ts";
+const embedded = "src/db/embedded/embedded.ts";
+const holder = "src/db/embedded/directory-lock.ts";
+const server = "src/db/embedded/postmaster.ts";
+const reach = "src/db/engine/reach.ts";
+const failures = "src/db/engine/connect-failures.ts";
+const readiness = "src/db/migrate/readiness.ts";
 const reaching = ["test/reach.test.ts"];
 const ready = ["test/service/readiness.test.ts"];
 const files = ["test/embedded-files.test.ts"];
@@ -62,14 +62,14 @@ export const startMutations: readonly Mutation[] = [
     tests: ["test/embedded.test.ts"],
   },
   {
-    file: "src/db/embedded-launcher.ts",
+    file: "src/db/embedded/launcher.ts",
     what: "a second start fails by the links that the first one has made",
     from: '(error as NodeJS.ErrnoException).code !== "EEXIST"',
     to: '(error as NodeJS.ErrnoException).code !== ""',
     tests: ["test/embedded-files.test.ts"],
   },
   {
-    file: "src/db/embedded-launcher.ts",
+    file: "src/db/embedded/launcher.ts",
     what: "the server is given the environment of the service",
     from: 'env: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },',
     to: "env: process.env,",
@@ -188,35 +188,35 @@ export const startMutations: readonly Mutation[] = [
     tests: ready,
   },
   {
-    file: "src/db/statement.ts",
+    file: "src/db/engine/statement.ts",
     what: "a statement that writes passes for one that reads",
     from: "readsOnly: /^\\s*select\\b/.test(text)",
     to: "readsOnly: /select\\b/.test(text)",
     tests: ["test/statements.test.ts"],
   },
   {
-    file: "src/db/statement.ts",
+    file: "src/db/engine/statement.ts",
     what: "two statements have one name",
     from: "if (statements.has(name) || commands.has(name)) throw",
     to: "if (commands.has(name)) throw",
     tests: ["test/statements.test.ts"],
   },
   {
-    file: "src/db/statement.ts",
+    file: "src/db/engine/statement.ts",
     what: "what is sent to one engine is listed for both",
     from: "(only.engine ?? engine) === engine",
     to: "(only.engine ?? engine) !== undefined",
     tests: ["test/statements.test.ts"],
   },
   {
-    file: "src/db/explain.ts",
+    file: "scripts/plan.ts",
     what: "an index that is read from end to end passes",
     from: '(type.startsWith("Index") && node["Index Cond"] === undefined)',
     to: 'type === "Bitmap Heap Scan"',
     tests: ["test/service/plans.test.ts"],
   },
   {
-    file: "src/db/explain.ts",
+    file: "scripts/plan.ts",
     what: "a page that is sorted passes",
     from: 'name.includes(".list") && sorts > 0',
     to: 'name.includes(".lists") && sorts > 0',

@@ -1,8 +1,8 @@
 import type { Mutation } from "../mutation.ts";
 
-const adjusting = "src/db/adjust-stock.ts";
-const products = "src/db/inventory.ts";
-const values = "src/db/values.ts";
+const adjusting = "src/db/products/adjust-stock.ts";
+const products = "src/db/products/products.ts";
+const values = "src/db/engine/pg-types.ts";
 const paged = ["test/service/list-rows.test.ts"];
 
 /** Mistakes in the statements about products and stock, and in how values are read and written. */
@@ -169,21 +169,21 @@ export const stockMutations: readonly Mutation[] = [
     tests: ["test/set-answers.test.ts"],
   },
   {
-    file: "src/db/identity.ts",
+    file: "src/db/ids.ts",
     what: "a request id in capitals is another one",
     from: "requestId.toLowerCase()",
     to: "requestId",
     tests: ["test/identity.test.ts"],
   },
   {
-    file: "src/db/identity.ts",
+    file: "src/db/ids.ts",
     what: "what one call makes has one id",
     from: "requestId.toLowerCase(), index)",
     to: "requestId.toLowerCase())",
     tests: ["test/identity.test.ts"],
   },
   {
-    file: "src/db/identity.ts",
+    file: "src/db/ids.ts",
     what: "a call without a request id has the id of all such calls",
     from: 'if (requestId === "") throw',
     to: 'if (requestId === "-") throw',

@@ -1,8 +1,8 @@
 import type { Mutation } from "../mutation.ts";
 
-const lanes = "src/db/lanes.ts";
+const lanes = "src/db/batchers.ts";
 const queue = "src/queue.ts";
-const pace = "src/db/pace.ts";
+const pace = "src/db/engine/pace.ts";
 
 /** Mistakes in what shares a round trip, when it is late, and in how calls take turns for connections. */
 export const turnMutations: readonly Mutation[] = [

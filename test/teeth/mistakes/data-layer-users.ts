@@ -1,7 +1,7 @@
 import type { Mutation } from "../mutation.ts";
 
-const changing = "src/db/change-users.ts";
-const users = "src/db/users.ts";
+const changing = "src/db/users/change-users.ts";
+const users = "src/db/users/users.ts";
 const deleting = ["test/service/user-changes.test.ts"];
 
 /** Mistakes in the statements about users and their deletion. */

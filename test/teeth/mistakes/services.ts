@@ -212,7 +212,7 @@ export const services: readonly Mutation[] = [
     tests: ["test/service/request-ids.test.ts"],
   },
   {
-    file: "src/db/import-items.ts",
+    file: "src/db/orders/import-items.ts",
     what: "an item that is repeated in another currency existed",
     from: "and o.currency_code = r.currency_code then 'existed'",
     to: "then 'existed'",

@@ -1,0 +1,82 @@
+import net from "node:net";
+import pg, { type ClientConfig } from "pg";
+import type { Connection } from "../../config.ts";
+
+/** Settings of a session, by their names. */
+export type Settings = Readonly<Record<string, string | number>>;
+
+/**
+ * What every session of ours needs, whatever the role or the database has been given: values.ts reads
+ * timestamps in ISO's order and in UTC.
+ */
+const sessionSettings: Settings = { datestyle: "ISO", timezone: "UTC" };
+
+/** The server wants a password and the configuration has none. */
+export class PasswordMissing extends Error {
+  constructor() {
+    super("it asks for a password and none is configured");
+    this.name = "PasswordMissing";
+  }
+}
+
+/**
+ * What node-postgres takes, from the configuration: all connections are made of it, each with a name of its
+ * own for the server (application_name). It leaves nothing else open, because node-postgres completes what is
+ * open from PG* variables and from ~/.pgpass, which are other programs' and would not reach all connections
+ * alike. A copy: node-postgres hides the key inside `ssl`, ours is frozen.
+ */
+export function toClientConfig(connection: Connection, settings: Settings = {}): ClientConfig {
+  const { ssl, password, options, channelBinding = false, ...place } = connection;
+  const own = Object.entries({ ...sessionSettings, ...settings }).map(
+    ([name, value]) => `-c ${name}=${value}`,
+  );
+  return {
+    ...place,
+    password: password ?? (() => Promise.reject(new PasswordMissing())),
+    ssl: ssl && { ...ssl },
+    // Ours come last, and the last word counts.
+    options: [...(options === undefined ? [] : [options]), ...own].join(" "),
+    client_encoding: "UTF8",
+    sslnegotiation: "postgres",
+    enableChannelBinding: channelBinding,
+  };
+}
+
+/** A name that is looked up, a handshake and an answer take less, unless nothing answers. */
+const connectMsMax = 10_000;
+
+export type ConnectOptions = {
+  /** What the connection is for, which the server shows behind our name. */
+  readonly purpose: string;
+  readonly settings?: Settings;
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Opens a connection that does not belong to the pool. Its owner ends it. */
+export async function connect(
+  connection: Connection,
+  { purpose, settings, signal }: ConnectOptions,
+): Promise<pg.Client> {
+  signal?.throwIfAborted();
+  const socket = new net.Socket();
+  const client = new pg.Client({
+    ...toClientConfig(connection, settings),
+    application_name: `commerce-core ${purpose}`,
+    connectionTimeoutMillis: connectMsMax,
+    stream: () => socket,
+  });
+  // Without a listener, a connection that breaks ends the process; the statement that runs rejects anyway.
+  client.on("error", () => {});
+  const abandon = (): void => void socket.destroy(signal?.reason as Error);
+  signal?.addEventListener("abort", abandon);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", abandon);
+  }
+}

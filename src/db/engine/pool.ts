@@ -1,0 +1,219 @@
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import type { Config, Connection, Engine } from "../../config.ts";
+import { bounds } from "../../bounds.ts";
+import { createQueue } from "../../queue.ts";
+import { cancel } from "./cancel-request.ts";
+import { toClientConfig, type Settings } from "./connection.ts";
+import { createConnector } from "./connector.ts";
+import { databaseAway, DomainError } from "../../errors.ts";
+import type { Budget } from "./retry.ts";
+import { types } from "./pg-types.ts";
+
+/**
+ * What the server knows a connection by: the process and, since numbers of processes come again, a name of
+ * its own.
+ */
+export type Session = { readonly processId: number; readonly applicationName: string };
+
+/** A connection that is in use by one attempt. */
+export type Lease = {
+  readonly client: pg.PoolClient;
+  readonly session: Session;
+  /** Asks the server to stop what the connection executes. */
+  cancel(): Promise<void>;
+  /**
+   * Gives the connection back; destroys it if it is not sound or a transaction is open on it, with what was
+   * sent and has not left this machine yet.
+   */
+  release(sound: boolean): void;
+  readonly engine: Engine;
+};
+
+/** The state of the pool: connections, and the calls that wait for one. */
+export type PoolStats = {
+  readonly total: number;
+  readonly idle: number;
+  readonly used: number;
+  readonly max: number;
+  readonly waiting: number;
+  /**
+   * Connections handed out since the start, and the time that calls waited for them in all, in milliseconds.
+   */
+  readonly acquired: number;
+  readonly waitedMs: number;
+};
+
+/** Connections that are shared by all calls. */
+export type Pool = {
+  /**
+   * Waits for a connection as long as the queue and the budget allow. Throws as `Queue.enter`, or what
+   * failed. While the database is suspected to be away, a call's first attempt gets a connection that has
+   * just answered, or DATABASE_UNAVAILABLE within a tenth of a second; those who have begun to wait for the
+   * database go on to.
+   */
+  acquire(budget: Budget, isFirst?: boolean): Promise<Lease>;
+  /** Says whether the database is suspected to be away. */
+  suspect(isAway: boolean): void;
+  /** See `Connector.renew`. */
+  renew(stale: "plan" | "server" | undefined): void;
+  stats(): PoolStats;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** How long a call waits for a database that is known to be away: it may be back. */
+const awayMsMax = 100;
+/**
+ * Connecting, TLS and authentication included; less than half of the default deadline, so that there is a
+ * second try.
+ */
+const connectMsMax = 2_000;
+/** Longer than any call may take: what ends a statement whose service died. */
+export const statementMsMax = 120_000;
+/** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
+const idleInTransactionMsMax = 10_000;
+
+/** Opens a pool. Connections are made when they are needed. */
+export function createPool(connection: Connection, engine: Engine, limits: Config["pool"]): Pool {
+  const queue = createQueue({
+    places: limits.connsMax,
+    lengthMax: limits.queueMax,
+    lengthFloor: bounds.queueFloor.max,
+    waitMsMax: limits.waitMsMax,
+    refuse: exhausted,
+  });
+  const pool = openConnections(connection, engine, limits);
+  const connections = createConnector(pool);
+  let isSuspected = false;
+  let acquired = 0;
+  let waitedMs = 0;
+
+  async function lease(budget: Budget, verify: boolean): Promise<Lease> {
+    const leave = await queue.enter(budget);
+    try {
+      const client = await connections.connect(budget, verify);
+      return {
+        client,
+        engine,
+        session: toSession(client),
+        cancel: () => cancel(connection, client),
+        release(sound) {
+          connections.giveBack(client, sound);
+          leave();
+        },
+      };
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  return {
+    async acquire(budget, isFirst = false) {
+      const since = performance.now();
+      const leased = await (isSuspected && isFirst ? atOnce(lease, budget) : lease(budget, false));
+      acquired++;
+      waitedMs += performance.now() - since;
+      return leased;
+    },
+    suspect: (isAway) => void (isSuspected = isAway),
+    renew: connections.renew,
+    stats: () => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      used: pool.totalCount - pool.idleCount,
+      max: limits.connsMax,
+      waiting: queue.waiting,
+      acquired,
+      waitedMs,
+    }),
+    async [Symbol.asyncDispose]() {
+      await pool.end();
+    },
+  };
+}
+
+/** A lease for the first attempt of a call whose database is probably away. */
+async function atOnce(
+  lease: (budget: Budget, verify: boolean) => Promise<Lease>,
+  { signal }: Budget,
+): Promise<Lease> {
+  const soon = AbortSignal.timeout(awayMsMax);
+  try {
+    const budget = { signal: AbortSignal.any([signal, soon]), deadlineMs: Date.now() + awayMsMax };
+    return await lease(budget, true);
+  } catch (error) {
+    throw signal.aborted || error instanceof DomainError ? error : databaseAway(error);
+  }
+}
+
+function openConnections(connection: Connection, engine: Engine, limits: Config["pool"]): pg.Pool {
+  const pool = new pg.Pool({
+    ...toClientConfig(connection, serviceSettings(engine)),
+    types,
+    max: limits.connsMax,
+    min: limits.connsMin,
+    idleTimeoutMillis: limits.idleMsMax,
+    connectionTimeoutMillis: connectMsMax,
+    keepAlive: true,
+  });
+  // Read by the pool for each connection that it makes.
+  Object.defineProperties(pool.options, {
+    application_name: { get: () => `commerce-core ${randomBytes(6).toString("hex")}` },
+    // Without jitter, connections made together would all be renewed together.
+    maxLifetimeSeconds: { get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())) },
+  });
+  // Errors of idle connections, and those of connections in use that no query is waiting to hear of. The pool
+  // removes the connection; whoever uses it next hears of it.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
+}
+
+/** node-postgres keeps both on the client without declaring them. */
+function toSession(client: pg.PoolClient): Session {
+  const { processID, connectionParameters } = client as unknown as {
+    processID: number;
+    connectionParameters: { application_name: string };
+  };
+  return { processId: processID, applicationName: connectionParameters.application_name };
+}
+
+/** What the sessions of calls need, whatever the role or the database has been given. */
+function serviceSettings(engine: Engine): Settings {
+  const shared = {
+    default_transaction_isolation: "serializable",
+    statement_timeout: statementMsMax,
+    // How long a statement waits is its caller's to say.
+    lock_timeout: 0,
+    idle_in_transaction_session_timeout: idleInTransactionMsMax,
+  };
+  // A generic plan knows neither how many keys nor how many rows it is for, and may lock a whole table.
+  if (engine === "cockroachdb") return { ...shared, plan_cache_mode: "force_custom_plan" };
+  return {
+    ...shared,
+    // A sequential scan locks the whole table against serializable writers, so that on small tables calls
+    // that have nothing to do with each other would conflict. Every statement has an index to use (see the
+    // plan gate).
+    enable_seqscan: "off",
+    // A bitmap loses the order of its index: the first page of a user's orders would read and sort them all.
+    enable_bitmapscan: "off",
+    // What the plan gate's plans are made of.
+    enable_indexscan: "on",
+    enable_indexonlyscan: "on",
+    enable_nestloop: "on",
+    // The text alone decides on the plan (see the plan gate). Left to itself the server plans the sets again
+    // each time, because they are arrays, which costs a set of one as much as running it.
+    plan_cache_mode: "force_generic_plan",
+    // Optional columns of a set are sent as nulls in arrays.
+    array_nulls: "on",
+  };
+}
+
+function exhausted(why: "full" | "late"): DomainError {
+  const message =
+    why === "full"
+      ? "too many calls wait for a database connection"
+      : "no database connection became free in time";
+  return new DomainError("exhausted", bounds.queueFloor.reason, message, { retryAfterMs: 200 });
+}

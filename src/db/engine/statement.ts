@@ -1,0 +1,60 @@
+import type { Engine } from "../../config.ts";
+
+/** A named SQL text: prepared once on each connection under its name. */
+export type Statement<Row> = {
+  readonly name: string;
+  readonly text: string;
+  /** It changes nothing: an attempt that is lost has simply not happened. */
+  readonly readsOnly: boolean;
+  /**
+   * What PostgreSQL runs it under instead of "serializable", where transactions also conflict by pages of an
+   * index. It takes two more round trips. The statement says why it is as good.
+   */
+  readonly isolation?: "repeatable read" | undefined;
+  /** Only a type: what a row of the result is. */
+  readonly row?: Row;
+};
+
+const statements = new Map<string, Statement<unknown>>();
+const commands = new Map<string, { readonly text: string; readonly engine: Engine | undefined }>();
+
+/**
+ * Declares a statement. All SQL of the service is declared when its modules load, so that the gates can list
+ * it. Each must be safe to run again after an outcome that is not known: a read, or a write
+ * whose keys are derived from the call.
+ */
+export function statement<Row>(
+  name: string,
+  text: string,
+  { isolation }: Pick<Statement<Row>, "isolation"> = {},
+): Statement<Row> {
+  expectNew(name);
+  const declared = { name, text, readsOnly: /^\s*select\b/.test(text), isolation };
+  statements.set(name, declared);
+  return declared;
+}
+
+/**
+ * Declares an SQL text that is sent as it is and not prepared under its name, and returns it: what opens and
+ * ends transactions, the fence, the runner of migrations. With `engine` it is sent to that engine only.
+ */
+export function command(name: string, text: string, engine?: Engine): string {
+  expectNew(name);
+  commands.set(name, { text, engine });
+  return text;
+}
+
+function expectNew(name: string): void {
+  if (statements.has(name) || commands.has(name)) throw new Error(`two SQL texts are named ${name}`);
+}
+
+/** All statements that have been declared, in the order of their declaration. */
+export function allStatements(): readonly Statement<unknown>[] {
+  return [...statements.values()];
+}
+
+/** The texts of all statements and commands that an engine may be sent, by name. */
+export function allTexts(engine: Engine): Map<string, string> {
+  const sent = [...commands].filter(([, only]) => (only.engine ?? engine) === engine);
+  return new Map([...statements, ...sent].map(([name, { text }]) => [name, text]));
+}

@@ -1,0 +1,204 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError } from "../../errors.ts";
+import {
+  getOrders,
+  orderColumns,
+  orderNames,
+  statusMachine,
+  type Order,
+  type OrderStatus,
+} from "./orders.ts";
+import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type Outcome } from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+
+/** A step that an order is to take. Its idempotency key is derived from the call. */
+export type StatusChange = {
+  readonly orderId: string;
+  readonly status: OrderStatus;
+  /** The version that the order must still have; undefined: any. */
+  readonly version: bigint | undefined;
+  readonly idempotencyKey: string;
+  readonly fingerprint: string;
+};
+
+type ChangedRow = { readonly n: number; readonly was: OrderStatus | null } & (
+  | ({ readonly verdict: "ok" } & (Order | { readonly [K in keyof Order]: null }))
+  | { readonly verdict: "replayed" | "unknown" | "stale" | "forbidden" }
+);
+
+/**
+ * Moves a set of orders, no two changes of one order, with a verdict for each; with $8 all of them or none.
+ * The event is written with the change under the call's key, whose unique index is the fence between attempts
+ * of one call: the statement reads the key first, so that the second attempt either finds the first one's
+ * event or fails on the index and is run again. Cancelling returns the stock; products are locked in the
+ * order of their ids, as in `orders.create`.
+ */
+const updateStatuses = statement<ChangedRow>(
+  "orders.update_statuses",
+  `with request as (
+    select n, id, status, sources, version, idempotency_key, fingerprint
+    from unnest($1::int4[], $2::uuid[], $3::text[], $4::text[], $5::int8[], $6::uuid[], $7::uuid[])
+      as r (n, id, status, sources, version, idempotency_key, fingerprint)
+  ),
+  known as (select idempotency_key from order_events where idempotency_key = any($6::uuid[])),
+  locked as (
+    select id, status, version, reserves_stock from orders where id = any($2::uuid[]) order by id for update
+  ),
+  candidate as (
+    select r.n, r.id, r.status, r.idempotency_key, r.fingerprint,
+      l.status as was, l.version, l.reserves_stock,
+      case when k.idempotency_key is not null then 'replayed' when l.id is null then 'unknown'
+        when r.version <> l.version then 'stale'
+        when l.status = any(string_to_array(r.sources, ',')) then 'ok' else 'forbidden' end as verdict
+    from request r left join locked l on l.id = r.id
+      left join known k on k.idempotency_key = r.idempotency_key
+  ),
+  accepted as (
+    select id, status, idempotency_key, fingerprint, version, reserves_stock from candidate
+    where verdict = 'ok' and (not $8::bool or not exists (select 1 from candidate where verdict <> 'ok'))
+  ),
+  event as (
+    insert into order_events (order_id, version, status, idempotency_key, fingerprint)
+    select id, version + 1, status, idempotency_key, fingerprint from accepted
+  ),
+  returned as (
+    select i.product_id, sum(i.quantity)::int8 as quantity
+    from accepted a join order_items i on i.order_id = a.id
+    where a.status = 'cancelled' and a.reserves_stock group by i.product_id
+  ),
+  held as (
+    select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
+  ),
+  restocked as (
+    update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
+    from held h join returned r on r.product_id = h.id where p.id = h.id
+  ),
+  changed as (
+    update orders o set status = a.status, version = o.version + 1, update_time = now()
+    from accepted a where o.id = a.id
+    returning ${orderColumns}
+  )
+  select c.n, c.verdict, c.was, ${orderNames}
+  from candidate c left join changed o on o.id = c.id`,
+);
+
+const selectEventsByKey = statement<{
+  readonly idempotencyKey: string;
+  readonly orderId: string;
+  readonly fingerprint: string;
+}>(
+  "orders.events_by_key",
+  `select idempotency_key as "idempotencyKey", order_id as "orderId", fingerprint
+  from order_events where idempotency_key = any($1::uuid[])`,
+);
+
+/**
+ * Moves orders along the status machine and returns an outcome for each change in the order given: the order
+ * without its items, or why the change was refused ("not_found", "aborted", "failed_precondition", or
+ * "invalid" for a reused request id). With `atomic`, one refusal leaves all as they were, and only the
+ * refusals are outcomes: the others are undefined.
+ */
+export async function changeStatuses(
+  db: Database,
+  budget: Budget,
+  changes: readonly StatusChange[],
+  { atomic }: { readonly atomic: boolean },
+): Promise<(Outcome<Order> | undefined)[]> {
+  const outcomes = new Array<Outcome<Order> | undefined>(changes.length);
+  const replayed: number[] = [];
+  expectDistinct(changes.map(({ orderId }) => orderId));
+  expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
+  for (const { n, was, ...row } of await db.query(updateStatuses, updateValues(changes, atomic), budget)) {
+    if (row.verdict === "replayed") replayed.push(n);
+    else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
+    else if (row.id !== null) outcomes[n] = withoutVerdict(row);
+  }
+  if (replayed.length > 0) await answerReplays(db, budget, changes, replayed, outcomes);
+  return outcomes;
+}
+
+function updateValues(changes: readonly StatusChange[], atomic: boolean): unknown[] {
+  return [
+    changes.map((_, n) => n),
+    changes.map((c) => c.orderId),
+    changes.map((c) => c.status),
+    changes.map((c) => sourcesOf(c.status).join(",")),
+    changes.map((c) => c.version ?? null),
+    changes.map((c) => c.idempotencyKey),
+    changes.map((c) => c.fingerprint),
+    atomic,
+  ];
+}
+
+/** The states from which the machine leads to a status. */
+function sourcesOf(target: OrderStatus): OrderStatus[] {
+  const states = Object.keys(statusMachine) as OrderStatus[];
+  return states.filter((state) => (statusMachine[state] as readonly OrderStatus[]).includes(target));
+}
+
+function withoutVerdict({ verdict: _, ...order }: Order & { readonly verdict: "ok" }): Order {
+  return order;
+}
+
+/** A change whose key is known already has happened, or its request id was used for something else. */
+async function answerReplays(
+  db: Database,
+  budget: Budget,
+  changes: readonly StatusChange[],
+  replayed: readonly number[],
+  outcomes: (Outcome<Order> | undefined)[],
+): Promise<void> {
+  const keys = replayed.map((n) => changes[n]!.idempotencyKey);
+  const events = new Map(
+    (await db.query(selectEventsByKey, [keys], budget)).map((e) => [e.idempotencyKey, e]),
+  );
+  const stored = await getOrders(
+    db,
+    budget,
+    [...events.values()].map((e) => e.orderId),
+    false,
+  );
+  const orders = new Map(stored.map(({ fingerprint: _, ...order }) => [order.id, order]));
+  for (const n of replayed) {
+    const change = changes[n]!;
+    const event = events.get(change.idempotencyKey);
+    if (event && event.fingerprint !== change.fingerprint) outcomes[n] = requestIdReused();
+    // Deleted since, with its user.
+    else outcomes[n] = orders.get(change.orderId) ?? notFound(orderType, change.orderId);
+  }
+}
+
+function refusal(
+  { orderId, status }: StatusChange,
+  verdict: "unknown" | "stale" | "forbidden",
+  was: OrderStatus,
+): DomainError {
+  switch (verdict) {
+    case "unknown":
+      return notFound(orderType, orderId);
+    case "stale":
+      return staleEtag(orderType, orderId);
+    case "forbidden":
+      return forbidden(orderId, was, status);
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function forbidden(orderId: string, was: OrderStatus, status: OrderStatus): DomainError {
+  const from = was.toUpperCase();
+  const to = status.toUpperCase();
+  const targets = statusMachine[was].map((target) => target.toUpperCase());
+  const allowed =
+    targets.length === 0 ? `${from} is final` : `from ${from} it can only become ${targets.join(" or ")}`;
+  return new DomainError(
+    "failed_precondition",
+    "FORBIDDEN_STATUS_CHANGE",
+    `order ${orderId} cannot become ${to}: ${allowed}`,
+    {
+      violations: [{ type: "STATUS", subject: `${orderType}/${orderId}`, description: allowed }],
+      metadata: { id: orderId, from, to },
+    },
+  );
+}

@@ -1,0 +1,226 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError, invalid } from "../../errors.ts";
+import { notFound, orderType, productType, requestIdReused, type RowOutcome } from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
+
+/** Items that an order may have; the contract says the same. */
+const itemsMax = 1_000;
+
+/** An item to be added to an order. Its id is derived from the call and is known within its order. */
+export type ItemDraft = {
+  readonly id: string;
+  readonly orderId: string;
+  readonly productId: string;
+  readonly quantity: number;
+  readonly unitPrice: E4;
+  readonly currencyCode: string;
+};
+
+type Refusal =
+  | "reused"
+  | "unknown_order"
+  | "final"
+  | "currency"
+  | "unknown_product"
+  | "short"
+  | "full"
+  | "over";
+
+/** An item that was not inserted. */
+type LeftRow = {
+  readonly n: number;
+  readonly verdict: "existed" | "contended" | Refusal;
+  readonly orderCurrency: string | null;
+  readonly status: string | null;
+};
+
+/**
+ * Adds a set of items to orders, with a verdict for each that it does not insert; totals, stock and one event
+ * for each order change with them. Orders are locked in the order of their ids, then the products of those
+ * that reserve stock, as in `orders.create`. What is refused alone counts no further; among the others stock,
+ * room and totals are counted in the order of arrival, and one that would be refused only because of those
+ * before comes again in the next round, where the first in line is decided for good.
+ *
+ * An item that is there is found before anything else is decided: its order may have been delivered since.
+ * An item without an answer is inserted.
+ *
+ * Repeatable read is as good as serializable here. Orders, and products whose stock is taken, are locked
+ * before they decide: what has changed since the snapshot fails the statement. Whoever added an item in
+ * between has changed its order, and products are never deleted. Times are those of the statement, since
+ * others may have changed the order between `begin` and it.
+ */
+const insertItems = statement<LeftRow>(
+  "orders.add_items",
+  `with request as (
+    select n, order_id, id, product_id, quantity, unit_price, currency_code
+    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int4[], $6::decimal[], $7::text[])
+      as r (n, order_id, id, product_id, quantity, unit_price, currency_code)
+  ),
+  locked as (
+    select id, status, currency_code, total, item_count, reserves_stock, version
+    from orders where id = any($8::uuid[]) order by id for update
+  ),
+  asked as (
+    select r.n, r.order_id, r.id, r.product_id, r.quantity, r.unit_price,
+      o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version,
+      case
+        when k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price
+          and o.currency_code = r.currency_code then 'existed'
+        when k.product_id is not null then 'reused'
+        when o.id is null then 'unknown_order' when o.status in ('delivered', 'cancelled') then 'final'
+        when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $9::int4 then 'full'
+        when o.total + r.quantity * r.unit_price > $10::decimal then 'over' else 'possible' end as verdict
+    from request r left join locked o on o.id = r.order_id
+      left join order_items k on k.order_id = r.order_id and k.id = r.id
+  ),
+  held as (
+    select p.id, p.on_hand
+    from (select distinct product_id from asked where verdict = 'possible' and reserves_stock) a
+      join products p on p.id = a.product_id order by p.id for update of p
+  ),
+  product as (
+    select id, on_hand, true as reserved from held
+    union all select p.id, null::int8, false
+    from (select distinct product_id from asked where verdict = 'possible' and not reserves_stock) a
+      join products p on p.id = a.product_id
+  ),
+  candidate as (
+    select a.n, a.order_id, a.id, a.product_id, a.quantity, a.unit_price,
+      a.currency_code, a.status, a.total, a.item_count, a.reserves_stock, a.version, p.on_hand,
+      case when a.verdict <> 'possible' then a.verdict when p.id is null then 'unknown_product'
+        when a.quantity > p.on_hand then 'short' else 'possible' end as verdict
+    from asked a left join product p on p.id = a.product_id and p.reserved = a.reserves_stock
+  ),
+  running as (
+    select n, order_id, id, product_id, quantity, unit_price,
+      status, total, item_count, reserves_stock, version, on_hand,
+      sum(quantity) over (partition by reserves_stock, product_id order by n) as taken,
+      count(n) over (partition by order_id order by n) as added,
+      sum(quantity * unit_price) over (partition by order_id order by n) as amount
+    from candidate where verdict = 'possible'
+  ),
+  accepted as (
+    select n, order_id, id, product_id, quantity, unit_price, status, item_count, reserves_stock, version
+    from running
+    where (on_hand is null or taken <= on_hand) and item_count + added <= $9::int4
+      and total + amount <= $10::decimal
+  ),
+  item as (
+    insert into order_items (order_id, id, position, product_id, quantity, unit_price)
+    select order_id, id, item_count + row_number() over (partition by order_id order by n) - 1,
+      product_id, quantity, unit_price
+    from accepted
+  ),
+  grown as (
+    select order_id, status, version, count(n)::int4 as items, sum(quantity * unit_price) as amount
+    from accepted group by order_id, status, version
+  ),
+  event as (
+    insert into order_events (order_id, version, status, create_time)
+    select order_id, version + 1, status, statement_timestamp() from grown
+  ),
+  changed as (
+    update orders o
+    set total = o.total + g.amount, item_count = o.item_count + g.items, version = o.version + 1,
+      update_time = statement_timestamp()
+    from grown g where o.id = g.order_id
+  ),
+  used as (
+    update products p
+    set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = statement_timestamp()
+    from (
+      select product_id, sum(quantity)::int8 as quantity
+      from accepted where reserves_stock group by product_id
+    ) t
+    where p.id = t.product_id
+  )
+  select c.n, c.currency_code as "orderCurrency", c.status,
+    case when c.verdict <> 'possible' then c.verdict else 'contended' end as verdict
+  from candidate c left join accepted a on a.n = c.n where a.n is null`,
+  { isolation: "repeatable read" },
+);
+
+/**
+ * Adds items to orders, each or not by itself, and returns an outcome for each in the order given. Their ids
+ * are distinct.
+ */
+export async function importItems(
+  db: Database,
+  budget: Budget,
+  drafts: readonly ItemDraft[],
+): Promise<RowOutcome[]> {
+  const outcomes = new Array<RowOutcome>(drafts.length).fill("inserted");
+  for (let round = drafts.map((_, n) => n); round.length > 0;) {
+    const rows = await db.query(insertItems, insertValues(drafts, round), budget);
+    round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
+    for (const { n, verdict, orderCurrency, status } of rows) {
+      if (verdict === "existed") outcomes[n] = verdict;
+      else if (verdict !== "contended") outcomes[n] = refusal(drafts[n]!, verdict, orderCurrency!, status!);
+    }
+  }
+  return outcomes;
+}
+
+function insertValues(drafts: readonly ItemDraft[], round: readonly number[]): unknown[] {
+  const set = round.map((n) => drafts[n]!);
+  return [
+    round,
+    set.map((i) => i.orderId),
+    set.map((i) => i.id),
+    set.map((i) => i.productId),
+    set.map((i) => i.quantity),
+    set.map((i) => toDecimal(i.unitPrice)),
+    set.map((i) => i.currencyCode),
+    [...new Set(set.map((i) => i.orderId))],
+    itemsMax,
+    toDecimal(e4Max),
+  ];
+}
+
+function refusal(draft: ItemDraft, verdict: Refusal, orderCurrency: string, status: string): DomainError {
+  const { orderId, productId } = draft;
+  switch (verdict) {
+    case "reused":
+      return requestIdReused();
+    case "unknown_order":
+      return notFound(orderType, orderId);
+    case "unknown_product":
+      return notFound(productType, productId);
+    case "currency":
+      return invalid("item.unit_price.currency_code", `must be ${orderCurrency}, as in the order`);
+    case "final":
+      return unfit("FINAL_ORDER", "STATUS", draft, `is ${status.toUpperCase()}, which is final`);
+    case "full":
+      return unfit("TOO_MANY_ITEMS", "ITEMS", draft, `has ${itemsMax} items, the most that there may be`);
+    case "over":
+      return unfit("TOTAL_LIMIT", "TOTAL", draft, "would have a total that is not below 10^15");
+    case "short":
+      return new DomainError(
+        "failed_precondition",
+        "INSUFFICIENT_STOCK",
+        `there is too little stock of product ${productId}`,
+        {
+          violations: [
+            {
+              type: "STOCK",
+              subject: `${productType}/${productId}`,
+              description: "there is less in stock than the item asks for",
+            },
+          ],
+          metadata: { product_id: productId },
+        },
+      );
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** The order cannot take the item. */
+function unfit(reason: string, type: string, { orderId }: ItemDraft, what: string): DomainError {
+  return new DomainError("failed_precondition", reason, `order ${orderId} ${what}`, {
+    violations: [{ type, subject: `${orderType}/${orderId}`, description: what }],
+    metadata: { id: orderId },
+  });
+}

@@ -1,0 +1,36 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError } from "../../errors.ts";
+import type { RowOutcome } from "../outcome.ts";
+import { placeOrders, type OrderDraft } from "./place-orders.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+
+const selectFingerprints = statement<{ readonly id: string; readonly fingerprint: string }>(
+  "orders.fingerprints",
+  `select id, fingerprint from orders where id = any($1::uuid[])`,
+);
+
+/**
+ * Places orders as createOrders does and says of each only what became of it: who imports does not ask for
+ * the orders themselves, and reading them would cost more than finding that they are there.
+ */
+export async function importOrders(
+  db: Database,
+  budget: Budget,
+  drafts: readonly OrderDraft[],
+): Promise<RowOutcome[]> {
+  const outcomes = await placeOrders<{ readonly isNew: boolean }>(
+    db,
+    budget,
+    drafts,
+    () => ({ isNew: true }),
+    async (ids) => {
+      const stored = await db.query(selectFingerprints, [ids], budget);
+      return stored.map((order) => ({ ...order, isNew: false }));
+    },
+  );
+  return outcomes.map((outcome) => {
+    if (outcome instanceof DomainError) return outcome;
+    return outcome.isNew ? "inserted" : "existed";
+  });
+}

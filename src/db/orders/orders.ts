@@ -1,0 +1,204 @@
+import type { Database } from "../engine/database.ts";
+import { notFound, orderType } from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+import { toE4, toTimestamptz, type E4, type Micros } from "../engine/pg-types.ts";
+
+/** The states of an order and, for each, those that it may move to. */
+export const statusMachine = {
+  pending: ["confirmed", "cancelled"],
+  confirmed: ["shipped", "cancelled"],
+  shipped: ["delivered"],
+  delivered: [],
+  cancelled: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type OrderStatus = keyof typeof statusMachine;
+
+export type OrderItem = {
+  readonly id: string;
+  readonly productId: string;
+  readonly quantity: number;
+  readonly unitPrice: E4;
+};
+
+/** An order as it is stored; `items` only where they were asked for. */
+export type Order = {
+  readonly id: string;
+  readonly userId: string;
+  readonly status: OrderStatus;
+  readonly currencyCode: string;
+  readonly total: E4;
+  readonly itemCount: number;
+  readonly reservesStock: boolean;
+  readonly version: bigint;
+  readonly createTime: Micros;
+  readonly updateTime: Micros;
+  readonly items?: readonly OrderItem[];
+};
+
+/** Orders are listed by instant and id, newest first; a page begins behind this one. */
+export type Cursor = { readonly createTime: Micros; readonly id: string };
+
+/** The columns of `orders` under the names of `Order`: this is the whole row mapping. */
+export const orderColumns = `
+  o.id, o.user_id as "userId", o.status, o.currency_code as "currencyCode", o.total,
+  o.item_count as "itemCount", o.reserves_stock as "reservesStock", o.version,
+  o.create_time as "createTime", o.update_time as "updateTime"`;
+
+/** The same columns of a query that has named them. */
+export const orderNames = `
+  o.id, o."userId", o.status, o."currencyCode", o.total, o."itemCount", o."reservesStock", o.version,
+  o."createTime", o."updateTime"`;
+
+/**
+ * Decimals travel as text inside JSON, which has no exact ones. The items are in no order: CockroachDB may
+ * lose that of an aggregate which does not fit into memory.
+ */
+const itemsColumn = (wanted: string): string => `
+  case when ${wanted} then (
+    select jsonb_agg(jsonb_build_array(i.position, i.id, i.product_id, i.quantity, i.unit_price::text))
+    from order_items i where i.order_id = o.id
+  ) end as items`;
+
+type ItemRow = readonly [position: number, id: string, productId: string, quantity: number, price: string];
+type OrderRow = Omit<Order, "items"> & { readonly items: readonly ItemRow[] | null };
+
+/** The order of a row, with its items by position. */
+export function toOrder({ items, ...order }: OrderRow): Order {
+  if (items === null) return order;
+  const sorted = items.toSorted(([a], [b]) => a - b);
+  return {
+    ...order,
+    items: sorted.map(([, id, productId, quantity, price]) => ({
+      id,
+      productId,
+      quantity,
+      unitPrice: toE4(price),
+    })),
+  };
+}
+
+const selectOrders = statement<OrderRow & { readonly fingerprint: string }>(
+  "orders.get",
+  `select ${orderColumns}, o.fingerprint, ${itemsColumn("$2::bool")}
+  from orders o where o.id = any($1::uuid[])`,
+);
+
+/** Reads orders by id, in no order; those that do not exist are missing. */
+export async function getOrders(
+  db: Database,
+  budget: Budget,
+  ids: readonly string[],
+  withItems: boolean,
+): Promise<(Order & { readonly fingerprint: string })[]> {
+  const rows = await db.query(selectOrders, [ids, withItems], budget);
+  return rows.map(({ fingerprint, ...row }) => ({ ...toOrder(row), fingerprint }));
+}
+
+/**
+ * A page with items ends with the order that takes it over so many items; an order counts as two more. That
+ * is at most 11,000, whose longest form is 2.5 MB of JSON: a message may have 4 MiB.
+ */
+const pageItemsMax = 10_000;
+
+/** What `orderColumns` is made of, on its way through a page. */
+const pageColumns = `id, user_id, status, currency_code, total, item_count, reserves_stock, version,
+      create_time, update_time`;
+
+/**
+ * One statement for each filter: a plan is made for the text, and each text has one index to read its page
+ * from. The page is cut before all else is looked up, by its shape and not by what a planner thinks of it:
+ * nothing else is summed up, and items are read only of the orders that stay.
+ */
+const listOrdersBy = (name: string, filter: string) =>
+  statement<OrderRow & { readonly found: number }>(
+    name,
+    `select ${orderColumns}, o.found, ${itemsColumn("$4::bool")}
+  from (
+    select ${pageColumns}, (count(id) over ())::int4 as found,
+      sum(item_count + 2) over (order by create_time desc, id desc) as upto
+    from (
+      select ${pageColumns}
+      from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
+      order by o.create_time desc, o.id desc limit $3::int4
+    ) p
+  ) o
+  where not $4::bool or o.upto - o.item_count - 2 <= ${pageItemsMax}
+  order by o.create_time desc, o.id desc`,
+  );
+
+const listAll = listOrdersBy("orders.list", "");
+const listByUser = listOrdersBy("orders.list_by_user", "and o.user_id = $5::uuid");
+const listByStatus = listOrdersBy("orders.list_by_status", "and o.status = $5::text");
+const listByUserAndStatus = listOrdersBy(
+  "orders.list_by_user_and_status",
+  "and o.user_id = $5::uuid and o.status = $6::text",
+);
+
+/** What of the orders a list shows. */
+export type OrderFilter = {
+  readonly userId: string | undefined;
+  readonly status: OrderStatus | undefined;
+  readonly withItems: boolean;
+};
+
+/**
+ * Lists at most `size` orders behind a cursor, newest first, and says whether there are more. With items they
+ * are fewer where they would be too large for a message.
+ */
+export async function listOrders(
+  db: Database,
+  budget: Budget,
+  { userId, status, withItems }: OrderFilter,
+  after: Cursor,
+  size: number,
+): Promise<{ readonly orders: readonly Order[]; readonly more: boolean }> {
+  const text =
+    userId === undefined
+      ? status === undefined
+        ? listAll
+        : listByStatus
+      : status === undefined
+        ? listByUser
+        : listByUserAndStatus;
+  const filters = [userId, status].filter((value) => value !== undefined);
+  const values = [toTimestamptz(after.createTime), after.id, size + 1, withItems, ...filters];
+  const rows = await db.query(text, values, budget);
+  const orders = rows.slice(0, size).map(({ found: _, ...row }) => toOrder(row));
+  return { orders, more: orders.length < (rows[0]?.found ?? 0) };
+}
+
+/** A step in the history of an order. */
+export type OrderEvent = {
+  readonly version: bigint;
+  readonly status: OrderStatus;
+  readonly createTime: Micros;
+};
+
+const selectEvents = statement<{ readonly [K in keyof OrderEvent]: OrderEvent[K] | null }>(
+  "orders.list_events",
+  `select e.version, e.status, e.create_time as "createTime"
+  from orders o left join (
+    select version, status, create_time from order_events
+    where order_id = $1::uuid and version > $2::int8 order by version limit $3::int4
+  ) e on true
+  where o.id = $1::uuid`,
+);
+
+/**
+ * Lists at most `limit` events of an order behind a version, oldest first. Throws "not_found" without the
+ * order.
+ */
+export async function listOrderEvents(
+  db: Database,
+  budget: Budget,
+  orderId: string,
+  afterVersion: bigint,
+  limit: number,
+): Promise<OrderEvent[]> {
+  const rows = await db.query(selectEvents, [orderId, afterVersion, limit], budget);
+  if (rows.length === 0) throw notFound(orderType, orderId);
+  const events = rows.filter((row): row is OrderEvent => row.version !== null);
+  return events.toSorted((a, b) => Number(a.version - b.version));
+}

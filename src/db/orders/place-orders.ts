@@ -1,0 +1,245 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError } from "../../errors.ts";
+import { getOrders, type Order, type OrderItem } from "./orders.ts";
+import {
+  expectDistinct,
+  notFound,
+  productType,
+  requestIdReused,
+  userType,
+  type Outcome,
+} from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+import { toDecimal, type E4, type Micros } from "../engine/pg-types.ts";
+
+/** An order to be placed. Its id is derived from the call, and so are those of repeated calls. */
+export type OrderDraft = {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly userId: string;
+  readonly currencyCode: string;
+  readonly total: E4;
+  readonly reservesStock: boolean;
+  readonly items: readonly OrderItem[];
+};
+
+/** The products that an order takes from the stock: what the database locks for it. */
+export function locksOf({ reservesStock, items }: Pick<OrderDraft, "reservesStock" | "items">): string[] {
+  return reservesStock ? items.map(({ productId }) => productId) : [];
+}
+
+/** By what a stored order is known to be that of a draft. */
+type Stored = { readonly id: string; readonly fingerprint: string };
+
+type CreatedRow = {
+  readonly n: number;
+  readonly verdict: "created" | "existed" | "unknown_user" | "unknown_product" | "short" | "contended";
+  readonly createTime: Micros | null;
+  readonly unknown: string[] | null;
+  readonly short: string[] | null;
+};
+
+/**
+ * Places a set of orders, with a verdict for each. Products are locked in the order of their ids. A request
+ * that alone asks for more than there is, or for what does not exist, is refused and counts no further; among
+ * the others stock is given in the order of arrival, and who would get it only if the ones before were not
+ * there is "contended" and comes again in the next round, where the first in line always succeeds or is
+ * refused for good.
+ *
+ * The order of the locks is PostgreSQL's: there is no deadlock. CockroachDB locks as it reads, whatever the
+ * order asked for, and ends a deadlock with 40001, which is retried.
+ */
+const insertOrders = statement<CreatedRow>(
+  "orders.create",
+  `with request as (
+    select n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint
+    from unnest(
+        $1::int4[], $2::uuid[], $3::uuid[], $4::text[], $5::decimal[], $6::int4[], $7::bool[], $8::uuid[]
+      ) as r (n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint)
+  ),
+  line as (
+    select n, id, position, product_id, quantity, unit_price
+    from unnest($9::int4[], $10::uuid[], $11::int4[], $12::uuid[], $13::int4[], $14::decimal[])
+      as l (n, id, position, product_id, quantity, unit_price)
+  ),
+  locked as (select id, on_hand from products where id = any($15::uuid[]) order by id for update),
+  product as (
+    select id, on_hand, true as reserved from locked
+    union all select id, null::int8, false from products where id = any($16::uuid[])
+  ),
+  demand as (
+    select d.n, d.product_id, d.quantity, d.reserved, p.id is null as unknown, p.on_hand
+    from unnest($17::int4[], $18::uuid[], $19::int8[], $20::bool[]) as d (n, product_id, quantity, reserved)
+    left join product p on p.id = d.product_id and p.reserved = d.reserved
+  ),
+  alone as (
+    select n,
+      array_agg(product_id) filter (where unknown) as unknown,
+      array_agg(product_id) filter (where quantity > on_hand) as short
+    from demand group by n
+  ),
+  buyer as (select id from users where id = any($21::uuid[])),
+  candidate as (
+    select r.n, a.unknown, a.short,
+      case when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
+        when a.short is not null then 'short' else 'possible' end as verdict
+    from request r join alone a on a.n = r.n left join buyer u on u.id = r.user_id
+  ),
+  running as (
+    select d.n, d.on_hand, sum(d.quantity) over (partition by d.product_id order by d.n) as upto
+    from demand d join candidate c on c.n = d.n where c.verdict = 'possible' and d.reserved
+  ),
+  contended as (select n from running where upto > on_hand group by n),
+  inserted as (
+    insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
+    select r.id, r.user_id, 'pending', r.currency_code, r.total, r.item_count, r.reserves_stock, r.fingerprint
+    from request r join candidate c on c.n = r.n
+    where c.verdict = 'possible' and r.n not in (select n from contended)
+    order by r.id
+    on conflict (id) do nothing
+    returning id, create_time
+  ),
+  created as (select r.n, r.id, i.create_time from request r join inserted i on i.id = r.id),
+  event as (
+    insert into order_events (order_id, version, status, create_time)
+    select id, 1, 'pending', create_time from inserted
+  ),
+  item as (
+    insert into order_items (order_id, id, position, product_id, quantity, unit_price)
+    select c.id, l.id, l.position, l.product_id, l.quantity, l.unit_price
+    from line l join created c on c.n = l.n
+  ),
+  taken as (
+    update products p
+    set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = now()
+    from (
+      select d.product_id, sum(d.quantity)::int8 as quantity
+      from demand d join created c on c.n = d.n where d.reserved group by d.product_id
+    ) t
+    where p.id = t.product_id
+  )
+  select c.n, r.create_time as "createTime", c.unknown, c.short,
+    case when c.verdict <> 'possible' then c.verdict when r.n is not null then 'created'
+      when k.n is not null then 'contended' else 'existed' end as verdict
+  from candidate c left join created r on r.n = c.n left join contended k on k.n = c.n`,
+);
+
+/**
+ * Places orders, each or not by itself, and returns an outcome for each in the order given: the order with
+ * its items, or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request
+ * id). A draft whose id exists already is answered with the stored order as it is now.
+ */
+export function createOrders(
+  db: Database,
+  budget: Budget,
+  drafts: readonly OrderDraft[],
+): Promise<Outcome<Order>[]> {
+  return placeOrders<Order>(db, budget, drafts, placed, (ids) => getOrders(db, budget, ids, true));
+}
+
+/** How a set of orders is answered: `toAnswer` those that were placed now, `find` those that were before. */
+export async function placeOrders<T>(
+  db: Database,
+  budget: Budget,
+  drafts: readonly OrderDraft[],
+  toAnswer: (draft: OrderDraft, createTime: Micros) => T,
+  find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
+): Promise<Outcome<T>[]> {
+  const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
+  expectDistinct(drafts.map(({ id }) => id));
+  const refusals = new Map<number, DomainError>();
+  for (let round = drafts.map((_, n) => n); round.length > 0;) {
+    const rows = await db.query(insertOrders, insertValues(drafts, round), budget);
+    round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
+    for (const row of rows) {
+      if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
+      else if (row.verdict !== "existed" && row.verdict !== "contended")
+        refusals.set(row.n, refusal(drafts[row.n]!, row));
+    }
+  }
+  // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
+  // attempt may itself have taken the last stock. Only an order that is not found is refused.
+  const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
+  const stored = open.length === 0 ? [] : await find(open);
+  const byId = new Map(stored.map((order) => [order.id, order]));
+  return drafts.map((draft, n) => {
+    if (outcomes[n] !== undefined) return outcomes[n];
+    const order = byId.get(draft.id);
+    if (order) return order.fingerprint === draft.fingerprint ? order : requestIdReused();
+    // Deleted between the two statements, with its user.
+    return refusals.get(n) ?? notFound(userType, draft.userId);
+  });
+}
+
+function insertValues(drafts: readonly OrderDraft[], round: readonly number[]): unknown[] {
+  const orders = round.map((n) => ({ n, ...drafts[n]! }));
+  const lines = orders.flatMap(({ n, items }) => items.map((item, position) => ({ n, position, ...item })));
+  const demands = orders.flatMap(({ n, items, reservesStock }) => {
+    const quantities = new Map<string, number>();
+    for (const { productId, quantity } of items)
+      quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
+    return [...quantities].map(([productId, quantity]) => ({ n, productId, quantity, reservesStock }));
+  });
+  const products = (reserved: boolean): string[] => [
+    ...new Set(demands.filter((d) => d.reservesStock === reserved).map((d) => d.productId)),
+  ];
+  return [
+    orders.map((o) => o.n),
+    orders.map((o) => o.id),
+    orders.map((o) => o.userId),
+    orders.map((o) => o.currencyCode),
+    orders.map((o) => toDecimal(o.total)),
+    orders.map((o) => o.items.length),
+    orders.map((o) => o.reservesStock),
+    orders.map((o) => o.fingerprint),
+    lines.map((l) => l.n),
+    lines.map((l) => l.id),
+    lines.map((l) => l.position),
+    lines.map((l) => l.productId),
+    lines.map((l) => l.quantity),
+    lines.map((l) => toDecimal(l.unitPrice)),
+    products(true),
+    products(false),
+    demands.map((d) => d.n),
+    demands.map((d) => d.productId),
+    demands.map((d) => d.quantity),
+    demands.map((d) => d.reservesStock),
+    [...new Set(orders.map((o) => o.userId))],
+  ];
+}
+
+function placed(draft: OrderDraft, createTime: Micros): Order {
+  const { fingerprint: _, items, ...order } = draft;
+  return {
+    ...order,
+    status: "pending",
+    itemCount: items.length,
+    version: 1n,
+    createTime,
+    updateTime: createTime,
+    items,
+  };
+}
+
+function refusal(draft: OrderDraft, row: CreatedRow): DomainError {
+  if (row.verdict === "unknown_user") return notFound(userType, draft.userId);
+  if (row.verdict === "unknown_product") {
+    const asked = draft.items.find((item) => row.unknown!.includes(item.productId))!;
+    return notFound(productType, asked.productId);
+  }
+  const short = draft.items.map((item) => item.productId).filter((id) => row.short!.includes(id));
+  return new DomainError(
+    "failed_precondition",
+    "INSUFFICIENT_STOCK",
+    `there is too little stock of product ${short[0]}`,
+    {
+      violations: [...new Set(short)].map((id) => ({
+        type: "STOCK",
+        subject: `${productType}/${id}`,
+        description: "there is less in stock than the order asks for",
+      })),
+      metadata: { product_id: short[0]! },
+    },
+  );
+}

@@ -1,0 +1,155 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError } from "../../errors.ts";
+import { getProducts, productColumns, type Product } from "./products.ts";
+import { expectDistinct, notFound, productType, requestIdReused, type Outcome } from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+
+/** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
+const onHandMax = 1_000_000_000_000n;
+
+/** Pieces to add to a product's stock or, below zero, to take from it. The id is derived from the call. */
+export type StockAdjustment = {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly productId: string;
+  readonly delta: bigint;
+};
+
+type AdjustedRow = { readonly n: number; readonly onHandBefore: bigint | null } & (
+  | ({ readonly verdict: "ok" } & Product)
+  | { readonly verdict: "replayed" | "unknown" | "short" | "over" | "contended" }
+);
+
+/**
+ * Adjusts stock, with a verdict for each of a set. Those that alone would leave the range are refused; among
+ * the others, takings and additions are each counted in the order of arrival as if the other kind did not
+ * exist, so that whatever is accepted fits; the rest is "contended" and comes again in the next round. The
+ * statement reads the movement's id first, as the status change does its key. Products are locked in the
+ * order of their ids, as in `orders.create`.
+ */
+const insertMovements = statement<AdjustedRow>(
+  "products.adjust_stock",
+  `with request as (
+    select n, id, product_id, delta, fingerprint
+    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::int8[], $5::uuid[])
+      as r (n, id, product_id, delta, fingerprint)
+  ),
+  known as (select id from stock_movements where id = any($2::uuid[])),
+  locked as (select id, on_hand from products where id = any($3::uuid[]) order by id for update),
+  candidate as (
+    select r.n, r.id, r.product_id, r.delta, r.fingerprint, l.on_hand,
+      case when k.id is not null then 'replayed' when l.id is null then 'unknown'
+        when l.on_hand + r.delta < 0 then 'short'
+        when r.delta > 0 and l.on_hand + r.delta > $6::int8 then 'over'
+        else 'possible' end as verdict
+    from request r left join locked l on l.id = r.product_id left join known k on k.id = r.id
+  ),
+  running as (
+    select n, id, product_id, delta, fingerprint, on_hand,
+      sum(least(delta, 0)) over (partition by product_id order by n) as taken,
+      sum(greatest(delta, 0)) over (partition by product_id order by n) as added
+    from candidate where verdict = 'possible'
+  ),
+  accepted as (
+    select n, id, product_id, delta, fingerprint from running
+    where on_hand + taken >= 0 and (added = 0 or on_hand + added <= $6::int8)
+  ),
+  movement as (
+    insert into stock_movements (id, product_id, delta, fingerprint)
+    select id, product_id, delta, fingerprint from accepted
+  ),
+  changed as (
+    update products p set on_hand = p.on_hand + t.delta, version = p.version + 1, update_time = now()
+    from (select product_id, sum(delta)::int8 as delta from accepted group by product_id) t
+    where p.id = t.product_id
+    returning ${productColumns}
+  )
+  select c.n, c.on_hand as "onHandBefore",
+    case when c.verdict <> 'possible' then c.verdict when a.n is null then 'contended'
+      else 'ok' end as verdict,
+    p.id, p.name, p."onHand", p.version, p."createTime", p."updateTime"
+  from candidate c left join accepted a on a.n = c.n left join changed p on p.id = a.product_id`,
+);
+
+const selectMovements = statement<{ readonly id: string; readonly fingerprint: string }>(
+  "products.movements_by_id",
+  `select id, fingerprint from stock_movements where id = any($1::uuid[])`,
+);
+
+/**
+ * Adjusts stock, each adjustment by itself, and returns an outcome for each in the order given: the product,
+ * or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request id).
+ */
+export async function adjustStock(
+  db: Database,
+  budget: Budget,
+  adjustments: readonly StockAdjustment[],
+): Promise<Outcome<Product>[]> {
+  const outcomes = new Array<Outcome<Product> | undefined>(adjustments.length);
+  expectDistinct(adjustments.map(({ id }) => id));
+  const replayed: number[] = [];
+  for (let round = adjustments.map((_, n) => n); round.length > 0;) {
+    const set = round.map((n) => adjustments[n]!);
+    const values = [
+      round,
+      set.map((a) => a.id),
+      set.map((a) => a.productId),
+      set.map((a) => a.delta),
+      set.map((a) => a.fingerprint),
+      onHandMax,
+    ];
+    const rows = await db.query(insertMovements, values, budget);
+    round = rows.flatMap((row) => (row.verdict === "contended" ? [row.n] : [])).toSorted((a, b) => a - b);
+    for (const { n, onHandBefore, ...row } of rows) {
+      if (row.verdict === "replayed") replayed.push(n);
+      else if (row.verdict === "ok") outcomes[n] = withoutVerdict(row);
+      else if (row.verdict !== "contended")
+        outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
+    }
+  }
+  if (replayed.length > 0) await answerReplays(db, budget, adjustments, replayed, outcomes);
+  return outcomes as Outcome<Product>[];
+}
+
+function withoutVerdict({ verdict: _, ...product }: Product & { readonly verdict: "ok" }): Product {
+  return product;
+}
+
+async function answerReplays(
+  db: Database,
+  budget: Budget,
+  adjustments: readonly StockAdjustment[],
+  replayed: readonly number[],
+  outcomes: (Outcome<Product> | undefined)[],
+): Promise<void> {
+  const wanted = replayed.map((n) => adjustments[n]!);
+  const ids = wanted.map(({ id }) => id);
+  const movements = new Map(
+    (await db.query(selectMovements, [ids], budget)).map((m) => [m.id, m.fingerprint]),
+  );
+  const products = await getProducts(db, budget, [...new Set(wanted.map(({ productId }) => productId))]);
+  for (const n of replayed) {
+    const { id, productId, fingerprint } = adjustments[n]!;
+    const found = products.find((product) => product.id === productId);
+    if (movements.get(id) !== fingerprint || found === undefined) outcomes[n] = requestIdReused();
+    else {
+      const { fingerprint: _, ...product } = found;
+      outcomes[n] = product;
+    }
+  }
+}
+
+function refusal(
+  { productId, delta }: StockAdjustment,
+  verdict: "unknown" | "short" | "over",
+  onHand: bigint,
+): DomainError {
+  if (verdict === "unknown") return notFound(productType, productId);
+  const description = `${onHand} in stock; ${delta} would leave the range from 0 to ${onHandMax}`;
+  const reason = verdict === "short" ? "INSUFFICIENT_STOCK" : "STOCK_LIMIT";
+  return new DomainError("failed_precondition", reason, `product ${productId}: ${description}`, {
+    violations: [{ type: "STOCK", subject: `${productType}/${productId}`, description }],
+    metadata: { product_id: productId, on_hand: onHand.toString() },
+  });
+}

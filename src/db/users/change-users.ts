@@ -1,0 +1,163 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError } from "../../errors.ts";
+import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+import { getUsers, userColumns, type User } from "./users.ts";
+
+/** A change of a user; what is undefined stays. */
+export type UserChange = {
+  readonly changeId: string;
+  readonly fingerprint: string;
+  readonly userId: string;
+  /** The version that the user must still have; undefined: any. */
+  readonly version: bigint | undefined;
+};
+
+/**
+ * The beginning of both changes of a user: whether the call has been made before, the user's row, locked, and
+ * the verdict. $1 is the change's id, $2 the user's, $3 the version that it must have. A deletion records the
+ * user's own id as well.
+ */
+const judgeChange = (refused = "", alsoRecorded = "") => `
+  known as (select fingerprint from user_changes where id = $1::uuid),
+  locked as (select id, version from users where id = $2::uuid for update),
+  candidate as (
+    select k.fingerprint,
+      case when k.fingerprint is not null then 'replayed' when l.id is null then 'unknown'
+        when l.version <> $3::int8 then 'stale' ${refused} else 'ok' end as verdict
+    from (select 1) one left join known k on true left join locked l on true
+  ),
+  recorded as (
+    insert into user_changes (id, user_id, fingerprint)
+    select $1::uuid, $2::uuid, $4::uuid from candidate where verdict = 'ok' ${alsoRecorded}
+  )`;
+
+type Judged = {
+  readonly verdict: "ok" | "replayed" | "unknown" | "stale" | "has_orders" | "too_many_orders";
+  readonly fingerprint: string | null;
+};
+
+const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | null }>(
+  "users.update",
+  `with ${judgeChange()},
+  changed as (
+    update users u set email = coalesce($5::text, u.email), name = coalesce($6::text, u.name),
+      version = u.version + 1, update_time = now()
+    from candidate c where u.id = $2::uuid and c.verdict = 'ok'
+    returning ${userColumns}
+  )
+  select c.verdict, c.fingerprint, u.id, u.email, u.name, u.version, u."createTime", u."updateTime"
+  from candidate c left join changed u on true`,
+);
+
+/**
+ * Changes a user and returns it. Throws "not_found", "aborted", "already_exists", or "invalid" for a reused
+ * id.
+ */
+export async function updateUser(
+  db: Database,
+  budget: Budget,
+  change: UserChange & { readonly email: string | undefined; readonly name: string | undefined },
+): Promise<User> {
+  const { changeId, userId, version, fingerprint, email, name } = change;
+  const values = [changeId, userId, version ?? null, fingerprint, email ?? null, name ?? null];
+  const [row] = await db.query(updateOne, values, budget);
+  const { verdict, fingerprint: known, ...user } = row!;
+  if (!happened(verdict, known, change)) return user as User;
+  const [now] = await getUsers(db, budget, [userId]);
+  if (now === undefined) throw notFound(userType, userId);
+  return now;
+}
+
+/**
+ * What one deletion may take with it; the contract says the same. With the events of the orders its
+ * transaction deletes at most some 25,000 rows.
+ */
+const ordersMax = 1_000;
+const itemsMax = 10_000;
+
+/** Reads one order more than may be deleted with the user: without force none may. */
+const deleteOne = statement<Judged>(
+  "users.delete",
+  `with owned as (
+    select id, status, reserves_stock, item_count from orders where user_id = $2::uuid limit $6::int4
+  ),
+  ${judgeChange(
+    `when not $5::bool and exists (select 1 from owned) then 'has_orders'
+        when (select count(id) > $7::int8 or sum(item_count) > $8::int8 from owned) then 'too_many_orders'`,
+    "union all select $2::uuid, $2::uuid, $4::uuid from candidate where verdict = 'ok'",
+  )},
+  returned as (
+    select i.product_id, sum(i.quantity)::int8 as quantity
+    from candidate c join owned o on o.reserves_stock and o.status in ('pending', 'confirmed')
+      join order_items i on i.order_id = o.id
+    where c.verdict = 'ok'
+    group by i.product_id
+  ),
+  held as (
+    select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
+  ),
+  restocked as (
+    update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
+    from held h join returned r on r.product_id = h.id where p.id = h.id
+  ),
+  deleted as (
+    delete from users u using candidate c where u.id = $2::uuid and c.verdict = 'ok'
+  )
+  select verdict, fingerprint from candidate`,
+);
+
+/**
+ * Deletes a user, with `force` together with the user's orders, whose reserved stock becomes available again.
+ * Throws "not_found", "aborted", "failed_precondition" for orders without force or for too many of them, or
+ * "invalid" for a reused id.
+ */
+export async function deleteUser(
+  db: Database,
+  budget: Budget,
+  change: UserChange & { readonly force: boolean },
+): Promise<void> {
+  const { changeId, userId, version, fingerprint, force } = change;
+  const read = force ? ordersMax + 1 : 1;
+  const values = [changeId, userId, version ?? null, fingerprint, force, read, ordersMax, itemsMax];
+  const [row] = await db.query(deleteOne, values, budget);
+  happened(row!.verdict, row!.fingerprint, change);
+}
+
+/** Whether the call had been made before; throws why it is refused. */
+function happened(
+  verdict: Judged["verdict"],
+  known: string | null,
+  { userId, fingerprint }: UserChange,
+): boolean {
+  switch (verdict) {
+    case "ok":
+      return false;
+    case "replayed":
+      if (known !== fingerprint) throw requestIdReused();
+      return true;
+    case "unknown":
+      throw notFound(userType, userId);
+    case "stale":
+      throw staleEtag(userType, userId);
+    case "has_orders":
+      throw undeletable("USER_HAS_ORDERS", userId, "has orders", "set force to delete them");
+    case "too_many_orders":
+      throw undeletable(
+        "TOO_MANY_ORDERS",
+        userId,
+        `has more than ${ordersMax} orders, or more than ${itemsMax} items in them`,
+        "they are too many to delete at once; orders must be deleted from the database first",
+      );
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function undeletable(reason: string, userId: string, why: string, advice: string): DomainError {
+  return new DomainError("failed_precondition", reason, `user ${userId} ${why}; ${advice}`, {
+    violations: [{ type: "ORDERS", subject: `${userType}/${userId}`, description: `the user ${why}` }],
+    metadata: { id: userId },
+  });
+}

@@ -1,0 +1,165 @@
+import type { Database } from "../engine/database.ts";
+import { DomainError } from "../../errors.ts";
+import type { Cursor } from "../orders/orders.ts";
+import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "../outcome.ts";
+import type { Budget } from "../engine/retry.ts";
+import { statement } from "../engine/statement.ts";
+import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
+
+/** A user as every caller may see it. */
+export type User = {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+  readonly version: bigint;
+  readonly createTime: Micros;
+  readonly updateTime: Micros;
+};
+
+/** The columns of `users` under the names of `User`: this is the whole row mapping. */
+export const userColumns = `
+  u.id, u.email, u.name, u.version, u.create_time as "createTime", u.update_time as "updateTime"`;
+
+const selectUsers = statement<User>(
+  "users.get",
+  `select ${userColumns} from users u where u.id = any($1::uuid[])`,
+);
+
+/** Reads users by id, in no order; those that do not exist are missing. */
+export function getUsers(db: Database, budget: Budget, ids: readonly string[]): Promise<User[]> {
+  return db.query(selectUsers, [ids], budget);
+}
+
+const selectUsersByEmail = statement<User & { readonly passwordHash: string }>(
+  "users.get_by_email",
+  `select ${userColumns}, u.password_hash as "passwordHash" from users u where u.email = any($1::text[])`,
+);
+
+/**
+ * Reads users with their password hashes by canonical email, in no order; those that do not exist are
+ * missing.
+ */
+export function getUsersByEmail(
+  db: Database,
+  budget: Budget,
+  emails: readonly string[],
+): Promise<(User & { readonly passwordHash: string })[]> {
+  return db.query(selectUsersByEmail, [emails], budget);
+}
+
+const selectPage = statement<User>(
+  "users.list",
+  `select ${userColumns} from users u where (u.create_time, u.id) < ($1::timestamptz, $2::uuid)
+  order by u.create_time desc, u.id desc limit $3::int4`,
+);
+
+/** Lists at most `limit` users behind a cursor, newest first. */
+export function listUsers(db: Database, budget: Budget, after: Cursor, limit: number): Promise<User[]> {
+  return db.query(selectPage, [toTimestamptz(after.createTime), after.id, limit], budget);
+}
+
+/** A user to be created. The id is derived from the call; the fingerprint does not cover the password. */
+export type UserDraft = {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly email: string;
+  readonly name: string;
+  readonly passwordHash: string;
+};
+
+type CreatedRow = { readonly n: number; readonly createTime: Micros | null; readonly deleted: boolean };
+
+/**
+ * A deleted user is not created again by a late repetition of the call that created it: the id stays in
+ * user_changes.
+ */
+const insertUsers = statement<CreatedRow>(
+  "users.create",
+  `with request as (
+    select n, id, email, name, password_hash, fingerprint
+    from unnest($1::int4[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[])
+      as r (n, id, email, name, password_hash, fingerprint)
+  ),
+  deleted as (select id from user_changes where id = any($2::uuid[])),
+  inserted as (
+    insert into users (id, email, name, password_hash, fingerprint)
+    select id, email, name, password_hash, fingerprint from request
+    where id not in (select id from deleted) order by n
+    on conflict do nothing
+    returning id, create_time
+  )
+  select r.n, i.create_time as "createTime", d.id is not null as deleted
+  from request r left join inserted i on i.id = r.id left join deleted d on d.id = r.id`,
+);
+
+const selectRivals = statement<User & { readonly fingerprint: string }>(
+  "users.get_rivals",
+  `select ${userColumns}, u.fingerprint from users u where u.id = any($1::uuid[])
+  union
+  select ${userColumns}, u.fingerprint from users u where u.email = any($2::text[])`,
+);
+
+/**
+ * Creates users, each or not by itself, and returns an outcome for each in the order given: the user, or why
+ * it was refused ("already_exists", or "invalid" for a reused request id). A draft whose id exists is
+ * answered with the user as it is now.
+ */
+export async function createUsers(
+  db: Database,
+  budget: Budget,
+  drafts: readonly UserDraft[],
+): Promise<Outcome<User>[]> {
+  expectDistinct(drafts.map(({ id }) => id));
+  const outcomes = new Array<Outcome<User> | undefined>(drafts.length);
+  const isOpen = (n: number): boolean => outcomes[n] === undefined;
+  for (let open = drafts.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
+    await insertRound(db, budget, drafts, open, outcomes);
+    const conflicting = open.filter(isOpen).map((n) => [n, drafts[n]!] as const);
+    if (conflicting.length === 0) break;
+    const ids = conflicting.map(([, draft]) => draft.id);
+    const emails = conflicting.map(([, draft]) => draft.email);
+    const rivals = await db.query(selectRivals, [ids, emails], budget);
+    for (const [n, draft] of conflicting) {
+      const same = rivals.find((user) => user.id === draft.id);
+      if (same)
+        outcomes[n] = same.fingerprint === draft.fingerprint ? withoutFingerprint(same) : requestIdReused();
+      else if (rivals.some((user) => user.email === draft.email)) outcomes[n] = emailTaken();
+      // Neither: the rival was deleted in between, and the next round meets nobody.
+    }
+  }
+  return outcomes as Outcome<User>[];
+}
+
+async function insertRound(
+  db: Database,
+  budget: Budget,
+  drafts: readonly UserDraft[],
+  round: readonly number[],
+  outcomes: (Outcome<User> | undefined)[],
+): Promise<void> {
+  const set = round.map((n) => drafts[n]!);
+  const values = [
+    round,
+    set.map((u) => u.id),
+    set.map((u) => u.email),
+    set.map((u) => u.name),
+    set.map((u) => u.passwordHash),
+    set.map((u) => u.fingerprint),
+  ];
+  for (const { n, createTime, deleted } of await db.query(insertUsers, values, budget)) {
+    if (deleted) outcomes[n] = notFound(userType, drafts[n]!.id);
+    if (createTime === null) continue;
+    const { id, email, name } = drafts[n]!;
+    outcomes[n] = { id, email, name, version: 1n, createTime, updateTime: createTime };
+  }
+}
+
+function withoutFingerprint({ fingerprint: _, ...user }: User & { readonly fingerprint: string }): User {
+  return user;
+}
+
+function emailTaken(): DomainError {
+  return new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
+    resource: { type: userType, name: "email" },
+  });
+}

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { parseDraft } from "../src/services/orders.ts";
+import { parseDraft } from "../src/services/order-drafts.ts";
 
 const id = randomUUID();
 /** An order of many pieces at the largest price. */

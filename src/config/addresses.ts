@@ -1,4 +1,4 @@
-import type { Address } from "../config.ts";
+import type { Address } from "./types.ts";
 import type { Report } from "./connection.ts";
 import type { Values } from "./environment.ts";
 import { isLoopback } from "./parsers.ts";

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { getCACertificates, type ConnectionOptions } from "node:tls";
-import type { Connection, Engine } from "../config.ts";
+import type { Connection, Engine } from "./types.ts";
 import type { Name, Values } from "./environment.ts";
 import { fileProblem } from "./parsers.ts";
 

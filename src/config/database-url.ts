@@ -1,4 +1,4 @@
-import type { Connection } from "../config.ts";
+import type { Connection } from "./types.ts";
 import { readSsl, type Remote, type Report, type SslFiles, type SslMode, sslModes } from "./connection.ts";
 import type { Values } from "./environment.ts";
 import { isHost, isLoopback } from "./parsers.ts";

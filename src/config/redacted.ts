@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { Config } from "./types.ts";
 
 /** The configuration as it may be logged: secrets replaced, TLS material left out. */
 export function redactedConfig(config: Config): object {

@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { Config } from "./types.ts";
 import type { Report } from "./connection.ts";
 import type { Name, Values } from "./environment.ts";
 import { isLoopback } from "./parsers.ts";

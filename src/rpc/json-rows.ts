@@ -1,9 +1,11 @@
 import { bounds } from "../bounds.ts";
-import type { Place } from "./rows.ts";
 
 const [SPACE, TAB, LINE_FEED, RETURN] = Buffer.from(" \t\n\r");
 const [QUOTE, BACKSLASH, COMMA, COLON] = Buffer.from('"\\,:');
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = Buffer.from("{}[]");
+
+/** Where a row begins, with what belongs to it, where its content does, and its end. */
+export type Place = { readonly start: number; readonly content: number; readonly end: number };
 
 const text = new TextDecoder();
 

@@ -4,7 +4,7 @@ import { bounds } from "../bounds.ts";
 import { DomainError, invalid } from "../errors.ts";
 import { createElementCount, tooManyElements } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
-import { findJsonRows } from "./json-rows.ts";
+import { findJsonRows, type Place } from "./json-rows.ts";
 
 /** A request whose rows are still bytes. */
 export type Split = {
@@ -42,9 +42,6 @@ export function createRowReader(field: DescField): RowReader {
     },
   };
 }
-
-/** Where a row begins, with what belongs to it, where its content does, and its end. */
-export type Place = { readonly start: number; readonly content: number; readonly end: number };
 
 function split(
   bytes: Uint8Array,

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
 import { changeStatuses, type StatusChange } from "../db/orders/change-statuses.ts";
@@ -9,20 +8,18 @@ import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Lanes } from "../db/batchers.ts";
 import * as db from "../db/orders/orders.ts";
 import { expectOk, notFound, orderType } from "../db/outcome.ts";
-import type { OrderDraft } from "../db/orders/place-orders.ts";
-import { e4Max } from "../db/engine/pg-types.ts";
 import {
   OrderStatus,
   OrderView,
   StockPolicy,
-  type CreateOrderRequest,
   type OrderSchema,
   type OrderService,
   type OrderStatusChange,
 } from "../gen/commerce/order/v1/order_service_pb.ts";
 import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import { parseMoney, parseVersion, toEtag, toId, toMoney, toTime } from "./parse.ts";
+import { parseDraft } from "./order-drafts.ts";
+import { parseVersion, toEtag, toId, toMoney, toTime } from "./parse.ts";
 
 /** The methods of the order service that read and write a few orders, on a database. */
 export function orderService(
@@ -137,38 +134,6 @@ function toMessage(order: db.Order): MessageInitShape<typeof OrderSchema> {
     updateTime: toTime(order.updateTime),
     etag: toEtag(order.version),
   };
-}
-
-/** Checks an order that is to be placed and computes its total. */
-export function parseDraft(
-  request: Pick<CreateOrderRequest, "userId" | "items" | "stockPolicy">,
-  id: string,
-): OrderDraft {
-  const userId = toId(request.userId);
-  const reservesStock = request.stockPolicy !== StockPolicy.NONE;
-  let currencyCode = "";
-  let total = 0n;
-  const items = request.items.map((item, n) => {
-    const field = `items[${n}].unit_price`;
-    const price = parseMoney(field, item.unitPrice!);
-    currencyCode ||= price.currencyCode;
-    if (price.currencyCode !== currencyCode)
-      throw invalid(
-        `${field}.currency_code`,
-        `must be ${currencyCode}, as in the items before: an order has one currency`,
-      );
-    total += BigInt(item.quantity) * price.amount;
-    return {
-      id: randomUUID(),
-      productId: toId(item.productId),
-      quantity: item.quantity,
-      unitPrice: price.amount,
-    };
-  });
-  if (total > e4Max) throw invalid("items", "the total must be below 10^15");
-  const lines = items.map((item) => [item.productId, item.quantity, item.unitPrice.toString()]);
-  const print = fingerprint(userId, currencyCode, reservesStock, ...lines);
-  return { id, fingerprint: print, userId, currencyCode, total, reservesStock, items };
 }
 
 function parseChange(

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { invalid } from "../errors.ts";
-import type { Cursor } from "../db/orders/orders.ts";
+import type { Cursor } from "../db/cursor.ts";
 import type { PageKeys } from "./page-keys.ts";
 import { toId } from "./parse.ts";
 

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { adjustStock } from "../../src/db/products/adjust-stock.ts";
+import type { Cursor } from "../../src/db/cursor.ts";
 import { listProducts } from "../../src/db/products/products.ts";
-import { listOrderEvents, listOrders, type Cursor, type OrderFilter } from "../../src/db/orders/orders.ts";
+import { listOrderEvents, listOrders, type OrderFilter } from "../../src/db/orders/orders.ts";
 import { listUsers } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, openDatabase, reasonOf } from "../support/pools.ts";

@@ -1,3 +1,4 @@
+import type { Cursor } from "../cursor.ts";
 import type { Database } from "../engine/database.ts";
 import { notFound, orderType } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
@@ -36,9 +37,6 @@ export type Order = {
   readonly updateTime: Micros;
   readonly items?: readonly OrderItem[];
 };
-
-/** Orders are listed by instant and id, newest first; a page begins behind this one. */
-export type Cursor = { readonly createTime: Micros; readonly id: string };
 
 /** The columns of `orders` under the names of `Order`: this is the whole row mapping. */
 export const orderColumns = `

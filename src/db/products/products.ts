@@ -1,5 +1,5 @@
 import type { Database } from "../engine/database.ts";
-import type { Cursor } from "../orders/orders.ts";
+import type { Cursor } from "../cursor.ts";
 import { expectDistinct, requestIdReused, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";

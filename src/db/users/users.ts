@@ -1,6 +1,6 @@
 import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
-import type { Cursor } from "../orders/orders.ts";
+import type { Cursor } from "../cursor.ts";
 import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";

@@ -107,14 +107,14 @@ export const services: readonly Mutation[] = [
     tests: ["test/service/users.test.ts"],
   },
   {
-    file: orders,
+    file: "src/services/order-drafts.ts",
     what: "CreateOrder with another stock policy under a used request_id is a repetition",
     from: "fingerprint(userId, currencyCode, reservesStock, ...lines)",
     to: "fingerprint(userId, currencyCode, ...lines)",
     tests: ["test/service/request-ids.test.ts"],
   },
   {
-    file: orders,
+    file: "src/services/order-drafts.ts",
     what: "CreateOrder with other quantities under a used request_id is a repetition",
     from: "[item.productId, item.quantity, item.unitPrice.toString()]",
     to: "[item.productId, item.unitPrice.toString()]",
@@ -149,7 +149,7 @@ export const services: readonly Mutation[] = [
     tests: ["test/service/batches.test.ts"],
   },
   {
-    file: orders,
+    file: "src/services/order-drafts.ts",
     what: "the total of an order has no bound",
     from: 'if (total > e4Max) throw invalid("items", "the total must be below 10^15");',
     to: "",

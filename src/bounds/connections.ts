@@ -8,6 +8,11 @@ export const connectionBounds = {
     reason: "TOO_MANY_CONNECTIONS",
     why: "each may bring a call for a quarter of a second yet; behind so many, the eldest is cut at once",
   },
+  closingMs: {
+    what: "milliseconds that a connection may stay which was told to go when no call ran on it",
+    max: 10_000,
+    why: "a call that came in the last moment has its default deadline and as long again",
+  },
   adminConnections: {
     what: "connections of the admin port",
     max: 128,

@@ -13,6 +13,7 @@ export type ConnectionLimits = {
   readonly openingMsMax?: number;
   readonly firstCallMsMax?: number;
   readonly idleMsMax?: number;
+  readonly closingMsMax?: number;
 };
 
 /** A connection as its port sees it. Whoever speaks on it tells what happens there. */
@@ -64,7 +65,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     open: limits.firstCallMsMax ?? bounds.firstCallMs.max,
     idle: limits.idleMsMax ?? bounds.idleMs.max,
   };
-  const register = createRegister();
+  const register = createRegister(limits.closingMsMax ?? bounds.closingMs.max);
   const { all, fresh, idle, closing } = register;
   const makeRoom = (peer: string): boolean => {
     const isPeerFull = register.countOf(peer) >= peerMax;
@@ -121,7 +122,7 @@ type Register = {
   readonly leave: (held: Held) => void;
 };
 
-function createRegister(): Register {
+function createRegister(closingMsMax: number): Register {
   const all = new Set<Held>();
   const [fresh, idle, closing]: [Line, Line, Line] = [new Set(), new Set(), new Set()];
   const byPeer = new Map<string, number>();
@@ -147,6 +148,8 @@ function createRegister(): Register {
       closing.add(held);
       count(held.peer, -1);
       held.close();
+      // What it has begun since then may be a stream without an end.
+      setTimeout(() => held.socket.destroy(), closingMsMax).unref();
     },
     leave(held) {
       all.delete(held);

@@ -40,6 +40,12 @@ export const connectionBounds = {
     max: 300_000,
     why: "browsers and balancers keep one for the next call; after five minutes it is only a socket",
   },
+  idleBytes: {
+    what: "bytes in a quarter of a second on a connection of HTTP/2 without a call that runs or has begun",
+    max: 2 ** 20,
+    reason: "TOO_MANY_IDLE_BYTES",
+    why: "what is left of calls that were answered early is less; headers that become no call cost as much",
+  },
   headersMs: {
     what: "milliseconds in which the headers of a request over HTTP/1.1 must arrive (looked at every 2.5 s)",
     max: 10_000,

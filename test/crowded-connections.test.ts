@@ -33,6 +33,33 @@ test("of connections that were told to go and stay, the eldest is cut when there
   expect(connections.count()).toBe(most);
 });
 
+test("a connection that was told to go is cut after a while, whatever runs on it", async () => {
+  using connections = createConnections({ max: 1, peerMax: 1_000, closingMsMax: 20 }, () => {});
+
+  const told = admitStubborn(connections);
+  admitStubborn(connections);
+  told.connection!.callBegins();
+  await once(told.socket, "close");
+
+  expect(connections.count()).toBe(1);
+});
+
+test("a connection that sends much without a call is cut, and one that has begun a call is not", async () => {
+  const refused: unknown[] = [];
+  using connections = createConnections({ max: 2, peerMax: 2 }, (error) => refused.push(error));
+  const [flooding, calling] = [admitStubborn(connections), admitStubborn(connections)];
+  for (const { socket, connection } of [flooding, calling]) {
+    connection!.boundIdleBytes();
+    Object.defineProperty(socket, "bytesRead", { value: bounds.idleBytes.max + 1 });
+  }
+
+  calling.connection!.callBegins();
+  calling.connection!.callEnds();
+  await once(flooding.socket, "close");
+
+  expect([calling.socket.destroyed, refused.length]).toEqual([false, 1]);
+});
+
 test("a connection is idle when the last of its calls has ended, and not before", () => {
   const refused: unknown[] = [];
   using connections = createConnections({ max: 1, peerMax: 1_000 }, (error) => refused.push(error));

@@ -8,6 +8,11 @@ export const connectionBounds = {
     reason: "TOO_MANY_CONNECTIONS",
     why: "each may bring a call for a quarter of a second yet; behind so many, the eldest is cut at once",
   },
+  closingMs: {
+    what: "milliseconds that a connection may stay which was told to go when no call ran on it",
+    max: 10_000,
+    why: "a call that came in the last moment has its default deadline and as long again",
+  },
   adminConnections: {
     what: "connections of the admin port",
     max: 128,
@@ -34,6 +39,12 @@ export const connectionBounds = {
     what: "milliseconds that a connection may stay open after its last call (and up to 10 % longer)",
     max: 300_000,
     why: "browsers and balancers keep one for the next call; after five minutes it is only a socket",
+  },
+  idleBytes: {
+    what: "bytes in a quarter of a second on a connection of HTTP/2 without a call that runs or has begun",
+    max: 2 ** 20,
+    reason: "TOO_MANY_IDLE_BYTES",
+    why: "what is left of calls that were answered early is less; headers that become no call cost as much",
   },
   headersMs: {
     what: "milliseconds in which the headers of a request over HTTP/1.1 must arrive (looked at every 2.5 s)",

@@ -13,6 +13,7 @@ export type ConnectionLimits = {
   readonly openingMsMax?: number;
   readonly firstCallMsMax?: number;
   readonly idleMsMax?: number;
+  readonly closingMsMax?: number;
 };
 
 /** A connection as its port sees it. Whoever speaks on it tells what happens there. */
@@ -26,6 +27,8 @@ export type Connection = {
   readonly isClosing: () => boolean;
   /** How it is told to go; until this is said its socket is destroyed. */
   readonly closeBy: (close: () => void) => void;
+  /** From now on it has nothing to send but calls: what sends much else is cut. */
+  readonly boundIdleBytes: () => void;
 };
 
 /** The connections of a port. Disposing ends the watch over the idle ones, not the connections. */
@@ -44,6 +47,8 @@ type Held = {
   /** Of the last step or call. */
   readonly sinceMs: () => number;
   readonly msMax: () => number;
+  /** Whether it has sent much since the last look, and no call. */
+  readonly isFlooding: () => boolean;
 };
 
 /** How long a connection may be in a state without a call, in milliseconds. */
@@ -64,7 +69,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     open: limits.firstCallMsMax ?? bounds.firstCallMs.max,
     idle: limits.idleMsMax ?? bounds.idleMs.max,
   };
-  const register = createRegister();
+  const register = createRegister(limits.closingMsMax ?? bounds.closingMs.max);
   const { all, fresh, idle, closing } = register;
   const makeRoom = (peer: string): boolean => {
     const isPeerFull = register.countOf(peer) >= peerMax;
@@ -79,10 +84,18 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     if (eldest) register.leave(eldest);
     return eldest !== undefined;
   };
+  const cut = ({ socket }: Held): void => {
+    const words = "this connection sends much that belongs to no call";
+    refused(toRefusal(Code.ResourceExhausted, bounds.idleBytes.reason, words));
+    socket.destroy();
+  };
   const sweep = (): void => {
     const nowMs = performance.now();
     for (const line of [fresh, idle])
-      for (const held of line) if (nowMs - held.sinceMs() > held.msMax()) register.dismiss(held);
+      for (const held of line) {
+        if (held.isFlooding()) cut(held);
+        else if (nowMs - held.sinceMs() > held.msMax()) register.dismiss(held);
+      }
   };
   const timer = setInterval(sweep, Math.min(SWEEP_MS, ...Object.values(times).map((ms) => ms / 8))).unref();
 
@@ -121,7 +134,7 @@ type Register = {
   readonly leave: (held: Held) => void;
 };
 
-function createRegister(): Register {
+function createRegister(closingMsMax: number): Register {
   const all = new Set<Held>();
   const [fresh, idle, closing]: [Line, Line, Line] = [new Set(), new Set(), new Set()];
   const byPeer = new Map<string, number>();
@@ -147,6 +160,8 @@ function createRegister(): Register {
       closing.add(held);
       count(held.peer, -1);
       held.close();
+      // What it has begun since then may be a stream without an end.
+      setTimeout(() => held.socket.destroy(), closingMsMax).unref();
     },
     leave(held) {
       all.delete(held);
@@ -157,8 +172,8 @@ function createRegister(): Register {
   };
 }
 
-/** How often it is looked for connections that have been idle for too long. */
-const SWEEP_MS = 1_000;
+/** How often it is looked for connections that are idle for too long or send what is none of their calls. */
+const SWEEP_MS = 250;
 
 function find(line: Line, isOfPeer: boolean, peer: string): Held | undefined {
   for (const held of line) if (!isOfPeer || held.peer === peer) return held;
@@ -173,6 +188,15 @@ function hold(socket: Socket, peer: string, { fresh, idle, closing }: Register, 
   let sinceMs = performance.now();
   let msMax = times.opening;
   let close = (): void => void socket.destroy();
+  // Of the last look; undefined where what is sent has no bound.
+  let seen: { readonly bytes: number; readonly sinceMs: number } | undefined;
+  const look = () => ({ bytes: socket.bytesRead, sinceMs });
+  const isFlooding = (): boolean => {
+    if (!seen) return false;
+    const last = seen;
+    seen = look();
+    return last.sinceMs === sinceMs && seen.bytes - last.bytes > bounds.idleBytes.max;
+  };
   const connection: Connection = {
     step(step) {
       sinceMs = performance.now();
@@ -194,6 +218,7 @@ function hold(socket: Socket, peer: string, { fresh, idle, closing }: Register, 
     calls: () => calls,
     isClosing: () => closing.has(held),
     closeBy: (by) => (close = by),
+    boundIdleBytes: () => void (seen = look()),
   };
   const held: Held = {
     socket,
@@ -202,6 +227,7 @@ function hold(socket: Socket, peer: string, { fresh, idle, closing }: Register, 
     close: () => close(),
     sinceMs: () => sinceMs,
     msMax: () => msMax,
+    isFlooding,
   };
   return held;
 }

@@ -23,7 +23,10 @@ export const HTTP2_OPTIONS = {
 export function watchSession(session: Http2Session, connection: Connection, refused: Refused): void {
   const resets = createResets();
   connection.step("opening");
-  session.once("remoteSettings", () => connection.calls() === 0 && connection.step("open"));
+  session.once("remoteSettings", () => {
+    if (connection.calls() === 0) connection.step("open");
+    connection.boundIdleBytes();
+  });
   connection.closeBy(() => sendAway(session));
   session.on("stream", (stream: ServerHttp2Stream) => {
     const beginMs = performance.now();

@@ -18,6 +18,8 @@ import { connectLine, readAnswer, toChunks, toHead } from "./http1.ts";
 import type { Target } from "./target.ts";
 
 const MEBI = 2 ** 20;
+/** Of streams above the bound of a connection. */
+const REFUSED = "RST_STREAM REFUSED_STREAM";
 const DEADLINE = "DEADLINE_EXCEEDED DEADLINE_EXCEEDED";
 const TOO_LARGE = "RESOURCE_EXHAUSTED MESSAGE_TOO_LARGE";
 /** What is refused for what others hold. */
@@ -75,7 +77,7 @@ function pieces(way: Way, method: string): Attack {
     name: `pieces-${way.toLowerCase().replaceAll(/\W+/g, "-")}`,
     what: `a message in pieces of one byte to ${method.split("/").at(-1)}, by ${way}`,
     mode: "authenticated",
-    answers: [DEADLINE, EXHAUSTED],
+    answers: [DEADLINE, EXHAUSTED, REFUSED],
     small: { count: 100_000, ms: 3_000 },
     long: { count: 650_000, ms: 30_000 },
     play,
@@ -86,7 +88,7 @@ const pieces1: Attack = {
   name: "pieces-http1",
   what: "a message in chunks of one byte to ImportOrders, over HTTP/1.1",
   mode: "authenticated",
-  answers: [DEADLINE, EXHAUSTED],
+  answers: [DEADLINE, EXHAUSTED, REFUSED],
   small: { count: 100_000, ms: 3_000 },
   long: { count: 650_000, ms: 30_000 },
   async play(target, { count, ms }) {
@@ -124,7 +126,7 @@ function slow(way: Way): Attack {
     name: `slow-bodies-${way.toLowerCase().replaceAll(/\W+/g, "-")}`,
     what: `bodies of GetUser that come by the byte and never end, by ${way}`,
     mode: "open",
-    answers: [DEADLINE, EXHAUSTED],
+    answers: [DEADLINE, EXHAUSTED, REFUSED],
     small: { count: 50, ms: 2_000 },
     long: { count: 250, ms: 15_000 },
     play,
@@ -136,7 +138,7 @@ const prefixes: Attack = {
   name: "huge-prefixes",
   what: "messages that announce 4 GiB, by each way with prefixes",
   mode: "open",
-  answers: [TOO_LARGE],
+  answers: [TOO_LARGE, REFUSED],
   small: { count: 5, ms: 3_000 },
   long: { count: 200, ms: 15_000 },
   async play(target, { count, ms }) {
@@ -166,7 +168,7 @@ export const receipts: readonly Attack[] = [
     ways: BOTH,
     method: GET_USER,
     connections: 1,
-    answers: [TOO_LARGE, EXHAUSTED],
+    answers: [TOO_LARGE, EXHAUSTED, REFUSED],
   }),
   unfinished({
     name: "unfinished-messages-without-token",
@@ -185,7 +187,7 @@ export const receipts: readonly Attack[] = [
     method: IMPORT_ORDERS,
     connections: 1,
     said: { timeoutMs: TIMEOUT_MS },
-    answers: [DEADLINE, EXHAUSTED],
+    answers: [DEADLINE, EXHAUSTED, REFUSED],
   }),
   unfinished({
     name: "unfinished-imports-on-many",
@@ -195,7 +197,7 @@ export const receipts: readonly Attack[] = [
     method: IMPORT_ORDERS,
     connections: 8,
     said: { timeoutMs: TIMEOUT_MS },
-    answers: [DEADLINE, EXHAUSTED],
+    answers: [DEADLINE, EXHAUSTED, REFUSED],
   }),
   unfinished({
     name: "unfinished-ingest",
@@ -204,7 +206,7 @@ export const receipts: readonly Attack[] = [
     ways: BOTH,
     method: INGEST_ORDERS,
     connections: 8,
-    answers: [TOO_LARGE, EXHAUSTED],
+    answers: [TOO_LARGE, EXHAUSTED, REFUSED],
   }),
   pieces("gRPC port", IMPORT_ORDERS),
   pieces("gRPC", IMPORT_ORDERS),

@@ -58,8 +58,8 @@ function kindOf(contestant: Contestant): ServerKind {
     case "grpc-js":
     case "http2":
       return contestant;
-    case "without lanes":
-      return "service without lanes";
+    case "without batchers":
+      return "service without batchers";
     case "other checkout":
       return "service elsewhere";
     case "ours":

@@ -1,6 +1,6 @@
 // GetUser by the service's own function, answered from memory: what a call costs without a database.
 import { createDatabase } from "../src/db/engine/database.ts";
-import type { Lanes } from "../src/db/batchers.ts";
+import type { Batchers } from "../src/db/batchers.ts";
 import { listUsers, type User } from "../src/db/users/users.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createPages } from "../src/services/pages.ts";
@@ -19,10 +19,10 @@ for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff
   if (last === undefined) break;
   after = { createTime: last.createTime, id: last.id };
 }
-const lanes = { getUser: async (id: string) => users.get(id) } as unknown as Lanes;
+const batchers = { getUser: async (id: string) => users.get(id) } as unknown as Batchers;
 const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
 const pageKey = { period: 0, key: Buffer.alloc(32) };
 const pageKeys = { current: () => pageKey, find: async () => pageKey.key };
-const parts = { lanes, pages: createPages(pageKeys), passwords: createPasswords(), logins };
+const parts = { batchers, pages: createPages(pageKeys), passwords: createPasswords(), logins };
 const { getUser } = userService(db, parts);
 await serve(config, [bindPart(UserService, { getUser })]);

@@ -46,7 +46,7 @@ function nameOf(row: string, contestant: Contestant): Pick<Result, "row" | "cont
   if (contestant === "memory") return { row: `${row}-from-memory`, contestant: "ours" };
   if (contestant === "grpc-js" || contestant === "http2")
     return { row: `${row}-by-${contestant}`, contestant: "floor" };
-  if (contestant === "without lanes") return { row: `${row}-without-lanes`, contestant: "ours" };
+  if (contestant === "without batchers") return { row: `${row}-without-batchers`, contestant: "ours" };
   if (contestant === "other checkout") return { row: `${row}-elsewhere`, contestant: "ours" };
   return { row, contestant };
 }

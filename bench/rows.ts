@@ -19,7 +19,7 @@ export type Contestant =
   | "memory"
   | "grpc-js"
   | "http2"
-  | "without lanes"
+  | "without batchers"
   | "other checkout";
 
 /** A line of the table. */

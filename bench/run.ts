@@ -138,7 +138,7 @@ function listMeasurements(choice: Choice): Measurement[] {
 
 function chooseContestants(row: Row, { switches, against }: Choice): Contestant[] {
   if (against !== undefined) return ["ours", "other checkout"];
-  return switches && row.switchable ? [...row.contestants, "without lanes"] : [...row.contestants];
+  return switches && row.switchable ? [...row.contestants, "without batchers"] : [...row.contestants];
 }
 
 function toSizes(text: string): number[] {

@@ -30,7 +30,7 @@ export type Stage = AsyncDisposable & {
 
 export type ServerKind =
   | "service"
-  | "service without lanes"
+  | "service without batchers"
   | "service elsewhere"
   | "tutorial"
   | "memory"
@@ -126,7 +126,7 @@ export function startKind(
   switch (kind) {
     case "service":
       return startService(env, profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]);
-    case "service without lanes":
+    case "service without batchers":
       return startService({ ...env, CALL_COALESCE: "false" });
     case "service elsewhere":
       return startService(env, [], against);

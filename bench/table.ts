@@ -28,7 +28,8 @@ export function toTable(all: readonly Result[]): string {
     const ours = results.find((other) => {
       const isOurs = other.contestant === "ours" && other.inFlight === inFlight;
       return (
-        isOurs && row.replace(/-(from-memory|by-grpc-js|by-http2|without-lanes|elsewhere)$/, "") === other.row
+        isOurs &&
+        row.replace(/-(from-memory|by-grpc-js|by-http2|without-batchers|elsewhere)$/, "") === other.row
       );
     });
     const ratio = ours && ours !== result && perSecond > 0 ? `${digits(ours.perSecond / perSecond)} ×` : "";

@@ -17,7 +17,7 @@ const targets: readonly Target[] = [
   },
   {
     what: "GetUser: times the service with one query a call",
-    figure: (find) => ratio(find("get-user"), find("get-user-without-lanes")),
+    figure: (find) => ratio(find("get-user"), find("get-user-without-batchers")),
     atLeast: 2.2,
   },
   {

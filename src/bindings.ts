@@ -1,6 +1,6 @@
 import type { Config } from "./config.ts";
 import type { Database } from "./db/engine/database.ts";
-import { createLanes } from "./db/batchers.ts";
+import { createBatchers } from "./db/batchers.ts";
 import { createBudget } from "./db/engine/retry.ts";
 import { findSecret, getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
@@ -37,12 +37,12 @@ export async function createParts(db: Database, config: Config, telemetry: Telem
     ofPeriod: (period) => getSecret(db, createBudget(secretMsMax), `page_tokens/${period}`),
     ofBefore: () => findSecret(db, budget, "page_tokens"),
   });
-  const lanes = createLanes(db, config.calls.coalesce);
+  const batchers = createBatchers(db, config.calls.coalesce);
   const passwords = createPasswords();
   telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
-  const logins = createLogins(db, lanes, limits, await getSecret(db, budget, "login_attempts"));
-  return { pages: createPages(pageKeys), lanes, passwords, logins };
+  const logins = createLogins(db, batchers, limits, await getSecret(db, budget, "login_attempts"));
+  return { pages: createPages(pageKeys), batchers, passwords, logins };
 }
 
 /** All services, with what implements them. */
@@ -56,8 +56,8 @@ export function bindAll(
   const imports = importService(db, { check, toStatus });
   return [
     bind(UserService, userService(db, parts)),
-    bind(OrderService, { ...orderService(db, parts.lanes, parts.pages), ...imports }),
-    bind(InventoryService, inventoryService(db, parts.lanes, parts.pages)),
+    bind(OrderService, { ...orderService(db, parts.batchers, parts.pages), ...imports }),
+    bind(InventoryService, inventoryService(db, parts.batchers, parts.pages)),
     bind(HealthService, healthService(health)),
     bind(ServerReflection, reflection.v1),
     bind(ServerReflectionV1Alpha, reflection.v1alpha),

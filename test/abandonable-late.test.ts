@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { abandonable, toTimeoutMs } from "../src/db/engine/timeouts.ts";
-import { settle } from "./support/lanes.ts";
+import { settle } from "./support/batchers.ts";
 
 const never = new AbortController().signal;
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { databaseAway } from "../src/errors.ts";
 import { apart, openImport, refused, rowsOf } from "./support/import-chunks.ts";
-import { settle } from "./support/lanes.ts";
+import { settle } from "./support/batchers.ts";
 
 test("a second chunk joins the first one where it locks nothing of it, and a third one waits", async () => {
   const { sent, chunks, end, worked } = openImport(apart(3));

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { databaseAway, DomainError, outcomeUnknown } from "../src/errors.ts";
 import { serverError } from "./support/failures.ts";
 import { apart, contended, openImport, rowsOf } from "./support/import-chunks.ts";
-import { settle } from "./support/lanes.ts";
+import { settle } from "./support/batchers.ts";
 
 test("a drain ends an import between the halves of a chunk", async () => {
   const { sent, end, draining } = openImport(apart(1));

@@ -4,7 +4,7 @@ import { createLender } from "../src/db/engine/lender.ts";
 import type { Lease, Pool } from "../src/db/engine/pool.ts";
 import { AttemptError, type Budget, type Phase } from "../src/db/engine/retry.ts";
 import { serverError, wireError } from "./support/failures.ts";
-import { settle } from "./support/lanes.ts";
+import { settle } from "./support/batchers.ts";
 import { reasonOf } from "./support/pools.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] }));

@@ -8,13 +8,13 @@ const call = { principal: "ada" } as never;
 test.each(["reserveAttempt", "clearAttempts", "countFailure"] as const)(
   "an attempt is UNAVAILABLE, and may be made again as it is, where the outcome of %s is not known",
   async (step) => {
-    const lanes = {
+    const batchers = {
       reserveAttempt: async () => 0,
       clearAttempts: async () => {},
       countFailure: async () => {},
       [step]: () => Promise.reject(outcomeUnknown(new Error("the connection was lost"))),
     };
-    const logins = createLogins({} as never, lanes, limits, Buffer.alloc(32));
+    const logins = createLogins({} as never, batchers, limits, Buffer.alloc(32));
 
     const attempt = async () => {
       const { succeed, fail } = await logins.begin("ada@example.com", call);

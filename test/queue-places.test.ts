@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { createQueue } from "../src/queue.ts";
-import { settle } from "./support/lanes.ts";
+import { settle } from "./support/batchers.ts";
 
 const limits = {
   places: 1,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createRowBuffer, type Bounds, type Entry } from "../src/services/row-buffer.ts";
-import { settle } from "./support/lanes.ts";
+import { settle } from "./support/batchers.ts";
 
 const bounds: Bounds = { rowsMax: 4, weightMax: 10 };
 const forever = new AbortController().signal;

@@ -7,7 +7,7 @@ import {
 } from "./users/attempts.ts";
 import { adjustStock, type StockAdjustment } from "./products/adjust-stock.ts";
 import { changeStatuses, type StatusChange } from "./orders/change-statuses.ts";
-import { createLane, type LaneOptions } from "./engine/batcher.ts";
+import { createBatcher, type BatcherOptions } from "./engine/batcher.ts";
 import { conclusively } from "./engine/conclusive.ts";
 import type { Database } from "./engine/database.ts";
 import { getProducts, type Product } from "./products/products.ts";
@@ -17,27 +17,27 @@ import { createOrders, locksOf, type OrderDraft } from "./orders/place-orders.ts
 import type { Budget } from "./engine/retry.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 
-type Lane<Q, A> = (request: Q, budget: Budget) => Promise<A>;
+type Batcher<Q, A> = (request: Q, budget: Budget) => Promise<A>;
 
 /**
  * The calls that share round trips with others of their kind: point reads, and the writes that come in
  * crowds.
  */
-export type Lanes = {
-  readonly getUser: Lane<string, User | undefined>;
-  readonly getUserByEmail: Lane<string, (User & { readonly passwordHash: string }) | undefined>;
+export type Batchers = {
+  readonly getUser: Batcher<string, User | undefined>;
+  readonly getUserByEmail: Batcher<string, (User & { readonly passwordHash: string }) | undefined>;
   /** With its items. */
-  readonly getOrder: Lane<string, Order | undefined>;
-  readonly getProduct: Lane<string, Product | undefined>;
-  readonly createUser: Lane<UserDraft, Outcome<User>>;
-  readonly createOrder: Lane<OrderDraft, Outcome<Order>>;
-  readonly changeStatus: Lane<StatusChange, Outcome<Order>>;
-  readonly adjustStock: Lane<StockAdjustment, Outcome<Product>>;
+  readonly getOrder: Batcher<string, Order | undefined>;
+  readonly getProduct: Batcher<string, Product | undefined>;
+  readonly createUser: Batcher<UserDraft, Outcome<User>>;
+  readonly createOrder: Batcher<OrderDraft, Outcome<Order>>;
+  readonly changeStatus: Batcher<StatusChange, Outcome<Order>>;
+  readonly adjustStock: Batcher<StockAdjustment, Outcome<Product>>;
   /** How many milliseconds the attempt is too early; 0: it may be judged. */
-  readonly reserveAttempt: Lane<Attempt, number>;
+  readonly reserveAttempt: Batcher<Attempt, number>;
   /** Takes the account's id. */
-  readonly clearAttempts: Lane<string, void>;
-  readonly countFailure: Lane<CallerFailure, void>;
+  readonly clearAttempts: Batcher<string, void>;
+  readonly countFailure: Batcher<CallerFailure, void>;
 };
 
 /**
@@ -53,29 +53,32 @@ const requestsMax = 256;
 const linesMax = 1_280;
 
 /**
- * Opens the lanes to a database. Without `coalesce`, which is for measuring, every request is a set of one.
+ * Opens the batchers to a database. Without `coalesce`, which is for measuring, each request is a set of one.
  */
-export function createLanes(db: Database, coalesce: boolean): Lanes {
+export function createBatchers(db: Database, coalesce: boolean): Batchers {
   const options = coalesce ? { sets: setsUnderWay, requestsMax } : { sets: Infinity, requestsMax: 1 };
   const reads = <T>(
     read: (budget: Budget, keys: readonly string[]) => Promise<readonly T[]>,
     keyOf: (row: T) => string,
-  ): Lane<string, T | undefined> =>
-    createLane(async (keys: readonly string[], budget: Budget) => {
-      const rows = new Map((await read(budget, [...new Set(keys)])).map((row) => [keyOf(row), row]));
-      return keys.map((key) => rows.get(key));
-    }, options);
+  ): Batcher<string, T | undefined> =>
+    createBatcher(
+      (keys: readonly string[], budget: Budget) => lookUp(keys, (each) => read(budget, each), keyOf),
+      options,
+    );
   const writes = <Q, A>(
     write: (db: Database, budget: Budget, requests: readonly Q[]) => Promise<readonly A[]>,
-    { locksOf: toLocks = () => [], ...bounds }: Partial<LaneOptions<Q>> = {},
-  ): Lane<Q, A> =>
-    createLane((requests, budget) => conclusively(db, budget, (writer) => write(writer, budget, requests)), {
-      ...options,
-      ...bounds,
-      writes: true,
-      // Calls that leave alone meet at the database, as they would without lanes.
-      locksOf: coalesce ? toLocks : () => [],
-    });
+    { locksOf: toLocks = () => [], ...bounds }: Partial<BatcherOptions<Q>> = {},
+  ): Batcher<Q, A> =>
+    createBatcher(
+      (requests, budget) => conclusively(db, budget, (writer) => write(writer, budget, requests)),
+      {
+        ...options,
+        ...bounds,
+        writes: true,
+        // Calls that leave alone meet at the database, as they would without batchers.
+        locksOf: coalesce ? toLocks : () => [],
+      },
+    );
 
   return {
     getUser: reads(
@@ -115,4 +118,14 @@ export function createLanes(db: Database, coalesce: boolean): Lanes {
     clearAttempts: writes(clearAttempts, { locksOf: (accountId) => [accountId] }),
     countFailure: writes(countFailures, { locksOf: (failure) => [failure.callerId] }),
   };
+}
+
+/** Reads the rows of keys, each once, and returns them in the order of the keys. */
+async function lookUp<T>(
+  keys: readonly string[],
+  read: (keys: readonly string[]) => Promise<readonly T[]>,
+  keyOf: (row: T) => string,
+): Promise<(T | undefined)[]> {
+  const rows = new Map((await read([...new Set(keys)])).map((row) => [keyOf(row), row]));
+  return keys.map((key) => rows.get(key));
 }

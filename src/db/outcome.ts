@@ -65,7 +65,7 @@ export function staleEtag(type: string, id: string): DomainError {
 
 /**
  * Asserts that no two requests of a set share a key: as rows of one statement they would not see each other.
- * Lanes and imports never send such a set.
+ * Batchers and imports never send such a set.
  */
 export function expectDistinct(keys: readonly string[]): void {
   if (new Set(keys).size < keys.length) throw new Error("two requests of a set share a key");

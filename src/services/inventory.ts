@@ -4,7 +4,7 @@ import { conclusively } from "../db/engine/conclusive.ts";
 import type { Database } from "../db/engine/database.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import * as db from "../db/products/products.ts";
-import type { Lanes } from "../db/batchers.ts";
+import type { Batchers } from "../db/batchers.ts";
 import { expectOk, expectOne, notFound, productType } from "../db/outcome.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
@@ -13,7 +13,7 @@ import { parseName, toEtag, toId, toTime } from "./parse.ts";
 /** The inventory service on a database. */
 export function inventoryService(
   database: Database,
-  lanes: Lanes,
+  batchers: Batchers,
   pages: Pages,
 ): Service<typeof InventoryService> {
   return {
@@ -33,7 +33,7 @@ export function inventoryService(
 
     async getProduct(request, call) {
       const id = toId(request.id);
-      const product = await lanes.getProduct(id, call);
+      const product = await batchers.getProduct(id, call);
       if (!product) throw notFound(productType, id);
       return { product: toMessage(product) };
     },
@@ -59,7 +59,7 @@ export function inventoryService(
         productId,
         delta: request.delta,
       };
-      return { product: toMessage(expectOk(await lanes.adjustStock(adjustment, call))) };
+      return { product: toMessage(expectOk(await batchers.adjustStock(adjustment, call))) };
     },
   };
 }

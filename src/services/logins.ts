@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { sweepAttempts } from "../db/users/attempts.ts";
 import type { Database } from "../db/engine/database.ts";
 import { databaseAway, DomainError } from "../errors.ts";
-import type { Lanes } from "../db/batchers.ts";
+import type { Batchers } from "../db/batchers.ts";
 
 /** Limits attempts to authenticate, for all replicas that share a database. */
 export type Logins = {
@@ -46,7 +46,7 @@ const unlimited: Login = { succeed: async () => {}, fail: async () => {} };
 /** Limits attempts in a database; `key` is the secret under which emails and callers are hashed. */
 export function createLogins(
   db: Database,
-  lanes: Pick<Lanes, "reserveAttempt" | "clearAttempts" | "countFailure">,
+  batchers: Pick<Batchers, "reserveAttempt" | "clearAttempts" | "countFailure">,
   limits: Config["logins"] & { readonly knowsCallers: boolean },
   key: Buffer,
 ): Logins {
@@ -64,13 +64,13 @@ export function createLogins(
       const limitsCaller = knowsCallers && callerFailuresMax > 0;
       const callerId = limitsCaller ? toRowId(key, "caller", call.principal) : undefined;
       const attempt = { accountId, callerId, delaysMs, forgetMs };
-      const waitMs = await lanes.reserveAttempt(attempt, call).catch(unanswered);
+      const waitMs = await batchers.reserveAttempt(attempt, call).catch(unanswered);
       if (waitMs > 0) throw tooManyAttempts(waitMs);
       return {
-        succeed: () => lanes.clearAttempts(accountId, call).catch(unanswered),
+        succeed: () => batchers.clearAttempts(accountId, call).catch(unanswered),
         async fail() {
           const failure = callerId && { callerId, failuresMax: callerFailuresMax, windowMs };
-          if (failure) await lanes.countFailure(failure, call).catch(unanswered);
+          if (failure) await batchers.countFailure(failure, call).catch(unanswered);
           if (++failures % failuresBetweenSweeps === 0) await sweepAttempts(db, call).catch(unanswered);
         },
       };

@@ -5,7 +5,7 @@ import { conclusively } from "../db/engine/conclusive.ts";
 import type { Database } from "../db/engine/database.ts";
 import { DomainError, invalid } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
-import type { Lanes } from "../db/batchers.ts";
+import type { Batchers } from "../db/batchers.ts";
 import * as db from "../db/orders/orders.ts";
 import { expectOk, notFound, orderType } from "../db/outcome.ts";
 import {
@@ -24,13 +24,13 @@ import { parseVersion, toEtag, toId, toMoney, toTime } from "./parse.ts";
 /** The methods of the order service that read and write a few orders, on a database. */
 export function orderService(
   database: Database,
-  lanes: Lanes,
+  batchers: Batchers,
   pages: Pages,
 ): Omit<Service<typeof OrderService>, ImportMethod> {
   return {
     async createOrder(request, call) {
       const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId));
-      return { order: toMessage(expectOk(await lanes.createOrder(draft, call))) };
+      return { order: toMessage(expectOk(await batchers.createOrder(draft, call))) };
     },
 
     async getOrder(request, call) {
@@ -38,7 +38,7 @@ export function orderService(
       const basic = request.view === OrderView.BASIC;
       const order = basic
         ? (await db.getOrders(database, call, [id], false))[0]
-        : await lanes.getOrder(id, call);
+        : await batchers.getOrder(id, call);
       if (!order) throw notFound(orderType, id);
       return { order: toMessage(order) };
     },
@@ -59,7 +59,7 @@ export function orderService(
 
     async updateOrderStatus(request, call) {
       const change = parseChange(request, "", call, "UpdateOrderStatus", request.requestId, 0);
-      return { order: toMessage(expectOk(await lanes.changeStatus(change, call))) };
+      return { order: toMessage(expectOk(await batchers.changeStatus(change, call))) };
     },
 
     async batchUpdateOrderStatuses(request, call) {

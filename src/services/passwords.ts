@@ -9,7 +9,7 @@ import { createShares } from "../shares.ts";
 
 const derive = promisify(argon2);
 
-/** The first choice of OWASP's password storage cheat sheet: 19 MiB, two passes, one lane. */
+/** The first choice of OWASP's password storage cheat sheet: 19 MiB, two passes, one batcher. */
 const cost = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 } as const;
 
 /**

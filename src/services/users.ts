@@ -5,7 +5,7 @@ import { conclusively } from "../db/engine/conclusive.ts";
 import type { Database } from "../db/engine/database.ts";
 import { DomainError, invalid } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
-import type { Lanes } from "../db/batchers.ts";
+import type { Batchers } from "../db/batchers.ts";
 import { expectOk, notFound, userType } from "../db/outcome.ts";
 import * as db from "../db/users/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
@@ -16,7 +16,7 @@ import type { Passwords } from "./passwords.ts";
 
 /** What the user service works with, beside the database. */
 export type UserParts = {
-  readonly lanes: Lanes;
+  readonly batchers: Batchers;
   readonly pages: Pages;
   readonly passwords: Passwords;
   readonly logins: Logins;
@@ -24,7 +24,7 @@ export type UserParts = {
 
 /** The user service on a database. */
 export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
-  const { lanes, pages, passwords, logins } = parts;
+  const { batchers, pages, passwords, logins } = parts;
   return {
     async createUser(request, call) {
       const email = parseEmail("email", request.email);
@@ -37,19 +37,19 @@ export function userService(database: Database, parts: UserParts): Service<typeo
         name,
         passwordHash,
       };
-      return { user: toMessage(expectOk(await lanes.createUser(draft, call))) };
+      return { user: toMessage(expectOk(await batchers.createUser(draft, call))) };
     },
 
     async getUser(request, call) {
       const id = toId(request.id);
-      const user = await lanes.getUser(id, call);
+      const user = await batchers.getUser(id, call);
       if (!user) throw notFound(userType, id);
       return { user: toMessage(user) };
     },
 
     async getUserByEmail(request, call) {
       const email = parseEmail("email", request.email);
-      const user = await lanes.getUserByEmail(email, call);
+      const user = await batchers.getUserByEmail(email, call);
       if (!user) throw notFound(userType, email, "email");
       return { user: toMessage(user) };
     },
@@ -121,7 +121,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
   async function judge(email: string, password: string, call: Call): Promise<[Login, db.User | undefined]> {
     using place = passwords.queue(call);
     const login = await logins.begin(email, call);
-    const stored = await lanes.getUserByEmail(email, call);
+    const stored = await batchers.getUserByEmail(email, call);
     return [login, (await place.matches(password, stored?.passwordHash)) ? stored : undefined];
   }
 }

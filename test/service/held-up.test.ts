@@ -67,7 +67,7 @@ test.each([50, 400])(
     const held = await holdProduct(shop, locked);
     const wait = () => shop.orders.createOrder(order(locked), { timeoutMs: 10_000 });
 
-    // The first two take the places of the lane, so that the next two share a set.
+    // The first two take the places of the batcher, so that the next two share a set.
     const waiting = [wait(), wait()];
     const given = failure(shop.orders.createOrder(wanted, { timeoutMs }));
     waiting.push(wait());

@@ -3,7 +3,7 @@ import { DomainError } from "../../src/errors.ts";
 import type { RowOutcome } from "../../src/db/outcome.ts";
 import type { Budget } from "../../src/db/engine/retry.ts";
 import { importChunks, type Chunk, type RowKind } from "../../src/services/import-chunks.ts";
-import { settle } from "./lanes.ts";
+import { settle } from "./batchers.ts";
 
 /** A row is a number, and locks what stands before its last digit. */
 export type Written = {

@@ -3,11 +3,11 @@ import { createPace, type Pace } from "./pace.ts";
 import type { Budget } from "./retry.ts";
 import { createWaiter, runSet, type Waiter } from "./waiters.ts";
 
-/** What a lane runs: one answer for each request, in their order. */
+/** What a batcher runs: one answer for each request, in their order. */
 export type SetOperation<Q, A> = (requests: readonly Q[], budget: Budget) => Promise<readonly A[]>;
 
-/** Bounds of a lane; see `createLane`. */
-export type LaneOptions<Q> = {
+/** Bounds of a batcher; see `createBatcher`. */
+export type BatcherOptions<Q> = {
   /** Sets under way at once. */
   readonly sets: number;
   /** Whether requests change something; default: they read. */
@@ -53,9 +53,9 @@ const singlesMax = 4;
  * need the same locks, which might always be ahead of them. When one is back in time, others that were late
  * for its locks share sets again: their set had been slow, and one by one they would never catch up.
  */
-export function createLane<Q, A>(
+export function createBatcher<Q, A>(
   operation: SetOperation<Q, A>,
-  options: LaneOptions<Q>,
+  options: BatcherOptions<Q>,
 ): (request: Q, budget: Budget) => Promise<A> {
   const { sets, writes = false, keysOf = () => [], locksOf = () => [] } = options;
   const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
@@ -184,7 +184,7 @@ function toNeeds(set: readonly Needs[]): Needs {
 /** The first who may leave together, within bounds and without the keys and locks that are under way. */
 function chooseSet<Q, A>(
   queue: Iterable<Waiter<Q, A>>,
-  { requestsMax, weigh = () => 1, weightMax = Infinity }: LaneOptions<Q>,
+  { requestsMax, weigh = () => 1, weightMax = Infinity }: BatcherOptions<Q>,
   holdings: Holdings,
 ): Waiter<Q, A>[] {
   const set: Waiter<Q, A>[] = [];

@@ -22,7 +22,7 @@ export type Holdings = {
  */
 const heldUpMax = 2;
 
-/** Keeps account of what a lane has under way. */
+/** Keeps account of what a batcher has under way. */
 export function createHoldings(): Holdings {
   const keys = new Set<string>();
   const locks = new Set<string>();

@@ -3,7 +3,7 @@ import type { Needs } from "./holdings.ts";
 import type { Pace } from "./pace.ts";
 import type { Budget } from "./retry.ts";
 
-/** A request of a lane that has not been answered. */
+/** A request of a batcher that has not been answered. */
 export type Waiter<Q, A> = Needs & {
   readonly request: Q;
   readonly budget: Budget;

@@ -1,38 +1,38 @@
 import type { Mutation } from "../mutation.ts";
 
-const lanes = "src/db/batchers.ts";
+const batchers = "src/db/batchers.ts";
 const queue = "src/queue.ts";
 const pace = "src/db/engine/pace.ts";
 
 /** Mistakes in what shares a round trip, when it is late, and in how calls take turns for connections. */
 export const turnMutations: readonly Mutation[] = [
   {
-    file: lanes,
+    file: batchers,
     what: "repetitions of an order are under way together",
     from: "createOrder: writes(createOrders, {\n      keysOf: (order) => [order.id],",
     to: "createOrder: writes(createOrders, {",
-    tests: ["test/lanes.test.ts"],
+    tests: ["test/batchers.test.ts"],
   },
   {
-    file: lanes,
+    file: batchers,
     what: "two changes of one order are under way together",
     from: "keysOf: (change) => [change.orderId, change.idempotencyKey]",
     to: "keysOf: (change) => [change.idempotencyKey]",
-    tests: ["test/lanes.test.ts"],
+    tests: ["test/batchers.test.ts"],
   },
   {
-    file: lanes,
+    file: batchers,
     what: "a set of orders has any number of lines",
     from: "      weightMax: linesMax,\n",
     to: "",
-    tests: ["test/lanes.test.ts"],
+    tests: ["test/batchers.test.ts"],
   },
   {
-    file: lanes,
+    file: batchers,
     what: "guesses of one password are judged together",
     from: "{ keysOf: (attempt) => [attempt.accountId] }",
     to: "{}",
-    tests: ["test/lanes.test.ts"],
+    tests: ["test/batchers.test.ts"],
   },
   {
     file: queue,

@@ -24,8 +24,8 @@ export const loginsAndPages: readonly Mutation[] = [
   {
     file: logins,
     what: "known callers are not limited",
-    from: "if (failure) await lanes.countFailure",
-    to: "if (!failure) await lanes.countFailure",
+    from: "if (failure) await batchers.countFailure",
+    to: "if (!failure) await batchers.countFailure",
     tests: ["test/service/login-callers.test.ts"],
   },
   {

@@ -1,11 +1,11 @@
 import { expect, test, vi } from "vitest";
 import { DomainError } from "../src/errors.ts";
-import { createTestLane, lateMs, settle, useLaneClock } from "./support/lanes.ts";
+import { createTestBatcher, lateMs, settle, useBatcherClock } from "./support/batchers.ts";
 
-useLaneClock();
+useBatcherClock();
 
 test("a set that is not back in time gives up its place and its locks", async () => {
-  const { departed, ask } = createTestLane({ locksOf: () => ["row"] });
+  const { departed, ask } = createTestBatcher({ locksOf: () => ["row"] });
   const answers = [ask(1)];
   await settle();
 
@@ -18,7 +18,7 @@ test("a set that is not back in time gives up its place and its locks", async ()
 });
 
 test("a set of writes that is late is stopped, and its requests are sent one by one", async () => {
-  const { departed, ask } = createTestLane({ writes: true });
+  const { departed, ask } = createTestBatcher({ writes: true });
   const answers = [2, 3, 4].map((request) => ask(request));
   await settle();
 
@@ -36,7 +36,7 @@ test("a set of writes that is late is stopped, and its requests are sent one by 
 });
 
 test("a request that was in a set which was stopped stays in doubt until it is answered", async () => {
-  const { departed, ask } = createTestLane({ writes: true });
+  const { departed, ask } = createTestBatcher({ writes: true });
   const answers = Promise.allSettled([ask(2), ask(3)]);
   await settle();
   vi.advanceTimersByTime(lateMs);
@@ -54,7 +54,7 @@ test("a request that was in a set which was stopped stays in doubt until it is a
 
 test("while a request is late, those that need its locks go alone, and the others do not wait", async () => {
   const locksOf = (request: number): string[] => [`${request % 10}`];
-  const { departed, ask } = createTestLane({ writes: true, sets: 2, locksOf });
+  const { departed, ask } = createTestBatcher({ writes: true, sets: 2, locksOf });
   const answers = [ask(1)];
   await settle();
   vi.advanceTimersByTime(lateMs / 2);
@@ -75,7 +75,7 @@ test("while a request is late, those that need its locks go alone, and the other
 });
 
 test("while two requests are late, a third one that needs their locks waits", async () => {
-  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
 
   for (const request of [1, 2, 3, 4]) {
     void ask(request);
@@ -87,7 +87,7 @@ test("while two requests are late, a third one that needs their locks waits", as
 });
 
 test("those of a set that was stopped come first, and share sets again when one of them is back in time", async () => {
-  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const answers = [2, 3].map((request) => ask(request));
   await settle();
   answers.push(ask(4), ask(5));

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createLane } from "../src/db/engine/batcher.ts";
-import { createTestLane, patient, settle, useLaneClock } from "./support/lanes.ts";
+import { createBatcher } from "../src/db/engine/batcher.ts";
+import { createTestBatcher, patient, settle, useBatcherClock } from "./support/batchers.ts";
 
-useLaneClock();
+useBatcherClock();
 
 test("requests leave when nothing is under way, all of one turn of the event loop together", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
 
   const answers = [ask(1), ask(2)];
   await settle();
@@ -17,7 +17,7 @@ test("requests leave when nothing is under way, all of one turn of the event loo
 });
 
 test("a second set leaves when it is at least half as large as the one under way", async () => {
-  const { departed, ask } = createTestLane({ sets: 2 });
+  const { departed, ask } = createTestBatcher({ sets: 2 });
   const answers = [1, 2, 3, 4, 5].map((request) => ask(request));
   await settle();
 
@@ -38,7 +38,7 @@ test("a second set leaves when it is at least half as large as the one under way
 
 test("a request whose locks are under way waits, and those behind it do not get them first", async () => {
   const locksOf = (request: number): string[] => String(request).split("");
-  const { departed, ask } = createTestLane({ sets: 3, locksOf });
+  const { departed, ask } = createTestBatcher({ sets: 3, locksOf });
   const answers = [ask(1), ask(12)];
   await settle();
   answers.push(ask(3));
@@ -61,7 +61,7 @@ test("a request whose locks are under way waits, and those behind it do not get 
 });
 
 test("the deadline of a set is the latest of its callers'", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const { signal } = new AbortController();
   void ask(2, { signal, deadlineMs: 1_000 });
   void ask(3, { signal, deadlineMs: 3_000 });
@@ -72,7 +72,7 @@ test("the deadline of a set is the latest of its callers'", async () => {
 });
 
 test("requests that arrive while a set is under way leave together, in the order of their arrival", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const first = ask(1);
   await settle();
   const answers = [first, ...[2, 3, 4].map((request) => ask(request))];
@@ -86,7 +86,7 @@ test("requests that arrive while a set is under way leave together, in the order
 });
 
 test("a set is bounded in requests and in weight, and one request may weigh more by itself", async () => {
-  const { departed, ask } = createTestLane({ requestsMax: 3, weigh: (request) => request, weightMax: 10 });
+  const { departed, ask } = createTestBatcher({ requestsMax: 3, weigh: (request) => request, weightMax: 10 });
   const answers = [1, 2, 3, 4, 5, 6, 50, 1].map((request) => ask(request));
   await settle();
 
@@ -100,7 +100,7 @@ test("a set is bounded in requests and in weight, and one request may weigh more
 });
 
 test("a request waits while one of its key is under way, also if that one's caller has left", async () => {
-  const { departed, ask } = createTestLane({ sets: 2, keysOf: (request) => [`${request}`] });
+  const { departed, ask } = createTestBatcher({ sets: 2, keysOf: (request) => [`${request}`] });
   const leaver = new AbortController();
   const first = ask(1, patient(leaver.signal)).catch((reason: unknown) => reason);
   await settle();
@@ -121,7 +121,7 @@ test("a request waits while one of its key is under way, also if that one's call
 });
 
 test("requests of one key never share a set", async () => {
-  const { departed, ask } = createTestLane({ keysOf: (request) => [`${request % 2}`] });
+  const { departed, ask } = createTestBatcher({ keysOf: (request) => [`${request % 2}`] });
   const answers = [1, 2, 3, 4, 5].map((request) => ask(request));
   await settle();
 
@@ -152,7 +152,7 @@ test("a read that starts after an acknowledged write sees it, in any order of ca
         let stored = 0;
         let acknowledged = 0;
         const delays = steps.map(({ takesTicks }) => takesTicks);
-        const write = createLane<null, null>(
+        const write = createBatcher<null, null>(
           async (requests) => {
             await tick(delays.pop() ?? 0);
             stored += requests.length;
@@ -160,7 +160,7 @@ test("a read that starts after an acknowledged write sees it, in any order of ca
           },
           { sets, requestsMax: 4 },
         );
-        const read = createLane<null, number>(
+        const read = createBatcher<null, number>(
           async (requests) => {
             const seen = stored;
             await tick(delays.pop() ?? 0);

@@ -1,14 +1,14 @@
 import { expect, test, vi } from "vitest";
-import { createLane } from "../src/db/engine/batcher.ts";
+import { createBatcher } from "../src/db/engine/batcher.ts";
 import { DomainError } from "../src/errors.ts";
-import { createTestLane, patient, settle, useLaneClock } from "./support/lanes.ts";
+import { createTestBatcher, patient, settle, useBatcherClock } from "./support/batchers.ts";
 
-useLaneClock();
+useBatcherClock();
 
 const away = new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away");
 
 test("a caller who has left before its set is not sent", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const leaver = new AbortController();
   const first = ask(1);
   await settle();
@@ -28,7 +28,7 @@ test("a caller who has left before its set is not sent", async () => {
 });
 
 test("a set is stopped when all its callers have left, and not before", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const [first, second] = [new AbortController(), new AbortController()];
   const answers = [ask(2, patient(first.signal)), ask(3, patient(second.signal))];
   await settle();
@@ -44,7 +44,7 @@ test("a set is stopped when all its callers have left, and not before", async ()
 });
 
 test("no attempt of a set of writes begins when a caller has left it, who is not sent again", async () => {
-  const { departed, ask } = createTestLane({ writes: true });
+  const { departed, ask } = createTestBatcher({ writes: true });
   const leaver = new AbortController();
   const answers = Promise.allSettled([ask(2, patient(leaver.signal)), ask(3)]);
   await settle();
@@ -65,11 +65,11 @@ test("no attempt of a set of writes begins when a caller has left it, who is not
   expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [3]]);
 });
 
-/** A lane of writes whose sets wait for a connection until they get one, and how they were sent. */
-function openWaitingLane() {
+/** A batcher of writes whose sets wait for a connection until they get one, and how they were sent. */
+function openWaitingBatcher() {
   const waiting: (() => void)[] = [];
   const sent: (readonly number[])[] = [];
-  const lane = createLane<number, number>(
+  const batcher = createBatcher<number, number>(
     async (requests, { throwIfStale }) => {
       await new Promise<void>((resolve) => waiting.push(resolve));
       throwIfStale!();
@@ -82,12 +82,12 @@ function openWaitingLane() {
     waiting.shift()!();
     await settle();
   };
-  return { lane, sent, connect };
+  return { batcher, sent, connect };
 }
 
 test("a set of writes that waits for a connection is not late, and not in doubt", async () => {
-  const { lane, sent, connect } = openWaitingLane();
-  const answers = Promise.allSettled([lane(1, patient()), lane(2, patient())]);
+  const { batcher, sent, connect } = openWaitingBatcher();
+  const answers = Promise.allSettled([batcher(1, patient()), batcher(2, patient())]);
   await settle();
 
   vi.advanceTimersByTime(5_000);
@@ -98,13 +98,13 @@ test("a set of writes that waits for a connection is not late, and not in doubt"
 });
 
 test("those of a set that a caller has left before it was sent share another one, and go alone the next time", async () => {
-  const { lane, sent, connect } = openWaitingLane();
+  const { batcher, sent, connect } = openWaitingBatcher();
   const [first, second] = [new AbortController(), new AbortController()];
   const answers = Promise.allSettled([
-    lane(1, patient(first.signal)),
-    lane(2, patient(second.signal)),
-    lane(3, patient()),
-    lane(4, patient()),
+    batcher(1, patient(first.signal)),
+    batcher(2, patient(second.signal)),
+    batcher(3, patient()),
+    batcher(4, patient()),
   ]);
   await settle();
 
@@ -121,7 +121,7 @@ test("those of a set that a caller has left before it was sent share another one
 });
 
 test("a set that fails for an unknown reason is run again request by request", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const answers = Promise.allSettled([2, 3].map((request) => ask(request)));
   await settle();
 
@@ -139,7 +139,7 @@ test("a set that fails for an unknown reason is run again request by request", a
 });
 
 test("the requests of a set that failed share no set again, although they need the same locks", async () => {
-  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const answers = Promise.allSettled([2, 3, 4].map((request) => ask(request)));
   await settle();
 
@@ -156,7 +156,7 @@ test("the requests of a set that failed share no set again, although they need t
 });
 
 test("what the database says of a whole set is said to all of its callers", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const answers = [2, 3].map((request) => ask(request));
   await settle();
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, vi } from "vitest";
-import { createLane, type LaneOptions } from "../../src/db/engine/batcher.ts";
+import { createBatcher, type BatcherOptions } from "../../src/db/engine/batcher.ts";
 import type { Budget } from "../../src/db/engine/retry.ts";
 
 /** A set that has left and waits to be answered. */
@@ -10,13 +10,13 @@ type Departed = {
   fail(error: unknown): void;
 };
 
-/** A lane whose sets a test answers, in the order in which they left. */
-export function createTestLane(options: Partial<LaneOptions<number>> = {}): {
+/** A batcher whose sets a test answers, in the order in which they left. */
+export function createTestBatcher(options: Partial<BatcherOptions<number>> = {}): {
   readonly departed: Departed[];
   readonly ask: (request: number, budget?: Budget) => Promise<string>;
 } {
   const departed: Departed[] = [];
-  const ask = createLane<number, string>(
+  const ask = createBatcher<number, string>(
     (requests, budget) =>
       new Promise((resolve, reject) => {
         const answer = (): void => resolve(requests.map((request) => `answer ${request}`));
@@ -28,13 +28,13 @@ export function createTestLane(options: Partial<LaneOptions<number>> = {}): {
   return { departed, ask: (request, budget = patient()) => ask(request, budget) };
 }
 
-/** Has the timers of a file's lanes wait for `vi.advanceTimersByTime`: a busy machine makes no set late. */
-export function useLaneClock(): void {
+/** Has the timers of batchers wait for `vi.advanceTimersByTime`: a busy machine makes no set late. */
+export function useBatcherClock(): void {
   beforeAll(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
   afterAll(() => void vi.useRealTimers());
 }
 
-/** A set that is not back after this, the first of its lane, is late. */
+/** A set that is not back after this, the first of its batcher, is late. */
 export const lateMs = 100;
 
 export function patient(signal = new AbortController().signal): Budget {

@@ -1,8 +1,8 @@
 import { expect, test, vi } from "vitest";
 import { DomainError } from "../src/errors.ts";
-import { createTestLane, lateMs, patient, settle, useLaneClock } from "./support/lanes.ts";
+import { createTestBatcher, lateMs, patient, settle, useBatcherClock } from "./support/batchers.ts";
 
-useLaneClock();
+useBatcherClock();
 
 const away = new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away");
 
@@ -10,7 +10,7 @@ test("a repetition does not pass the request of its key that waits for a lock", 
   // 12 and 32 have one key; only 12 needs the lock that is taken.
   const keysOf = (request: number): string[] => [`${request % 10}`];
   const locksOf = (request: number): string[] => (request < 30 ? ["row"] : []);
-  const { departed, ask } = createTestLane({ sets: 3, keysOf, locksOf });
+  const { departed, ask } = createTestBatcher({ sets: 3, keysOf, locksOf });
   const answers = [ask(11)];
   await settle();
 
@@ -28,7 +28,7 @@ test("a repetition does not pass the request of its key that waits for a lock", 
 });
 
 test("a caller who leaves while its request waits to go alone is not sent", async () => {
-  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const leaver = new AbortController();
   const answers = Promise.allSettled([ask(1), ask(2, patient(leaver.signal)), ask(3)]);
   await settle();
@@ -47,7 +47,7 @@ test("a caller who leaves while its request waits to go alone is not sent", asyn
 });
 
 test("a set that a caller has left is late after a fifth of the time", async () => {
-  const { departed, ask } = createTestLane({ writes: true });
+  const { departed, ask } = createTestBatcher({ writes: true });
   const leaver = new AbortController();
   const answers = Promise.allSettled([ask(1, patient(leaver.signal)), ask(2)]);
   await settle();
@@ -66,7 +66,7 @@ test("a set that a caller has left is late after a fifth of the time", async () 
 });
 
 test("a set of reads that fails leaves none of its requests in doubt", async () => {
-  const { departed, ask } = createTestLane();
+  const { departed, ask } = createTestBatcher();
   const answers = Promise.allSettled([ask(1), ask(2)]);
   await settle();
   departed[0]!.fail("one of them is bad");
@@ -81,7 +81,7 @@ test("a set of reads that fails leaves none of its requests in doubt", async () 
 });
 
 test("when what was late is back, others share sets for its locks again", async () => {
-  const { departed, ask } = createTestLane({ writes: true, locksOf: () => ["row"] });
+  const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const answers = [ask(1)];
   await settle();
   vi.advanceTimersByTime(lateMs);

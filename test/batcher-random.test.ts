@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
-import { createLane } from "../src/db/engine/batcher.ts";
+import { createBatcher } from "../src/db/engine/batcher.ts";
 import { DomainError } from "../src/errors.ts";
-import { lateMs, patient, settle, useLaneClock } from "./support/lanes.ts";
+import { lateMs, patient, settle, useBatcherClock } from "./support/batchers.ts";
 
-useLaneClock();
+useBatcherClock();
 
 type Departed = {
   readonly requests: readonly number[];
@@ -19,8 +19,8 @@ const keysOf = (request: number): string[] => [`${request < freeFrom ? request %
 const locksOf = (request: number): string[] =>
   request < freeFrom ? [`${request % 3} of 3`, `${request % 4} of 4`] : [];
 
-/** A lane of writes whose database obeys the signal, and what it has not answered. */
-function openLane() {
+/** A batcher of writes whose database obeys the signal, and what it has not answered. */
+function openBatcher() {
   const open = new Set<Departed>();
   const departures: (readonly number[])[] = [];
   const left = new Set<number>();
@@ -31,7 +31,7 @@ function openLane() {
       (set) => set.atMs > sinceMs && set.requests.flatMap(toNames).some((n) => names.has(n)),
     );
   };
-  const lane = createLane<number, number>(
+  const batcher = createBatcher<number, number>(
     (requests, { signal, throwIfStale }) =>
       new Promise((resolve, reject) => {
         throwIfStale?.();
@@ -51,7 +51,7 @@ function openLane() {
       }),
     { sets: 2, requestsMax: 5, writes: true, keysOf, locksOf },
   );
-  return { lane, open, departures, left, wrong };
+  return { batcher, open, departures, left, wrong };
 }
 
 const step = fc.record({
@@ -63,12 +63,12 @@ test("whatever arrives, leaves, comes late or fails, each caller is answered and
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60, size: "max" }), async (steps) => {
       vi.clearAllTimers();
-      const opened = openLane();
-      const { lane, open, left, wrong } = opened;
+      const opened = openBatcher();
+      const { batcher, open, left, wrong } = opened;
       const callers: AbortController[] = [];
       const answers: Promise<number>[] = [];
       const ask = (request: number, signal?: AbortSignal): void => {
-        const answer = lane(request, patient(signal));
+        const answer = batcher(request, patient(signal));
         answer.catch(() => {});
         answers.push(answer);
       };
@@ -112,7 +112,7 @@ test("whatever arrives, leaves, comes late or fails, each caller is answered and
 /** Every lock and both places of sets can be had at once, and then every place of those who go alone. */
 async function expectAtRest(
   ask: (request: number) => void,
-  { open, departures }: ReturnType<typeof openLane>,
+  { open, departures }: ReturnType<typeof openBatcher>,
 ) {
   departures.length = 0;
   const [locking, free] = [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4].map((n) => freeFrom + n)];

@@ -6,7 +6,7 @@ import { END_STREAM, FRAME, toFrame, toHeaders, toReset } from "./hostile/frames
 import { LIST_USERS, toFields } from "./hostile/messages.ts";
 import { connectPeer } from "./hostile/peer.ts";
 import { frame } from "./support/calls.ts";
-import { readMetrics, startDoors } from "./support/doors.ts";
+import { PROTOCOLS, readMetrics, startDoors, userClient } from "./support/doors.ts";
 
 test("in each turn so many begin, of one connection after the other, each in their order", async () => {
   const turns = createTurns(3);
@@ -62,3 +62,32 @@ test.each([
     expect(started).toBe("1");
   },
 );
+
+test.each(PROTOCOLS)(
+  "a request that is empty and has ended before its turn is answered over %s",
+  async (protocol) => {
+    await using doors = await startDoors({ listUsers: async () => ({ nextPageToken: "next" }) });
+    const client = userClient(doors, protocol);
+
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => client.listUsers({}, { timeoutMs: 5_000 })),
+    );
+
+    expect(new Set(answers.map(({ nextPageToken }) => nextPageToken))).toEqual(new Set(["next"]));
+  },
+);
+
+test.each([
+  ["grpc", "gRPC port"],
+  ["http", "gRPC"],
+] as const)("a call to the %s port without any message ends, whichever frame says so", async (port, way) => {
+  await using doors = await startDoors();
+  using peer = await connectPeer(doors[port].address.port);
+
+  const [bare, empty] = [peer.open(toFields(way, LIST_USERS)), peer.open(toFields(way, LIST_USERS))];
+  void bare.send(Buffer.of(), { end: true });
+  await peer.write(toFrame(FRAME.data, 0, 3));
+  void empty.send(Buffer.of(), { end: true });
+
+  for (const { answer } of [bare, empty]) expect(await answer).toBe("UNIMPLEMENTED NOT_SUPPORTED");
+});

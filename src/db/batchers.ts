@@ -81,22 +81,13 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
     );
 
   return {
-    getUser: reads(
-      (budget, ids) => getUsers(db, budget, ids),
-      (user) => user.id,
-    ),
+    getUser: reads((budget, ids) => getUsers(db, budget, ids), byId),
     getUserByEmail: reads(
       (budget, emails) => getUsersByEmail(db, budget, emails),
       (user) => user.email,
     ),
-    getOrder: reads(
-      (budget, ids) => getOrders(db, budget, ids, true),
-      (order) => order.id,
-    ),
-    getProduct: reads(
-      (budget, ids) => getProducts(db, budget, ids),
-      (product) => product.id,
-    ),
+    getOrder: reads((budget, ids) => getOrders(db, budget, ids, true), byId),
+    getProduct: reads((budget, ids) => getProducts(db, budget, ids), byId),
     createUser: writes(createUsers, { keysOf: (user) => [user.id] }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],
@@ -128,4 +119,8 @@ async function lookUp<T>(
 ): Promise<(T | undefined)[]> {
   const rows = new Map((await read([...new Set(keys)])).map((row) => [keyOf(row), row]));
   return keys.map((key) => rows.get(key));
+}
+
+function byId({ id }: { readonly id: string }): string {
+  return id;
 }

@@ -57,6 +57,8 @@ export function takeTurns(server: Http2Server): void {
     turns.enter(stream.session ?? stream, () => {
       if (stream.closed || stream.destroyed) return false;
       for (const listener of listeners) listener.call(server, stream, ...rest);
+      // Of a request without a byte the end has been told already, and was not heard.
+      if (stream.readableEnded) stream.emit("end");
       return true;
     });
   };

@@ -28,6 +28,13 @@ export const turnsOfCalls: readonly Mutation[] = [
   },
   {
     file: turns,
+    what: "an empty request that has ended before its turn waits for its end",
+    from: 'if (stream.readableEnded) stream.emit("end");',
+    to: "",
+    tests: ["test/turns.test.ts"],
+  },
+  {
+    file: turns,
     what: "what is left of a turn never has one",
     from: "    if (lines.size > 0) setImmediate(turn);\n",
     to: "",

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { startDoors } from "./support/doors.ts";
 
 test.each(["grpc", "http"] as const)(
-  "a connection may have 256 calls open, says the %s port",
+  "a connection may have 128 calls open, says the %s port",
   async (port) => {
     await using doors = await startDoors();
     const session = http2.connect(`http://127.0.0.1:${doors[port].address.port}`);
@@ -12,6 +12,6 @@ test.each(["grpc", "http"] as const)(
     const [settings] = (await once(session, "remoteSettings")) as [http2.Settings];
     session.destroy();
 
-    expect(settings.maxConcurrentStreams).toBe(256);
+    expect(settings.maxConcurrentStreams).toBe(128);
   },
 );

@@ -60,6 +60,8 @@ test.each([
       await readMetrics(doors),
     )?.[1];
     expect(started).toBe("1");
+    // None of them is left behind on the connection, which would keep it from closing.
+    expect(await doors[port].drain(2_000)).toBe(true);
   },
 );
 

@@ -2,7 +2,7 @@
 import pg from "pg";
 import { toClientConfig } from "../src/db/engine/connection.ts";
 import { DomainError } from "../src/errors.ts";
-import type { OrderStatus as StatusName } from "../src/db/orders/orders.ts";
+import { allStatuses, type OrderStatus as StatusName } from "../src/db/order-status.ts";
 import { toDecimal, types } from "../src/db/engine/pg-types.ts";
 import {
   type CreateOrderRequest,
@@ -26,19 +26,13 @@ const pool = new pg.Pool({
 });
 pool.on("error", () => {});
 
-const statuses: Readonly<Record<StatusName, OrderStatus>> = {
-  pending: OrderStatus.PENDING,
-  confirmed: OrderStatus.CONFIRMED,
-  shipped: OrderStatus.SHIPPED,
-  delivered: OrderStatus.DELIVERED,
-  cancelled: OrderStatus.CANCELLED,
-};
-const names = new Map(Object.entries(statuses).map(([name, status]) => [status, name as StatusName]));
+const toStatus = (name: StatusName): OrderStatus => OrderStatus[name.toUpperCase() as Uppercase<StatusName>];
+const names = new Map(allStatuses.map((name) => [toStatus(name), name]));
 
 const toOrder = (row: tutorial.OrderRow) => ({
   id: row.id,
   userId: row.user_id,
-  status: statuses[row.status],
+  status: toStatus(row.status),
   total: toMoney("EUR", row.total_amount),
   createTime: toTime(row.created_at),
   updateTime: toTime(row.updated_at),

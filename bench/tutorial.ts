@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { statusMachine, type OrderStatus } from "../src/db/orders/orders.ts";
+import { targetsOf, type OrderStatus } from "../src/db/order-status.ts";
 import { DomainError } from "../src/errors.ts";
 
 /** The tutorial's helper, as it stands there: three tries, 100, 200 and 400 ms, also after the last one. */
@@ -124,8 +124,7 @@ export function updateStatus(pool: pg.Pool, orderId: string, status: OrderStatus
     const { rows } = await tx.query<{ status: OrderStatus }>(locked);
     if (rows[0] === undefined)
       throw new DomainError("not_found", "ORDER_NOT_FOUND", "there is no such order");
-    const allowed: readonly OrderStatus[] = statusMachine[rows[0].status];
-    if (!allowed.includes(status))
+    if (!targetsOf(rows[0].status).includes(status))
       throw new DomainError("failed_precondition", "INVALID_TRANSITION", "invalid status transition");
     await tx.query({ name: "update_order", text: updateOrder, values: [orderId, status] });
   });

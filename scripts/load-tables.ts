@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { allStatuses, statusesThat } from "../src/db/order-status.ts";
 
 /**
  * Fills a migrated PostgreSQL database with users, products and orders of three items each, and refreshes the
@@ -7,6 +8,7 @@ import type pg from "pg";
 export async function loadTables(client: pg.ClientBase, orders: number): Promise<void> {
   const users = Math.max(1, Math.floor(orders / 10));
   const products = Math.max(1, Math.floor(orders / 20));
+  const statuses = statusesThat(() => true);
   const statements = [
     `insert into users (id, email, name, password_hash, fingerprint, create_time)
      select gen_random_uuid(), 'load' || n || '@example.com', 'Load ' || n, 'none', gen_random_uuid(),
@@ -19,7 +21,7 @@ export async function loadTables(client: pg.ClientBase, orders: number): Promise
        id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint, create_time
      )
      select gen_random_uuid(), u.id,
-       (array['pending', 'confirmed', 'shipped', 'delivered', 'cancelled'])[1 + n % 5],
+       (array[${statuses}])[1 + n % ${allStatuses.length}],
        'EUR', 29.97, 3, true, gen_random_uuid(), now() - n * interval '1 second'
      from generate_series(1, ${orders}) n
      join (select id, row_number() over () as k from users) u on u.k = 1 + n % ${users}`,

@@ -69,7 +69,7 @@ const parts: readonly Part[] = [
   // What all aggregates say: outcomes, ids, cursors.
   {
     name: "facts",
-    files: /^src\/db\/(outcome|ids|cursor)\.ts$/,
+    files: /^src\/db\/(outcome|ids|cursor|order-status)\.ts$/,
     arrows: ["engine", "errors"],
     withoutPackages: [...data, "pg"],
   },

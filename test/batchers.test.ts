@@ -2,14 +2,17 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Database } from "../src/db/engine/database.ts";
 import { createBatchers, type Batchers } from "../src/db/batchers.ts";
+import type { Statement } from "../src/db/engine/statement.ts";
 import { patient, settle } from "./support/batchers.ts";
 import { call, orderDraft, userDraft } from "./support/rows.ts";
 
 /** Batchers to a database that never answers, and how many requests each statement had that it was sent. */
 function openBatchers(coalesce = true) {
   const sent: number[] = [];
-  const query = (_: unknown, [first]: readonly (readonly unknown[])[]): Promise<never> => {
-    sent.push(first!.length);
+  const query = ({ text }: Statement<unknown>, values: readonly unknown[]): Promise<never> => {
+    // Other parameters may stand in front of the requests' rows.
+    const [, first = "1"] = /\bunnest\(\$(\d+)/.exec(text) ?? [];
+    sent.push((values[Number(first) - 1] as unknown[]).length);
     return new Promise(() => {});
   };
   const db = { engine: "postgresql", leftBehind: () => undefined, query } as unknown as Database;

@@ -91,6 +91,19 @@ test("a change of an order that is gone with its user since is answered with NOT
   expect(reasons(outcomes)).toEqual(["ORDER_NOT_FOUND"]);
 });
 
+test.each([
+  ["delivered", "is DELIVERED, which is final"],
+  ["shipped", "is SHIPPED, which takes no items"],
+])("an item for an order that is %s and closed is told so", async (status, what) => {
+  const draft = itemDraft(randomUUID(), randomUUID());
+  const left = { n: 0, verdict: "final", orderCurrency: "EUR", status };
+  const db = answering({ "orders.add_items": [[left]] });
+
+  const [refused] = await importItems(db, budget(), [draft]);
+
+  expect(refused).toMatchObject({ reason: "FINAL_ORDER", message: `order ${draft.orderId} ${what}` });
+});
+
 test("an attempt that is too early by less than a millisecond waits for one", async () => {
   const db = answering({ "login_attempts.reserve": [[{ id, waitMs: 0.2 }]] });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { allTexts, command, statement } from "../src/db/engine/statement.ts";
+import { allTexts, columns, command, statement } from "../src/db/engine/statement.ts";
 
 test("only what begins with select reads: all else may have happened when its answer is lost", () => {
   const texts = [
@@ -37,4 +37,22 @@ test("what is sent to one engine only is listed for that one", () => {
     ["select 1", "select 2"],
     ["select 1", undefined],
   ]);
+});
+
+test("a type's columns are selected under the names of its fields, and again behind a query that has named them", () => {
+  const stored = columns<{ readonly id: string; readonly createTime?: bigint }>({
+    id: "id",
+    createTime: "create_time",
+  });
+
+  expect(stored.of("u")).toBe('u.id, u.create_time as "createTime"');
+  expect(stored.again("x")).toBe('x.id, x."createTime"');
+  expect(stored.bare).toBe("id, create_time");
+});
+
+test("a field without a column does not compile", () => {
+  // @ts-expect-error: `name` is missing.
+  const stored = columns<{ readonly id: string; readonly name: string }>({ id: "id" });
+
+  expect(stored.bare).toBe("id");
 });

@@ -13,7 +13,8 @@ import type { Database } from "./engine/database.ts";
 import { getProducts, type Product } from "./products/products.ts";
 import { getOrders, type Order } from "./orders/orders.ts";
 import type { Outcome } from "./outcome.ts";
-import { createOrders, locksOf, type OrderDraft } from "./orders/place-orders.ts";
+import { locksOf, type OrderDraft } from "./orders/order-drafts.ts";
+import { createOrders } from "./orders/place-orders.ts";
 import type { Budget } from "./engine/retry.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 

@@ -7,7 +7,7 @@ import { deriveId } from "../db/ids.ts";
 import { importItems, type ItemDraft } from "../db/orders/import-items.ts";
 import { importOrders } from "../db/orders/import-orders.ts";
 import type { RowOutcome } from "../db/outcome.ts";
-import { locksOf, type OrderDraft } from "../db/orders/place-orders.ts";
+import { locksOf, type OrderDraft } from "../db/orders/order-drafts.ts";
 import type { Budget } from "../db/engine/retry.ts";
 import {
   OrderDraftSchema,

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { OrderDraft } from "../db/orders/place-orders.ts";
+import type { OrderDraft } from "../db/orders/order-drafts.ts";
 import { e4Max } from "../db/engine/pg-types.ts";
 import { fingerprint } from "../db/ids.ts";
 import { invalid } from "../errors.ts";

@@ -6,6 +6,7 @@ import type { Database } from "../db/engine/database.ts";
 import { DomainError, invalid } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
+import { allStatuses, type OrderStatus as StoredStatus } from "../db/order-status.ts";
 import * as db from "../db/orders/orders.ts";
 import { expectOk, notFound, orderType } from "../db/outcome.ts";
 import {
@@ -89,7 +90,7 @@ export function orderService(
       return {
         events: entries.map((event) => ({
           version: event.version,
-          status: statuses[event.status],
+          status: toStatus(event.status),
           createTime: toTime(event.createTime),
         })),
         nextPageToken,
@@ -98,29 +99,24 @@ export function orderService(
   };
 }
 
-const statuses: Readonly<Record<db.OrderStatus, OrderStatus>> = {
-  pending: OrderStatus.PENDING,
-  confirmed: OrderStatus.CONFIRMED,
-  shipped: OrderStatus.SHIPPED,
-  delivered: OrderStatus.DELIVERED,
-  cancelled: OrderStatus.CANCELLED,
-};
+/** The contract has the statuses of the database under the same names, or this does not compile. */
+function toStatus(status: StoredStatus): OrderStatus {
+  return OrderStatus[status.toUpperCase() as Uppercase<StoredStatus>];
+}
 
-const statusNames = new Map(
-  Object.entries(statuses).map(([name, status]) => [status, name as db.OrderStatus]),
-);
+const storedStatuses = new Map(allStatuses.map((status) => [toStatus(status), status]));
 
-function parseStatus(field: string, status: OrderStatus): db.OrderStatus {
-  const name = statusNames.get(status);
-  if (name === undefined) throw invalid(field, "must be a status");
-  return name;
+function parseStatus(field: string, status: OrderStatus): StoredStatus {
+  const stored = storedStatuses.get(status);
+  if (stored === undefined) throw invalid(field, "must be a status");
+  return stored;
 }
 
 function toMessage(order: db.Order): MessageInitShape<typeof OrderSchema> {
   return {
     id: order.id,
     userId: order.userId,
-    status: statuses[order.status],
+    status: toStatus(order.status),
     total: toMoney(order.currencyCode, order.total),
     items: (order.items ?? []).map(({ id, productId, quantity, unitPrice }) => ({
       id,

@@ -20,8 +20,8 @@ type Query = Database["query"];
 
 /** Where statements have the ids that are derived from the call. */
 type IdPositions = Readonly<Record<string, number>>;
-const unary: IdPositions = { "products.adjust_stock": 1, "orders.update_statuses": 5 };
-const imported: IdPositions = { "orders.add_items": 2 };
+const unary: IdPositions = { "products.adjust_stock": 2, "orders.update_statuses": 6 };
+const imported: IdPositions = { "orders.add_items": 5 };
 
 /** Answers are lost, as often as on a network that is about to fail. */
 const lostAnswers: FaultPlan = { names: ["drop_answer"], probability: 0.1 };
@@ -135,8 +135,10 @@ function readThenWrite(text: string): string {
 
 type CreatedRow = { readonly n: number; readonly verdict: string };
 
-function findRefused(rows: readonly CreatedRow[], [numbers, ids]: readonly unknown[]): Set<unknown> {
+function findRefused(rows: readonly CreatedRow[], values: readonly unknown[]): Set<unknown> {
   const refused = rows.filter(({ verdict }) => !["created", "existed", "contended"].includes(verdict));
+  // Behind the products and the users.
+  const [numbers, ids] = values.slice(3);
   return new Set(refused.map(({ n }) => (ids as unknown[])[(numbers as number[]).indexOf(n)]));
 }
 

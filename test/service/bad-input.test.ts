@@ -116,9 +116,9 @@ test.each<[method: string, field: string, what: string, values: readonly unknown
   ["CreateOrder", "stock_policy", "an unknown one", [3, -1]],
   ["GetOrder", "view", "an unknown one", [3, -1]],
   ["ListOrders", "view", "an unknown one", [3, -1]],
-  ["ListOrders", "status", "an unknown one", [6, -1]],
-  ["UpdateOrderStatus", "status", "none or an unknown one", [0, 6, -1]],
-  ["BatchUpdateOrderStatuses", "changes[1].status", "none or an unknown one", [0, 6, -1]],
+  ["ListOrders", "status", "an unknown one", [99, -1]],
+  ["UpdateOrderStatus", "status", "none or an unknown one", [0, 99, -1]],
+  ["BatchUpdateOrderStatuses", "changes[1].status", "none or an unknown one", [0, 99, -1]],
   ["CreateOrder", "items[1].quantity", "what is out of range", [0, -1, 1_000_001, 2 ** 31 - 1]],
   ["CreateOrder", "items[1].unit_price", "none", [undefined]],
   [

@@ -4,7 +4,8 @@ import { createProducts, getProducts, type Product } from "../../src/db/products
 import type { ItemDraft } from "../../src/db/orders/import-items.ts";
 import type { Order } from "../../src/db/orders/orders.ts";
 import { expectOne } from "../../src/db/outcome.ts";
-import { createOrders, type OrderDraft } from "../../src/db/orders/place-orders.ts";
+import type { OrderDraft } from "../../src/db/orders/order-drafts.ts";
+import { createOrders } from "../../src/db/orders/place-orders.ts";
 import { createUsers, type User, type UserDraft } from "../../src/db/users/users.ts";
 import { budget } from "./pools.ts";
 

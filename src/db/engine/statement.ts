@@ -58,3 +58,33 @@ export function allTexts(engine: Engine): Map<string, string> {
   const sent = [...commands].filter(([, only]) => (only.engine ?? engine) === engine);
   return new Map([...statements, ...sent].map(([name, { text }]) => [name, text]));
 }
+
+/** The columns that a type is read from: its whole row mapping. */
+export type Columns<Row> = {
+  /** As a query of the table reads them: `u.id, u.create_time as "createTime"`. */
+  of(table: string): string;
+  /** As a query behind that one reads them again: `u.id, u."createTime"`. */
+  again(table: string): string;
+  /** As they are in the table, for a query that `of` is to read from: `id, create_time`. */
+  readonly bare: string;
+  /** Only a type: what they are read into. */
+  readonly row?: Row;
+};
+
+/**
+ * Declares under which column of its table each field of a type is stored. The select lists of the type are
+ * made from it, so that a field without a column does not compile, and none is forgotten in one of them.
+ */
+export function columns<Row>(stored: { readonly [Field in keyof Row]-?: string }): Columns<Row> {
+  const entries = Object.entries<string>(stored);
+  // PostgreSQL lowers what is not quoted.
+  const quote = (field: string): string => (/[A-Z]/.test(field) ? `"${field}"` : field);
+  return {
+    of: (table) =>
+      entries
+        .map(([field, column]) => `${table}.${column}${field === column ? "" : ` as ${quote(field)}`}`)
+        .join(", "),
+    again: (table) => entries.map(([field]) => `${table}.${quote(field)}`).join(", "),
+    bare: entries.map(([, column]) => column).join(", "),
+  };
+}

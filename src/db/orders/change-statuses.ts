@@ -1,15 +1,10 @@
 import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
-import {
-  getOrders,
-  orderColumns,
-  orderNames,
-  statusMachine,
-  type Order,
-  type OrderStatus,
-} from "./orders.ts";
+import { isFinal, sourcesOf, statusesThat, targetsOf, type OrderStatus } from "../order-status.ts";
+import { getOrders, orderColumns, type Order } from "./orders.ts";
 import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
+import { rowSet } from "../engine/row-set.ts";
 import { statement } from "../engine/statement.ts";
 
 /** A step that an order is to take. Its idempotency key is derived from the call. */
@@ -22,28 +17,41 @@ export type StatusChange = {
   readonly fingerprint: string;
 };
 
+const sentChanges = rowSet<StatusChange & { readonly n: number; readonly sources: string }>(
+  {
+    n: "n int4",
+    orderId: "id uuid",
+    status: "status text",
+    sources: "sources text",
+    version: "version int8",
+    idempotencyKey: "idempotency_key uuid",
+    fingerprint: "fingerprint uuid",
+  },
+  2,
+);
+
 type ChangedRow = { readonly n: number; readonly was: OrderStatus | null } & (
   | ({ readonly verdict: "ok" } & (Order | { readonly [K in keyof Order]: null }))
   | { readonly verdict: "replayed" | "unknown" | "stale" | "forbidden" }
 );
 
 /**
- * Moves a set of orders, no two changes of one order, with a verdict for each; with $8 all of them or none.
+ * Moves a set of orders, no two changes of one order, with a verdict for each; with $1 all of them or none.
  * The event is written with the change under the call's key, whose unique index is the fence between attempts
  * of one call: the statement reads the key first, so that the second attempt either finds the first one's
- * event or fails on the index and is run again. Cancelling returns the stock; products are locked in the
- * order of their ids, as in `orders.create`.
+ * event or fails on the index and is run again. Stock is returned where the new status says so; products are
+ * locked in the order of their ids, as in `orders.create`.
  */
 const updateStatuses = statement<ChangedRow>(
   "orders.update_statuses",
-  `with request as (
-    select n, id, status, sources, version, idempotency_key, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::text[], $4::text[], $5::int8[], $6::uuid[], $7::uuid[])
-      as r (n, id, status, sources, version, idempotency_key, fingerprint)
+  `with request as (${sentChanges.select("r")}),
+  known as (
+    select idempotency_key from order_events
+    where idempotency_key = any(${sentChanges.parameter("idempotencyKey")})
   ),
-  known as (select idempotency_key from order_events where idempotency_key = any($6::uuid[])),
   locked as (
-    select id, status, version, reserves_stock from orders where id = any($2::uuid[]) order by id for update
+    select id, status, version, reserves_stock from orders
+    where id = any(${sentChanges.parameter("orderId")}) order by id for update
   ),
   candidate as (
     select r.n, r.id, r.status, r.idempotency_key, r.fingerprint,
@@ -56,7 +64,7 @@ const updateStatuses = statement<ChangedRow>(
   ),
   accepted as (
     select id, status, idempotency_key, fingerprint, version, reserves_stock from candidate
-    where verdict = 'ok' and (not $8::bool or not exists (select 1 from candidate where verdict <> 'ok'))
+    where verdict = 'ok' and (not $1::bool or not exists (select 1 from candidate where verdict <> 'ok'))
   ),
   event as (
     insert into order_events (order_id, version, status, idempotency_key, fingerprint)
@@ -65,7 +73,7 @@ const updateStatuses = statement<ChangedRow>(
   returned as (
     select i.product_id, sum(i.quantity)::int8 as quantity
     from accepted a join order_items i on i.order_id = a.id
-    where a.status = 'cancelled' and a.reserves_stock group by i.product_id
+    where a.status in (${statusesThat((is) => is.returnsStock)}) and a.reserves_stock group by i.product_id
   ),
   held as (
     select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
@@ -77,9 +85,9 @@ const updateStatuses = statement<ChangedRow>(
   changed as (
     update orders o set status = a.status, version = o.version + 1, update_time = now()
     from accepted a where o.id = a.id
-    returning ${orderColumns}
+    returning ${orderColumns.of("o")}
   )
-  select c.n, c.verdict, c.was, ${orderNames}
+  select c.n, c.verdict, c.was, ${orderColumns.again("o")}
   from candidate c left join changed o on o.id = c.id`,
 );
 
@@ -119,22 +127,8 @@ export async function changeStatuses(
 }
 
 function updateValues(changes: readonly StatusChange[], atomic: boolean): unknown[] {
-  return [
-    changes.map((_, n) => n),
-    changes.map((c) => c.orderId),
-    changes.map((c) => c.status),
-    changes.map((c) => sourcesOf(c.status).join(",")),
-    changes.map((c) => c.version ?? null),
-    changes.map((c) => c.idempotencyKey),
-    changes.map((c) => c.fingerprint),
-    atomic,
-  ];
-}
-
-/** The states from which the machine leads to a status. */
-function sourcesOf(target: OrderStatus): OrderStatus[] {
-  const states = Object.keys(statusMachine) as OrderStatus[];
-  return states.filter((state) => (statusMachine[state] as readonly OrderStatus[]).includes(target));
+  const rows = changes.map((change, n) => ({ n, sources: sourcesOf(change.status).join(","), ...change }));
+  return [atomic, ...sentChanges.values(rows)];
 }
 
 function withoutVerdict({ verdict: _, ...order }: Order & { readonly verdict: "ok" }): Order {
@@ -189,9 +183,10 @@ function refusal(
 function forbidden(orderId: string, was: OrderStatus, status: OrderStatus): DomainError {
   const from = was.toUpperCase();
   const to = status.toUpperCase();
-  const targets = statusMachine[was].map((target) => target.toUpperCase());
-  const allowed =
-    targets.length === 0 ? `${from} is final` : `from ${from} it can only become ${targets.join(" or ")}`;
+  const targets = targetsOf(was).map((target) => target.toUpperCase());
+  const allowed = isFinal(was)
+    ? `${from} is final`
+    : `from ${from} it can only become ${targets.join(" or ")}`;
   return new DomainError(
     "failed_precondition",
     "FORBIDDEN_STATUS_CHANGE",

@@ -1,7 +1,9 @@
 import type { Database } from "../engine/database.ts";
 import { DomainError, invalid } from "../../errors.ts";
+import { isFinal, statusesThat, type OrderStatus } from "../order-status.ts";
 import { notFound, orderType, productType, requestIdReused, type RowOutcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
+import { rowSet } from "../engine/row-set.ts";
 import { statement } from "../engine/statement.ts";
 import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
 
@@ -18,6 +20,20 @@ export type ItemDraft = {
   readonly currencyCode: string;
 };
 
+/** The rows come behind the orders' ids, the most items of an order and its largest total. */
+const sentItems = rowSet<Omit<ItemDraft, "unitPrice"> & { readonly n: number; readonly unitPrice: string }>(
+  {
+    n: "n int4",
+    orderId: "order_id uuid",
+    id: "id uuid",
+    productId: "product_id uuid",
+    quantity: "quantity int4",
+    unitPrice: "unit_price decimal",
+    currencyCode: "currency_code text",
+  },
+  4,
+);
+
 type Refusal =
   | "reused"
   | "unknown_order"
@@ -33,7 +49,7 @@ type LeftRow = {
   readonly n: number;
   readonly verdict: "existed" | "contended" | Refusal;
   readonly orderCurrency: string | null;
-  readonly status: string | null;
+  readonly status: OrderStatus | null;
 };
 
 /**
@@ -53,14 +69,10 @@ type LeftRow = {
  */
 const insertItems = statement<LeftRow>(
   "orders.add_items",
-  `with request as (
-    select n, order_id, id, product_id, quantity, unit_price, currency_code
-    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int4[], $6::decimal[], $7::text[])
-      as r (n, order_id, id, product_id, quantity, unit_price, currency_code)
-  ),
+  `with request as (${sentItems.select("r")}),
   locked as (
     select id, status, currency_code, total, item_count, reserves_stock, version
-    from orders where id = any($8::uuid[]) order by id for update
+    from orders where id = any($1::uuid[]) order by id for update
   ),
   asked as (
     select r.n, r.order_id, r.id, r.product_id, r.quantity, r.unit_price,
@@ -69,9 +81,10 @@ const insertItems = statement<LeftRow>(
         when k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price
           and o.currency_code = r.currency_code then 'existed'
         when k.product_id is not null then 'reused'
-        when o.id is null then 'unknown_order' when o.status in ('delivered', 'cancelled') then 'final'
-        when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $9::int4 then 'full'
-        when o.total + r.quantity * r.unit_price > $10::decimal then 'over' else 'possible' end as verdict
+        when o.id is null then 'unknown_order'
+        when o.status in (${statusesThat((is) => !is.takesItems)}) then 'final'
+        when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $2::int4 then 'full'
+        when o.total + r.quantity * r.unit_price > $3::decimal then 'over' else 'possible' end as verdict
     from request r left join locked o on o.id = r.order_id
       left join order_items k on k.order_id = r.order_id and k.id = r.id
   ),
@@ -104,8 +117,8 @@ const insertItems = statement<LeftRow>(
   accepted as (
     select n, order_id, id, product_id, quantity, unit_price, status, item_count, reserves_stock, version
     from running
-    where (on_hand is null or taken <= on_hand) and item_count + added <= $9::int4
-      and total + amount <= $10::decimal
+    where (on_hand is null or taken <= on_hand) and item_count + added <= $2::int4
+      and total + amount <= $3::decimal
   ),
   item as (
     insert into order_items (order_id, id, position, product_id, quantity, unit_price)
@@ -164,22 +177,20 @@ export async function importItems(
 }
 
 function insertValues(drafts: readonly ItemDraft[], round: readonly number[]): unknown[] {
-  const set = round.map((n) => drafts[n]!);
-  return [
-    round,
-    set.map((i) => i.orderId),
-    set.map((i) => i.id),
-    set.map((i) => i.productId),
-    set.map((i) => i.quantity),
-    set.map((i) => toDecimal(i.unitPrice)),
-    set.map((i) => i.currencyCode),
-    [...new Set(set.map((i) => i.orderId))],
-    itemsMax,
-    toDecimal(e4Max),
-  ];
+  const set = round.map((n) => {
+    const draft = drafts[n]!;
+    return { ...draft, n, unitPrice: toDecimal(draft.unitPrice) };
+  });
+  const orderIds = [...new Set(set.map(({ orderId }) => orderId))];
+  return [orderIds, itemsMax, toDecimal(e4Max), ...sentItems.values(set)];
 }
 
-function refusal(draft: ItemDraft, verdict: Refusal, orderCurrency: string, status: string): DomainError {
+function refusal(
+  draft: ItemDraft,
+  verdict: Refusal,
+  orderCurrency: string,
+  status: OrderStatus,
+): DomainError {
   const { orderId, productId } = draft;
   switch (verdict) {
     case "reused":
@@ -191,7 +202,12 @@ function refusal(draft: ItemDraft, verdict: Refusal, orderCurrency: string, stat
     case "currency":
       return invalid("item.unit_price.currency_code", `must be ${orderCurrency}, as in the order`);
     case "final":
-      return unfit("FINAL_ORDER", "STATUS", draft, `is ${status.toUpperCase()}, which is final`);
+      return unfit(
+        "FINAL_ORDER",
+        "STATUS",
+        draft,
+        `is ${status.toUpperCase()}, which ${isFinal(status) ? "is final" : "takes no items"}`,
+      );
     case "full":
       return unfit("TOO_MANY_ITEMS", "ITEMS", draft, `has ${itemsMax} items, the most that there may be`);
     case "over":

@@ -1,7 +1,8 @@
 import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import type { RowOutcome } from "../outcome.ts";
-import { placeOrders, type OrderDraft } from "./place-orders.ts";
+import type { OrderDraft } from "./order-drafts.ts";
+import { placeOrders } from "./place-orders.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
 

@@ -1,20 +1,10 @@
 import type { Cursor } from "../cursor.ts";
 import type { Database } from "../engine/database.ts";
+import type { OrderStatus } from "../order-status.ts";
 import { notFound, orderType } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { columns, statement } from "../engine/statement.ts";
 import { toE4, toTimestamptz, type E4, type Micros } from "../engine/pg-types.ts";
-
-/** The states of an order and, for each, those that it may move to. */
-export const statusMachine = {
-  pending: ["confirmed", "cancelled"],
-  confirmed: ["shipped", "cancelled"],
-  shipped: ["delivered"],
-  delivered: [],
-  cancelled: [],
-} as const satisfies Record<string, readonly string[]>;
-
-export type OrderStatus = keyof typeof statusMachine;
 
 export type OrderItem = {
   readonly id: string;
@@ -38,16 +28,19 @@ export type Order = {
   readonly items?: readonly OrderItem[];
 };
 
-/** The columns of `orders` under the names of `Order`: this is the whole row mapping. */
-export const orderColumns = `
-  o.id, o.user_id as "userId", o.status, o.currency_code as "currencyCode", o.total,
-  o.item_count as "itemCount", o.reserves_stock as "reservesStock", o.version,
-  o.create_time as "createTime", o.update_time as "updateTime"`;
-
-/** The same columns of a query that has named them. */
-export const orderNames = `
-  o.id, o."userId", o.status, o."currencyCode", o.total, o."itemCount", o."reservesStock", o.version,
-  o."createTime", o."updateTime"`;
+/** Where the fields of `Order` are in the table `orders`; its items have a table of their own. */
+export const orderColumns = columns<Omit<Order, "items">>({
+  id: "id",
+  userId: "user_id",
+  status: "status",
+  currencyCode: "currency_code",
+  total: "total",
+  itemCount: "item_count",
+  reservesStock: "reserves_stock",
+  version: "version",
+  createTime: "create_time",
+  updateTime: "update_time",
+});
 
 /**
  * Decimals travel as text inside JSON, which has no exact ones. The items are in no order: CockroachDB may
@@ -79,7 +72,7 @@ export function toOrder({ items, ...order }: OrderRow): Order {
 
 const selectOrders = statement<OrderRow & { readonly fingerprint: string }>(
   "orders.get",
-  `select ${orderColumns}, o.fingerprint, ${itemsColumn("$2::bool")}
+  `select ${orderColumns.of("o")}, o.fingerprint, ${itemsColumn("$2::bool")}
   from orders o where o.id = any($1::uuid[])`,
 );
 
@@ -100,10 +93,6 @@ export async function getOrders(
  */
 const pageItemsMax = 10_000;
 
-/** What `orderColumns` is made of, on its way through a page. */
-const pageColumns = `id, user_id, status, currency_code, total, item_count, reserves_stock, version,
-      create_time, update_time`;
-
 /**
  * One statement for each filter: a plan is made for the text, and each text has one index to read its page
  * from. The page is cut before all else is looked up, by its shape and not by what a planner thinks of it:
@@ -112,12 +101,12 @@ const pageColumns = `id, user_id, status, currency_code, total, item_count, rese
 const listOrdersBy = (name: string, filter: string) =>
   statement<OrderRow & { readonly found: number }>(
     name,
-    `select ${orderColumns}, o.found, ${itemsColumn("$4::bool")}
+    `select ${orderColumns.of("o")}, o.found, ${itemsColumn("$4::bool")}
   from (
-    select ${pageColumns}, (count(id) over ())::int4 as found,
+    select ${orderColumns.bare}, (count(id) over ())::int4 as found,
       sum(item_count + 2) over (order by create_time desc, id desc) as upto
     from (
-      select ${pageColumns}
+      select ${orderColumns.bare}
       from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}
       order by o.create_time desc, o.id desc limit $3::int4
     ) p

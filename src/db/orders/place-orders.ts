@@ -1,6 +1,8 @@
 import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
-import { getOrders, type Order, type OrderItem } from "./orders.ts";
+import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
+import { firstStatus } from "../order-status.ts";
+import { getOrders, type Order } from "./orders.ts";
 import {
   expectDistinct,
   notFound,
@@ -11,23 +13,7 @@ import {
 } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
-import { toDecimal, type E4, type Micros } from "../engine/pg-types.ts";
-
-/** An order to be placed. Its id is derived from the call, and so are those of repeated calls. */
-export type OrderDraft = {
-  readonly id: string;
-  readonly fingerprint: string;
-  readonly userId: string;
-  readonly currencyCode: string;
-  readonly total: E4;
-  readonly reservesStock: boolean;
-  readonly items: readonly OrderItem[];
-};
-
-/** The products that an order takes from the stock: what the database locks for it. */
-export function locksOf({ reservesStock, items }: Pick<OrderDraft, "reservesStock" | "items">): string[] {
-  return reservesStock ? items.map(({ productId }) => productId) : [];
-}
+import type { Micros } from "../engine/pg-types.ts";
 
 /** By what a stored order is known to be that of a draft. */
 type Stored = { readonly id: string; readonly fingerprint: string };
@@ -52,25 +38,16 @@ type CreatedRow = {
  */
 const insertOrders = statement<CreatedRow>(
   "orders.create",
-  `with request as (
-    select n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint
-    from unnest(
-        $1::int4[], $2::uuid[], $3::uuid[], $4::text[], $5::decimal[], $6::int4[], $7::bool[], $8::uuid[]
-      ) as r (n, id, user_id, currency_code, total, item_count, reserves_stock, fingerprint)
-  ),
-  line as (
-    select n, id, position, product_id, quantity, unit_price
-    from unnest($9::int4[], $10::uuid[], $11::int4[], $12::uuid[], $13::int4[], $14::decimal[])
-      as l (n, id, position, product_id, quantity, unit_price)
-  ),
-  locked as (select id, on_hand from products where id = any($15::uuid[]) order by id for update),
+  `with request as (${sentOrders.select("r")}),
+  line as (${sentLines.select("l")}),
+  locked as (select id, on_hand from products where id = any($1::uuid[]) order by id for update),
   product as (
     select id, on_hand, true as reserved from locked
-    union all select id, null::int8, false from products where id = any($16::uuid[])
+    union all select id, null::int8, false from products where id = any($2::uuid[])
   ),
   demand as (
     select d.n, d.product_id, d.quantity, d.reserved, p.id is null as unknown, p.on_hand
-    from unnest($17::int4[], $18::uuid[], $19::int8[], $20::bool[]) as d (n, product_id, quantity, reserved)
+    from ${sentDemands.from("d")}
     left join product p on p.id = d.product_id and p.reserved = d.reserved
   ),
   alone as (
@@ -79,7 +56,7 @@ const insertOrders = statement<CreatedRow>(
       array_agg(product_id) filter (where quantity > on_hand) as short
     from demand group by n
   ),
-  buyer as (select id from users where id = any($21::uuid[])),
+  buyer as (select id from users where id = any($3::uuid[])),
   candidate as (
     select r.n, a.unknown, a.short,
       case when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
@@ -93,7 +70,8 @@ const insertOrders = statement<CreatedRow>(
   contended as (select n from running where upto > on_hand group by n),
   inserted as (
     insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
-    select r.id, r.user_id, 'pending', r.currency_code, r.total, r.item_count, r.reserves_stock, r.fingerprint
+    select r.id, r.user_id, '${firstStatus}', r.currency_code, r.total, r.item_count, r.reserves_stock,
+      r.fingerprint
     from request r join candidate c on c.n = r.n
     where c.verdict = 'possible' and r.n not in (select n from contended)
     order by r.id
@@ -103,7 +81,7 @@ const insertOrders = statement<CreatedRow>(
   created as (select r.n, r.id, i.create_time from request r join inserted i on i.id = r.id),
   event as (
     insert into order_events (order_id, version, status, create_time)
-    select id, 1, 'pending', create_time from inserted
+    select id, 1, '${firstStatus}', create_time from inserted
   ),
   item as (
     insert into order_items (order_id, id, position, product_id, quantity, unit_price)
@@ -150,7 +128,7 @@ export async function placeOrders<T>(
   expectDistinct(drafts.map(({ id }) => id));
   const refusals = new Map<number, DomainError>();
   for (let round = drafts.map((_, n) => n); round.length > 0;) {
-    const rows = await db.query(insertOrders, insertValues(drafts, round), budget);
+    const rows = await db.query(insertOrders, toParameters(drafts, round), budget);
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const row of rows) {
       if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
@@ -172,48 +150,11 @@ export async function placeOrders<T>(
   });
 }
 
-function insertValues(drafts: readonly OrderDraft[], round: readonly number[]): unknown[] {
-  const orders = round.map((n) => ({ n, ...drafts[n]! }));
-  const lines = orders.flatMap(({ n, items }) => items.map((item, position) => ({ n, position, ...item })));
-  const demands = orders.flatMap(({ n, items, reservesStock }) => {
-    const quantities = new Map<string, number>();
-    for (const { productId, quantity } of items)
-      quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
-    return [...quantities].map(([productId, quantity]) => ({ n, productId, quantity, reservesStock }));
-  });
-  const products = (reserved: boolean): string[] => [
-    ...new Set(demands.filter((d) => d.reservesStock === reserved).map((d) => d.productId)),
-  ];
-  return [
-    orders.map((o) => o.n),
-    orders.map((o) => o.id),
-    orders.map((o) => o.userId),
-    orders.map((o) => o.currencyCode),
-    orders.map((o) => toDecimal(o.total)),
-    orders.map((o) => o.items.length),
-    orders.map((o) => o.reservesStock),
-    orders.map((o) => o.fingerprint),
-    lines.map((l) => l.n),
-    lines.map((l) => l.id),
-    lines.map((l) => l.position),
-    lines.map((l) => l.productId),
-    lines.map((l) => l.quantity),
-    lines.map((l) => toDecimal(l.unitPrice)),
-    products(true),
-    products(false),
-    demands.map((d) => d.n),
-    demands.map((d) => d.productId),
-    demands.map((d) => d.quantity),
-    demands.map((d) => d.reservesStock),
-    [...new Set(orders.map((o) => o.userId))],
-  ];
-}
-
 function placed(draft: OrderDraft, createTime: Micros): Order {
   const { fingerprint: _, items, ...order } = draft;
   return {
     ...order,
-    status: "pending",
+    status: firstStatus,
     itemCount: items.length,
     version: 1n,
     createTime,

@@ -3,6 +3,7 @@ import { DomainError } from "../../errors.ts";
 import { getProducts, productColumns, type Product } from "./products.ts";
 import { expectDistinct, notFound, productType, requestIdReused, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
+import { rowSet } from "../engine/row-set.ts";
 import { statement } from "../engine/statement.ts";
 
 /** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
@@ -16,6 +17,17 @@ export type StockAdjustment = {
   readonly delta: bigint;
 };
 
+const sentMovements = rowSet<StockAdjustment & { readonly n: number }>(
+  {
+    n: "n int4",
+    id: "id uuid",
+    productId: "product_id uuid",
+    delta: "delta int8",
+    fingerprint: "fingerprint uuid",
+  },
+  2,
+);
+
 type AdjustedRow = { readonly n: number; readonly onHandBefore: bigint | null } & (
   | ({ readonly verdict: "ok" } & Product)
   | { readonly verdict: "replayed" | "unknown" | "short" | "over" | "contended" }
@@ -26,22 +38,21 @@ type AdjustedRow = { readonly n: number; readonly onHandBefore: bigint | null } 
  * the others, takings and additions are each counted in the order of arrival as if the other kind did not
  * exist, so that whatever is accepted fits; the rest is "contended" and comes again in the next round. The
  * statement reads the movement's id first, as the status change does its key. Products are locked in the
- * order of their ids, as in `orders.create`.
+ * order of their ids, as in `orders.create`. $1 is the most that there may be.
  */
 const insertMovements = statement<AdjustedRow>(
   "products.adjust_stock",
-  `with request as (
-    select n, id, product_id, delta, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::uuid[], $4::int8[], $5::uuid[])
-      as r (n, id, product_id, delta, fingerprint)
+  `with request as (${sentMovements.select("r")}),
+  known as (select id from stock_movements where id = any(${sentMovements.parameter("id")})),
+  locked as (
+    select id, on_hand from products where id = any(${sentMovements.parameter("productId")})
+    order by id for update
   ),
-  known as (select id from stock_movements where id = any($2::uuid[])),
-  locked as (select id, on_hand from products where id = any($3::uuid[]) order by id for update),
   candidate as (
     select r.n, r.id, r.product_id, r.delta, r.fingerprint, l.on_hand,
       case when k.id is not null then 'replayed' when l.id is null then 'unknown'
         when l.on_hand + r.delta < 0 then 'short'
-        when r.delta > 0 and l.on_hand + r.delta > $6::int8 then 'over'
+        when r.delta > 0 and l.on_hand + r.delta > $1::int8 then 'over'
         else 'possible' end as verdict
     from request r left join locked l on l.id = r.product_id left join known k on k.id = r.id
   ),
@@ -53,7 +64,7 @@ const insertMovements = statement<AdjustedRow>(
   ),
   accepted as (
     select n, id, product_id, delta, fingerprint from running
-    where on_hand + taken >= 0 and (added = 0 or on_hand + added <= $6::int8)
+    where on_hand + taken >= 0 and (added = 0 or on_hand + added <= $1::int8)
   ),
   movement as (
     insert into stock_movements (id, product_id, delta, fingerprint)
@@ -63,12 +74,12 @@ const insertMovements = statement<AdjustedRow>(
     update products p set on_hand = p.on_hand + t.delta, version = p.version + 1, update_time = now()
     from (select product_id, sum(delta)::int8 as delta from accepted group by product_id) t
     where p.id = t.product_id
-    returning ${productColumns}
+    returning ${productColumns.of("p")}
   )
   select c.n, c.on_hand as "onHandBefore",
     case when c.verdict <> 'possible' then c.verdict when a.n is null then 'contended'
       else 'ok' end as verdict,
-    p.id, p.name, p."onHand", p.version, p."createTime", p."updateTime"
+    ${productColumns.again("p")}
   from candidate c left join accepted a on a.n = c.n left join changed p on p.id = a.product_id`,
 );
 
@@ -90,16 +101,8 @@ export async function adjustStock(
   expectDistinct(adjustments.map(({ id }) => id));
   const replayed: number[] = [];
   for (let round = adjustments.map((_, n) => n); round.length > 0;) {
-    const set = round.map((n) => adjustments[n]!);
-    const values = [
-      round,
-      set.map((a) => a.id),
-      set.map((a) => a.productId),
-      set.map((a) => a.delta),
-      set.map((a) => a.fingerprint),
-      onHandMax,
-    ];
-    const rows = await db.query(insertMovements, values, budget);
+    const set = round.map((n) => ({ n, ...adjustments[n]! }));
+    const rows = await db.query(insertMovements, [onHandMax, ...sentMovements.values(set)], budget);
     round = rows.flatMap((row) => (row.verdict === "contended" ? [row.n] : [])).toSorted((a, b) => a - b);
     for (const { n, onHandBefore, ...row } of rows) {
       if (row.verdict === "replayed") replayed.push(n);

@@ -2,7 +2,8 @@ import type { Database } from "../engine/database.ts";
 import type { Cursor } from "../cursor.ts";
 import { expectDistinct, requestIdReused, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { rowSet } from "../engine/row-set.ts";
+import { columns, statement } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
 
 /** Something that can be ordered. `onHand` counts the pieces that no order has reserved. */
@@ -15,14 +16,19 @@ export type Product = {
   readonly updateTime: Micros;
 };
 
-/** The columns of `products` under the names of `Product`: this is the whole row mapping. */
-export const productColumns = `
-  p.id, p.name, p.on_hand as "onHand", p.version,
-  p.create_time as "createTime", p.update_time as "updateTime"`;
+/** Where the fields of `Product` are in the table `products`. */
+export const productColumns = columns<Product>({
+  id: "id",
+  name: "name",
+  onHand: "on_hand",
+  version: "version",
+  createTime: "create_time",
+  updateTime: "update_time",
+});
 
 const selectProducts = statement<Product & { readonly fingerprint: string }>(
   "products.get",
-  `select ${productColumns}, p.fingerprint from products p where p.id = any($1::uuid[])`,
+  `select ${productColumns.of("p")}, p.fingerprint from products p where p.id = any($1::uuid[])`,
 );
 
 /** Reads products by id, in no order; those that do not exist are missing. */
@@ -36,7 +42,7 @@ export function getProducts(
 
 const selectPage = statement<Product>(
   "products.list",
-  `select ${productColumns} from products p where (p.create_time, p.id) < ($1::timestamptz, $2::uuid)
+  `select ${productColumns.of("p")} from products p where (p.create_time, p.id) < ($1::timestamptz, $2::uuid)
   order by p.create_time desc, p.id desc limit $3::int4`,
 );
 
@@ -53,20 +59,25 @@ export type ProductDraft = {
   readonly onHand: bigint;
 };
 
+const sentProducts = rowSet<ProductDraft & { readonly n: number }>({
+  n: "n int4",
+  id: "id uuid",
+  name: "name text",
+  onHand: "on_hand int8",
+  fingerprint: "fingerprint uuid",
+});
+const productNames = sentProducts.names.filter((name) => name !== "n").join(", ");
+
 /**
  * The initial stock is the first movement, so that the movements of a product add up to all that ever came
  * in.
  */
 const insertProducts = statement<{ readonly n: number; readonly createTime: Micros | null }>(
   "products.create",
-  `with request as (
-    select n, id, name, on_hand, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::text[], $4::int8[], $5::uuid[])
-      as r (n, id, name, on_hand, fingerprint)
-  ),
+  `with request as (${sentProducts.select("r")}),
   inserted as (
-    insert into products (id, name, on_hand, fingerprint)
-    select id, name, on_hand, fingerprint from request order by n
+    insert into products (${productNames})
+    select ${productNames} from request order by n
     on conflict (id) do nothing
     returning id, on_hand, fingerprint, create_time
   ),
@@ -87,13 +98,7 @@ export async function createProducts(
   drafts: readonly ProductDraft[],
 ): Promise<Outcome<Product>[]> {
   expectDistinct(drafts.map(({ id }) => id));
-  const values = [
-    drafts.map((_, n) => n),
-    drafts.map((p) => p.id),
-    drafts.map((p) => p.name),
-    drafts.map((p) => p.onHand),
-    drafts.map((p) => p.fingerprint),
-  ];
+  const values = sentProducts.values(drafts.map((draft, n) => ({ n, ...draft })));
   const rows = await db.query(insertProducts, values, budget);
   const createTimes = new Map(rows.map((row) => [row.n, row.createTime]));
   const existing = drafts.filter((_, n) => (createTimes.get(n) ?? null) === null).map((draft) => draft.id);

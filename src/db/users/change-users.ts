@@ -1,5 +1,6 @@
 import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
+import { statusesThat } from "../order-status.ts";
 import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
@@ -45,9 +46,9 @@ const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | nul
     update users u set email = coalesce($5::text, u.email), name = coalesce($6::text, u.name),
       version = u.version + 1, update_time = now()
     from candidate c where u.id = $2::uuid and c.verdict = 'ok'
-    returning ${userColumns}
+    returning ${userColumns.of("u")}
   )
-  select c.verdict, c.fingerprint, u.id, u.email, u.name, u.version, u."createTime", u."updateTime"
+  select c.verdict, c.fingerprint, ${userColumns.again("u")}
   from candidate c left join changed u on true`,
 );
 
@@ -90,7 +91,7 @@ const deleteOne = statement<Judged>(
   )},
   returned as (
     select i.product_id, sum(i.quantity)::int8 as quantity
-    from candidate c join owned o on o.reserves_stock and o.status in ('pending', 'confirmed')
+    from candidate c join owned o on o.reserves_stock and o.status in (${statusesThat((is) => is.holdsStock)})
       join order_items i on i.order_id = o.id
     where c.verdict = 'ok'
     group by i.product_id

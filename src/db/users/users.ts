@@ -3,7 +3,8 @@ import { DomainError } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
 import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { rowSet } from "../engine/row-set.ts";
+import { columns, statement } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
 
 /** A user as every caller may see it. */
@@ -16,13 +17,19 @@ export type User = {
   readonly updateTime: Micros;
 };
 
-/** The columns of `users` under the names of `User`: this is the whole row mapping. */
-export const userColumns = `
-  u.id, u.email, u.name, u.version, u.create_time as "createTime", u.update_time as "updateTime"`;
+/** Where the fields of `User` are in the table `users`. */
+export const userColumns = columns<User>({
+  id: "id",
+  email: "email",
+  name: "name",
+  version: "version",
+  createTime: "create_time",
+  updateTime: "update_time",
+});
 
 const selectUsers = statement<User>(
   "users.get",
-  `select ${userColumns} from users u where u.id = any($1::uuid[])`,
+  `select ${userColumns.of("u")} from users u where u.id = any($1::uuid[])`,
 );
 
 /** Reads users by id, in no order; those that do not exist are missing. */
@@ -32,7 +39,8 @@ export function getUsers(db: Database, budget: Budget, ids: readonly string[]): 
 
 const selectUsersByEmail = statement<User & { readonly passwordHash: string }>(
   "users.get_by_email",
-  `select ${userColumns}, u.password_hash as "passwordHash" from users u where u.email = any($1::text[])`,
+  `select ${userColumns.of("u")}, u.password_hash as "passwordHash"
+  from users u where u.email = any($1::text[])`,
 );
 
 /**
@@ -49,7 +57,7 @@ export function getUsersByEmail(
 
 const selectPage = statement<User>(
   "users.list",
-  `select ${userColumns} from users u where (u.create_time, u.id) < ($1::timestamptz, $2::uuid)
+  `select ${userColumns.of("u")} from users u where (u.create_time, u.id) < ($1::timestamptz, $2::uuid)
   order by u.create_time desc, u.id desc limit $3::int4`,
 );
 
@@ -58,14 +66,25 @@ export function listUsers(db: Database, budget: Budget, after: Cursor, limit: nu
   return db.query(selectPage, [toTimestamptz(after.createTime), after.id, limit], budget);
 }
 
+/** What callers say of a user, and may change. */
+export type UserFields = Omit<User, "id" | "version" | "createTime" | "updateTime">;
+
 /** A user to be created. The id is derived from the call; the fingerprint does not cover the password. */
-export type UserDraft = {
+export type UserDraft = UserFields & {
   readonly id: string;
   readonly fingerprint: string;
-  readonly email: string;
-  readonly name: string;
   readonly passwordHash: string;
 };
+
+const sentUsers = rowSet<UserDraft & { readonly n: number }>({
+  n: "n int4",
+  id: "id uuid",
+  email: "email text",
+  name: "name text",
+  passwordHash: "password_hash text",
+  fingerprint: "fingerprint uuid",
+});
+const userNames = sentUsers.names.filter((name) => name !== "n").join(", ");
 
 type CreatedRow = { readonly n: number; readonly createTime: Micros | null; readonly deleted: boolean };
 
@@ -75,15 +94,11 @@ type CreatedRow = { readonly n: number; readonly createTime: Micros | null; read
  */
 const insertUsers = statement<CreatedRow>(
   "users.create",
-  `with request as (
-    select n, id, email, name, password_hash, fingerprint
-    from unnest($1::int4[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[])
-      as r (n, id, email, name, password_hash, fingerprint)
-  ),
-  deleted as (select id from user_changes where id = any($2::uuid[])),
+  `with request as (${sentUsers.select("r")}),
+  deleted as (select id from user_changes where id = any(${sentUsers.parameter("id")})),
   inserted as (
-    insert into users (id, email, name, password_hash, fingerprint)
-    select id, email, name, password_hash, fingerprint from request
+    insert into users (${userNames})
+    select ${userNames} from request
     where id not in (select id from deleted) order by n
     on conflict do nothing
     returning id, create_time
@@ -94,9 +109,10 @@ const insertUsers = statement<CreatedRow>(
 
 const selectRivals = statement<User & { readonly fingerprint: string }>(
   "users.get_rivals",
-  `select ${userColumns}, u.fingerprint from users u where u.id = any($1::uuid[])
+  `select ${userColumns.of("u")}, u.fingerprint from users u where u.id = any($1::uuid[])
   union
-  select ${userColumns}, u.fingerprint from users u where u.email = any($2::text[])`,
+  select ${userColumns.of("u")}, u.fingerprint
+  from users u where u.email = any($2::text[])`,
 );
 
 /**
@@ -137,15 +153,7 @@ async function insertRound(
   round: readonly number[],
   outcomes: (Outcome<User> | undefined)[],
 ): Promise<void> {
-  const set = round.map((n) => drafts[n]!);
-  const values = [
-    round,
-    set.map((u) => u.id),
-    set.map((u) => u.email),
-    set.map((u) => u.name),
-    set.map((u) => u.passwordHash),
-    set.map((u) => u.fingerprint),
-  ];
+  const values = sentUsers.values(round.map((n) => ({ n, ...drafts[n]! })));
   for (const { n, createTime, deleted } of await db.query(insertUsers, values, budget)) {
     if (deleted) outcomes[n] = notFound(userType, drafts[n]!.id);
     if (createTime === null) continue;

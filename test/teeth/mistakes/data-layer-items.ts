@@ -1,6 +1,7 @@
 import type { Mutation } from "../mutation.ts";
 
 const importing = "src/db/orders/import-items.ts";
+const meaning = "src/db/order-status.ts";
 const reading = "src/db/orders/orders.ts";
 const counted = ["test/service/sets.test.ts"];
 const refusing = ["test/service/import-items.test.ts"];
@@ -30,17 +31,17 @@ export const itemMutations: readonly Mutation[] = [
     tests: ["test/service/sets.test.ts"],
   },
   {
-    file: importing,
+    file: meaning,
     what: "items are added to a cancelled order",
-    from: "o.status in ('delivered', 'cancelled')",
-    to: "o.status in ('delivered')",
+    from: "cancelled: { next: [], takesItems: false",
+    to: "cancelled: { next: [], takesItems: true",
     tests: refusing,
   },
   {
-    file: importing,
+    file: meaning,
     what: "items are added to a delivered order",
-    from: "o.status in ('delivered', 'cancelled')",
-    to: "o.status in ('cancelled')",
+    from: "delivered: { next: [], takesItems: false",
+    to: "delivered: { next: [], takesItems: true",
     tests: refusing,
   },
   {
@@ -53,8 +54,8 @@ export const itemMutations: readonly Mutation[] = [
   {
     file: importing,
     what: "an order takes an item more than it may have",
-    from: "when o.item_count >= $9::int4 then 'full'",
-    to: "when o.item_count > $9::int4 then 'full'",
+    from: "when o.item_count >= $2::int4 then 'full'",
+    to: "when o.item_count > $2::int4 then 'full'",
     tests: counted,
   },
   {
@@ -81,8 +82,8 @@ export const itemMutations: readonly Mutation[] = [
   {
     file: importing,
     what: "an order's total leaves one cent less than it may be",
-    from: "o.total + r.quantity * r.unit_price > $10::decimal then 'over'",
-    to: "o.total + r.quantity * r.unit_price >= $10::decimal then 'over'",
+    from: "o.total + r.quantity * r.unit_price > $3::decimal then 'over'",
+    to: "o.total + r.quantity * r.unit_price >= $3::decimal then 'over'",
     tests: counted,
   },
   {
@@ -219,10 +220,10 @@ export const itemMutations: readonly Mutation[] = [
     tests: ["test/service/list-rows.test.ts"],
   },
   {
-    file: reading,
+    file: meaning,
     what: "a delivered order may be cancelled",
-    from: "delivered: [],",
-    to: 'delivered: ["cancelled"],',
+    from: "delivered: { next: [],",
+    to: 'delivered: { next: ["cancelled"],',
     tests: ["test/service/statuses.test.ts"],
   },
 ];

@@ -1,5 +1,6 @@
 import type { Mutation } from "../mutation.ts";
 
+const drafting = "src/db/orders/order-drafts.ts";
 const placing = "src/db/orders/place-orders.ts";
 const changing = "src/db/orders/change-statuses.ts";
 
@@ -64,15 +65,15 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: placing,
     what: "placing an order writes no event",
-    from: "select id, 1, 'pending', create_time from inserted",
-    to: "select id, 1, 'pending', create_time from inserted where false",
+    from: "select id, 1, '${firstStatus}', create_time from inserted",
+    to: "select id, 1, '${firstStatus}', create_time from inserted where false",
     tests: ["test/service/statuses.test.ts"],
   },
   {
     file: placing,
     what: "the event of a creation has a time of its own",
-    from: "select id, 1, 'pending', create_time from inserted",
-    to: "select id, 1, 'pending', clock_timestamp() from inserted",
+    from: "select id, 1, '${firstStatus}', create_time from inserted",
+    to: "select id, 1, '${firstStatus}', clock_timestamp() from inserted",
     tests: ["test/service/statuses.test.ts"],
   },
   {
@@ -90,24 +91,24 @@ export const orderMutations: readonly Mutation[] = [
     tests: ["test/service/exactly-once.test.ts"],
   },
   {
-    file: placing,
+    file: drafting,
     what: "lines of one product are not added up",
     from: "(quantities.get(productId) ?? 0) + quantity",
     to: "quantity",
     tests: ["test/service/orders.test.ts"],
   },
   {
-    file: placing,
+    file: drafting,
     what: "an order that takes from the stock locks nothing",
     from: "return reservesStock ? items.map(({ productId }) => productId) : [];",
     to: "return [];",
     tests: ["test/service/imports.test.ts"],
   },
   {
-    file: placing,
+    file: drafting,
     what: "the set of products to lock is that of the others",
-    from: "demands.filter((d) => d.reservesStock === reserved)",
-    to: "demands.filter((d) => d.reservesStock !== reserved)",
+    from: "demands.filter((d) => d.reserved === reserved)",
+    to: "demands.filter((d) => d.reserved !== reserved)",
     tests: ["test/service/orders.test.ts"],
   },
   {
@@ -127,7 +128,7 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: changing,
     what: "one refused change of a batch leaves the others done",
-    from: " and (not $8::bool or not exists (select 1 from candidate where verdict <> 'ok'))",
+    from: " and (not $1::bool or not exists (select 1 from candidate where verdict <> 'ok'))",
     to: "",
     tests: ["test/service/batches.test.ts"],
   },
@@ -148,14 +149,14 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: changing,
     what: "a cancellation returns stock that the order had not taken",
-    from: "where a.status = 'cancelled' and a.reserves_stock group by",
-    to: "where a.status = 'cancelled' group by",
+    from: "where a.status in (${statusesThat((is) => is.returnsStock)}) and a.reserves_stock group by",
+    to: "where a.status in (${statusesThat((is) => is.returnsStock)}) group by",
     tests: ["test/service/orders.test.ts"],
   },
   {
     file: changing,
     what: "each change of a status returns stock",
-    from: "where a.status = 'cancelled' and a.reserves_stock group by",
+    from: "where a.status in (${statusesThat((is) => is.returnsStock)}) and a.reserves_stock group by",
     to: "where a.reserves_stock group by",
     tests: ["test/service/product-versions.test.ts"],
   },

@@ -10,8 +10,8 @@ export const stockMutations: readonly Mutation[] = [
   {
     file: adjusting,
     what: "additions of one set are not counted together",
-    from: "and (added = 0 or on_hand + added <= $6::int8)",
-    to: "and (added = 0 or on_hand + delta <= $6::int8)",
+    from: "and (added = 0 or on_hand + added <= $1::int8)",
+    to: "and (added = 0 or on_hand + delta <= $1::int8)",
     tests: ["test/service/sets.test.ts"],
   },
   {
@@ -31,15 +31,15 @@ export const stockMutations: readonly Mutation[] = [
   {
     file: adjusting,
     what: "a stock may go one above its range",
-    from: "l.on_hand + r.delta > $6::int8 then 'over'",
-    to: "l.on_hand + r.delta > $6::int8 + 1 then 'over'",
+    from: "l.on_hand + r.delta > $1::int8 then 'over'",
+    to: "l.on_hand + r.delta > $1::int8 + 1 then 'over'",
     tests: ["test/service/sets.test.ts"],
   },
   {
     file: adjusting,
     what: "nothing is taken from a stock above its range",
-    from: "when r.delta > 0 and l.on_hand + r.delta > $6::int8 then 'over'",
-    to: "when l.on_hand + r.delta > $6::int8 then 'over'",
+    from: "when r.delta > 0 and l.on_hand + r.delta > $1::int8 then 'over'",
+    to: "when l.on_hand + r.delta > $1::int8 then 'over'",
     tests: ["test/service/statuses.test.ts"],
   },
   {

@@ -2,6 +2,7 @@ import type { Mutation } from "../mutation.ts";
 
 const changing = "src/db/users/change-users.ts";
 const users = "src/db/users/users.ts";
+const meaning = "src/db/order-status.ts";
 const deleting = ["test/service/user-changes.test.ts"];
 
 /** Mistakes in the statements about users and their deletion. */
@@ -93,22 +94,22 @@ export const userMutations: readonly Mutation[] = [
   {
     file: changing,
     what: "the deletion of a user returns stock that was not taken",
-    from: "on o.reserves_stock and o.status in ('pending', 'confirmed')",
-    to: "on o.status in ('pending', 'confirmed')",
+    from: "on o.reserves_stock and o.status in",
+    to: "on o.status in",
     tests: ["test/service/user-rows.test.ts"],
   },
   {
-    file: changing,
+    file: meaning,
     what: "the deletion of a user returns stock of orders that were shipped",
-    from: "o.status in ('pending', 'confirmed')",
-    to: "o.status in ('pending', 'confirmed', 'shipped')",
+    from: 'shipped: { next: ["delivered"], takesItems: true, holdsStock: false',
+    to: 'shipped: { next: ["delivered"], takesItems: true, holdsStock: true',
     tests: deleting,
   },
   {
-    file: changing,
+    file: meaning,
     what: "the deletion of a user keeps the stock of confirmed orders",
-    from: "o.status in ('pending', 'confirmed')",
-    to: "o.status in ('pending')",
+    from: 'confirmed: { next: ["shipped", "cancelled"], takesItems: true, holdsStock: true',
+    to: 'confirmed: { next: ["shipped", "cancelled"], takesItems: true, holdsStock: false',
     tests: ["test/service/user-rows.test.ts"],
   },
   {
@@ -149,8 +150,8 @@ export const userMutations: readonly Mutation[] = [
   {
     file: users,
     what: "a rival of the same email is not looked for",
-    from: "union\n  select ${userColumns}, u.fingerprint from users u where u.email = any($2::text[])",
-    to: "and $2::text[] is not null",
+    from: "u.fingerprint\n  from users u where u.email = any($2::text[])",
+    to: "u.fingerprint\n  from users u where $2::text[] is null",
     tests: ["test/service/users.test.ts"],
   },
   {

@@ -92,8 +92,8 @@ export const connectionBounds = {
   },
   resetMs: {
     what: "milliseconds after which the reset of a call does not count as one",
-    max: 1_000,
-    why: "128 streams at a time allow 128 such a second, fewer than an honest caller makes calls",
+    max: 250,
+    why: "128 streams at a time allow 512 such a second; callers with short deadlines reset what is late",
   },
   resetBurst: {
     what: "resets at once of a connection, whatever else it does, before Node.js closes it",

@@ -1,4 +1,3 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
 import { conclusively } from "../db/engine/conclusive.ts";
 import type { Database } from "../db/engine/database.ts";
@@ -8,7 +7,7 @@ import type { Batchers } from "../db/batchers.ts";
 import { expectOk, expectOne, notFound, productType } from "../db/outcome.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import { parseName, toEtag, toId, toTime } from "./parse.ts";
+import { parseName, toEtag, toId, toTime, type WholeMessage } from "./parse.ts";
 
 /** The inventory service on a database. */
 export function inventoryService(
@@ -64,7 +63,7 @@ export function inventoryService(
   };
 }
 
-function toMessage(product: db.Product): MessageInitShape<typeof ProductSchema> {
+function toMessage(product: db.Product): WholeMessage<typeof ProductSchema> {
   return {
     id: product.id,
     name: product.name,

@@ -1,4 +1,3 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
 import { changeStatuses, type StatusChange } from "../db/orders/change-statuses.ts";
 import { conclusively } from "../db/engine/conclusive.ts";
@@ -20,7 +19,7 @@ import {
 import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseDraft } from "./order-drafts.ts";
-import { parseVersion, toEtag, toId, toMoney, toTime } from "./parse.ts";
+import { parseVersion, toEtag, toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
 
 /** The methods of the order service that read and write a few orders, on a database. */
 export function orderService(
@@ -112,7 +111,7 @@ function parseStatus(field: string, status: OrderStatus): StoredStatus {
   return stored;
 }
 
-function toMessage(order: db.Order): MessageInitShape<typeof OrderSchema> {
+function toMessage(order: db.Order): WholeMessage<typeof OrderSchema> {
   return {
     id: order.id,
     userId: order.userId,

@@ -1,3 +1,4 @@
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -98,3 +99,8 @@ export function toTime(instant: Micros): Timestamp {
   time.nanos += Number(instant % 1_000n) * 1_000;
   return time;
 }
+
+/** A message with each of its fields: one that is not answered does not compile. */
+export type WholeMessage<Desc extends DescMessage> = Required<
+  Omit<Exclude<MessageInitShape<Desc>, MessageShape<Desc>>, "$typeName">
+>;

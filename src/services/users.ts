@@ -1,4 +1,3 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
 import { deleteUser, updateUser } from "../db/users/change-users.ts";
 import { conclusively } from "../db/engine/conclusive.ts";
@@ -11,7 +10,16 @@ import * as db from "../db/users/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
 import type { Login, Logins } from "./logins.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import { parseEmail, parseName, parseVersion, quotePath, toEtag, toId, toTime } from "./parse.ts";
+import {
+  parseEmail,
+  parseName,
+  parseVersion,
+  quotePath,
+  toEtag,
+  toId,
+  toTime,
+  type WholeMessage,
+} from "./parse.ts";
 import type { Passwords } from "./passwords.ts";
 
 /** What the user service works with, beside the database. */
@@ -65,7 +73,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
 
     async updateUser(request, call) {
       const { id, etag } = request.user!;
-      const { email, name } = parseChange(request);
+      const { email, name } = parseEdits(request);
       const userId = toId(id);
       const change = {
         changeId: deriveId(call.principal, "UpdateUser", request.requestId),
@@ -126,7 +134,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
   }
 }
 
-function toMessage(user: db.User): MessageInitShape<typeof UserSchema> {
+function toMessage(user: db.User): WholeMessage<typeof UserSchema> {
   return {
     id: user.id,
     email: user.email,
@@ -137,22 +145,28 @@ function toMessage(user: db.User): MessageInitShape<typeof UserSchema> {
   };
 }
 
+/** How each field that can change is read. */
+const parsers: { readonly [Field in keyof db.UserFields]: (field: string, text: string) => string } = {
+  email: parseEmail,
+  name: parseName,
+};
+const editable = Object.keys(parsers) as (keyof db.UserFields)[];
+
 /**
  * The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134).
  */
-function parseChange({ user, updateMask }: UpdateUserRequest): { email?: string; name?: string } {
+function parseEdits({ user, updateMask }: UpdateUserRequest): Partial<db.UserFields> {
   const paths = updateMask?.paths ?? [];
   for (const path of paths)
-    if (!["email", "name", "*"].includes(path))
-      throw invalid("update_mask", `${quotePath(path)} is not a field that can change: email, name or *`);
-  const chosen = (field: "email" | "name"): boolean =>
-    paths.length === 0 ? user![field] !== "" : paths.includes(field) || paths.includes("*");
-  const change = {
-    ...(chosen("email") && { email: parseEmail("user.email", user!.email) }),
-    ...(chosen("name") && { name: parseName("user.name", user!.name) }),
-  };
-  if (Object.keys(change).length === 0) throw invalid("update_mask", "names nothing to change");
-  return change;
+    if (!["*", ...editable].includes(path)) {
+      const known = `${editable.join(", ")} or *`;
+      throw invalid("update_mask", `${quotePath(path)} is not a field that can change: ${known}`);
+    }
+  const chosen = editable.filter((field) =>
+    paths.length === 0 ? user![field] !== "" : paths.includes(field) || paths.includes("*"),
+  );
+  if (chosen.length === 0) throw invalid("update_mask", "names nothing to change");
+  return Object.fromEntries(chosen.map((field) => [field, parsers[field](`user.${field}`, user![field])]));
 }
 
 /** As many ids as fit into the trailers that every client takes. */

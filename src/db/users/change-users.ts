@@ -4,7 +4,7 @@ import { statusesThat } from "../order-status.ts";
 import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
-import { getUsers, userColumns, type User } from "./users.ts";
+import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
 
 /** A change of a user; what is undefined stays. */
 export type UserChange = {
@@ -39,11 +39,22 @@ type Judged = {
   readonly fingerprint: string | null;
 };
 
+/** New values of a user's fields; what is undefined stays. */
+export type UserEdits = { readonly [Field in keyof UserFields]: UserFields[Field] | undefined };
+
+/** Where the fields that can change are stored, all of them as text. Their values are $5 and those behind. */
+const editedColumns: { readonly [Field in keyof UserFields]: string } = { email: "email", name: "name" };
+const editedFields = Object.keys(editedColumns) as (keyof UserFields)[];
+const setEdited = editedFields
+  .map((field) => editedColumns[field])
+  .map((column, n) => `${column} = coalesce($${n + 5}::text, u.${column})`)
+  .join(", ");
+
 const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | null }>(
   "users.update",
   `with ${judgeChange()},
   changed as (
-    update users u set email = coalesce($5::text, u.email), name = coalesce($6::text, u.name),
+    update users u set ${setEdited},
       version = u.version + 1, update_time = now()
     from candidate c where u.id = $2::uuid and c.verdict = 'ok'
     returning ${userColumns.of("u")}
@@ -59,10 +70,11 @@ const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | nul
 export async function updateUser(
   db: Database,
   budget: Budget,
-  change: UserChange & { readonly email: string | undefined; readonly name: string | undefined },
+  change: UserChange & UserEdits,
 ): Promise<User> {
-  const { changeId, userId, version, fingerprint, email, name } = change;
-  const values = [changeId, userId, version ?? null, fingerprint, email ?? null, name ?? null];
+  const { changeId, userId, version, fingerprint } = change;
+  const edits = editedFields.map((field) => change[field] ?? null);
+  const values = [changeId, userId, version ?? null, fingerprint, ...edits];
   const [row] = await db.query(updateOne, values, budget);
   const { verdict, fingerprint: known, ...user } = row!;
   if (!happened(verdict, known, change)) return user as User;

@@ -59,8 +59,8 @@ export const userMutations: readonly Mutation[] = [
   {
     file: changing,
     what: "what an update does not name is emptied",
-    from: "name = coalesce($6::text, u.name)",
-    to: "name = coalesce($6::text, '')",
+    from: "::text, u.${column})",
+    to: "::text, '')",
     tests: ["test/service/user-changes.test.ts"],
   },
   {

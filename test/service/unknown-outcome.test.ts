@@ -57,6 +57,13 @@ describe("a call whose attempts run out while nothing gets through any more", ()
     const grace = { email: "grace@example.com", name: "Grace", password: "correct horse" };
     const unsent = await failure(users.createUser(grace));
     proxy.refuse(undefined);
+    // Until the service has seen that the database is back, it tells its callers that it is away.
+    const isBack = (): Promise<boolean> =>
+      inventory.getProduct({ id: lamp!.id }).then(
+        () => true,
+        () => false,
+      );
+    await vi.waitUntil(isBack, { timeout: 10_000 });
     failures = { keyed, unkeyed, read, unsent };
   }, 60_000);
 

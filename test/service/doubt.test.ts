@@ -1,16 +1,14 @@
-import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { conclusively } from "../../src/db/engine/conclusive.ts";
 import { createUsers, type UserDraft } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { budget, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { userDraft } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
-function draft(email: string): UserDraft {
-  return { id: randomUUID(), fingerprint: randomUUID(), email, name: "Ada", passwordHash: "a hash" };
-}
+const draft = (email: string): UserDraft => userDraft({ email });
 
 test("a set that has created a user is in doubt when a later round of it does not come through", async () => {
   const proxy = await openProxy(connection);

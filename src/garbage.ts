@@ -32,7 +32,7 @@ export function collectGarbage(): Disposable {
       await gc({ execution: "async", type: "major" });
       lastBytes = process.memoryUsage().external;
       // What is left is in use, and may be litter later.
-      pauseMs = lastBytes < external ? LOOK_MS : Math.min(2 * pauseMs, PAUSE_MS_MAX);
+      pauseMs = lastBytes < external - STIR_BYTES_MAX ? LOOK_MS : Math.min(2 * pauseMs, PAUSE_MS_MAX);
     }
   };
   const timer = setInterval(() => void look(), LOOK_MS).unref();

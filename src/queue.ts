@@ -16,7 +16,7 @@ export type Queue = {
 };
 
 /** Those who wait, by holder in the order of their turns. */
-function createTurns() {
+function createLines() {
   // No line is empty.
   const lines = new Map<unknown, Set<() => void>>();
   let waiting = 0;
@@ -60,12 +60,12 @@ export type QueueLimits = {
 
 /** Makes a queue. */
 export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse }: QueueLimits): Queue {
-  const turns = createTurns();
+  const lines = createLines();
   const shares = createShares<unknown>({ max: lengthMax, floor: lengthFloor });
   let taken = 0;
 
   function leave(): void {
-    const next = turns.next();
+    const next = lines.next();
     if (next) next();
     else taken--;
   }
@@ -82,7 +82,7 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
 
   return {
     get waiting() {
-      return turns.waiting();
+      return lines.waiting();
     },
     get taken() {
       return taken;
@@ -96,7 +96,7 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
       if (!shares.take(holder)) throw refuse("full");
       return new Promise((resolve, reject) => {
         const settle = (done: () => void): void => {
-          turns.remove(holder, admit);
+          lines.remove(holder, admit);
           shares.release(holder);
           clearTimeout(timer);
           signal.removeEventListener("abort", abandon);
@@ -109,7 +109,7 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
           ? setTimeout(() => settle(() => reject(refuse("late"))), waitMsMax)
           : undefined;
         signal.addEventListener("abort", abandon, { once: true });
-        turns.add(holder, admit);
+        lines.add(holder, admit);
       });
     },
   };

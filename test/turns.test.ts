@@ -1,12 +1,12 @@
 import * as http2 from "node:http2";
 import { setImmediate } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { createTurns } from "../src/rpc/turns.ts";
 import { END_STREAM, FRAME, toFrame, toHeaders, toReset } from "./hostile/frames.ts";
 import { LIST_USERS, toFields } from "./hostile/messages.ts";
 import { connectPeer } from "./hostile/peer.ts";
 import { frame } from "./support/calls.ts";
-import { PROTOCOLS, readMetrics, startDoors, userClient } from "./support/doors.ts";
+import { drain, PROTOCOLS, readMetrics, startDoors, userClient } from "./support/doors.ts";
 
 test("in each turn so many begin, of one connection after the other, each in their order", async () => {
   const turns = createTurns(3);
@@ -92,4 +92,77 @@ test.each([
   void empty.send(Buffer.of(), { end: true });
 
   for (const { answer } of [bare, empty]) expect(await answer).toBe("UNIMPLEMENTED NOT_SUPPORTED");
+});
+
+test.each([
+  ["grpc", "gRPC port"],
+  ["http", "gRPC"],
+] as const)("a drain of the %s port waits for calls that wait for their turn", async (port, way) => {
+  const arrived = Promise.withResolvers<void>();
+  let begun = 0;
+  await using doors = await startDoors(
+    {
+      async listUsers() {
+        begun += 1;
+        if (begun + doors[port].waiting() === 400) arrived.resolve();
+        // Work of the processor alone: a look between the turns finds nothing under way.
+        for (const endMs = performance.now() + 6; performance.now() < endMs;);
+        return {};
+      },
+    },
+    { calls: { inFlightMax: 1_000, deadlineMsDefault: 60_000 } },
+  );
+  using stack = new DisposableStack();
+  const peers = await Promise.all(
+    Array.from({ length: 4 }, async () => stack.use(await connectPeer(doors[port].address.port))),
+  );
+
+  const answers = peers.flatMap((peer) =>
+    Array.from({ length: 100 }, () => {
+      const stream = peer.open(toFields(way, LIST_USERS));
+      void stream.send(frame(Buffer.of()), { end: true });
+      return stream.answer;
+    }),
+  );
+  await arrived.promise;
+  const finished = await drain(doors);
+
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(["OK"]));
+  expect(finished).toBe(true);
+});
+
+test("what throws in its turn takes no turn from the others", () => {
+  vi.useFakeTimers({ toFake: ["setImmediate"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const turns = createTurns(1);
+  const begun: string[] = [];
+
+  turns.enter(turns, () => {
+    throw new Error("begins and fails");
+  });
+  turns.enter(turns, () => begun.push("next") > 0);
+
+  expect(() => vi.runAllTimers()).toThrow("begins and fails");
+  vi.runAllTimers();
+  expect([begun, turns.waiting()]).toEqual([["next"], 0]);
+});
+
+test("a call is timed from its arrival, and not from its turn", async () => {
+  await using doors = await startDoors({ listUsers: async () => ({}) });
+  const { handler } = doors.pipeline.methods.find(({ desc }) => desc.name === "ListUsers")!;
+  if (handler.answers !== "once") throw new Error("ListUsers answers once");
+
+  await handler.call({
+    door: "grpc",
+    header: () => null,
+    arrivedMs: Date.now() - 700,
+    deadlineMs: Infinity,
+    controller: new AbortController(),
+    connection: {},
+    body: { format: "binary", one: async () => ({ bytes: Buffer.of() }), many: () => [] as never },
+    hasRoom: () => true,
+  });
+
+  const [line] = doors.lines as { durationMs: number }[];
+  expect(line!.durationMs).toBeGreaterThanOrEqual(700);
 });

@@ -42,8 +42,10 @@ test("an instant is read to the microsecond, however many digits the server send
   ]);
 });
 
-test.each(["2026-01-31 12:00:00+09", "2026-01-31 12:00:00-05", "31/01/2026 12:00:00+00"])(
-  "an instant of another time zone or in another form is not read (%s)",
+const foreign = ["2026-01-31 12:00:00+09", "2026-01-31 12:00:00-05", "31/01/2026 12:00:00+00"];
+const impossible = ["2026-13-31 12:00:00+00", "2026-01-31 25:00:00+00", "2026-01-31 12:61:00+00"];
+test.each([...foreign, ...impossible, "infinity", "0044-03-15 12:00:00+00 BC"])(
+  "an instant of another time zone, in another form or that is none is not read (%s)",
   (text) => {
     expect(() => toMicros(text)).toThrow(DecodeError);
   },

@@ -36,7 +36,8 @@ export async function drainDoors(
   if (force?.aborted) cut();
   let quietSince = Infinity;
   const watch = setInterval(() => {
-    quietSince = pipeline.inFlight() > 0 ? Infinity : Math.min(quietSince, performance.now());
+    const isBusy = pipeline.inFlight() > 0 || doors.some((door) => door.waiting() > 0);
+    quietSince = isBusy ? Infinity : Math.min(quietSince, performance.now());
     if (performance.now() - quietSince <= quietMs) return;
     clearInterval(watch);
     cut();

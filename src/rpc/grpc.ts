@@ -72,6 +72,7 @@ export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoo
   return {
     address: front.address,
     connections: front.connections,
+    waiting: server.waiting,
     drain: (graceMs) => closeWithin(graceMs, close, front.destroy),
     async [Symbol.asyncDispose]() {
       front.destroy();
@@ -103,6 +104,7 @@ function createServer(
   refused: Refused,
 ): Pick<Acceptor, "accept"> & {
   readonly http: Http2Server;
+  readonly waiting: Door["waiting"];
   /** GOAWAY on every connection; streams that run finish. */
   readonly goAway: () => void;
 } {
@@ -127,9 +129,10 @@ function createServer(
   const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);
   arrivals.watch(http);
-  takeTurns(http);
+  const waiting = takeTurns(http);
   return {
     http,
+    waiting,
     accept(socket, connection) {
       const watch = (session: Http2Session): void => watchSession(session, connection, refused);
       http.once("session", watch);

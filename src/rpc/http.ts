@@ -55,6 +55,7 @@ export async function startHttpDoor(
   return {
     address: front.address,
     connections: front.connections,
+    waiting: h2.waiting,
     sendAway: h1.sendAway,
     drain: (graceMs) => closeWithin(graceMs, () => front.untilQuiet().then(close), front.destroy),
     async [Symbol.asyncDispose]() {

@@ -2,16 +2,17 @@ import * as http2 from "node:http2";
 import { type Acceptor, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Refused, Response } from "./refusals.ts";
+import type { Door } from "./listen.ts";
 import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
 import { takeTurns } from "./turns.ts";
 
 /** Serves HTTP/2. */
-export function startHttp2(serve: Serve, refused: Refused): Acceptor {
+export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Door, "waiting"> {
   const sessions = new Set<http2.Http2Session>();
   const server = http2.createServer(HTTP2_OPTIONS);
   let closing = false;
   server.on("request", (request, response) => serve(request, response as unknown as Response));
-  takeTurns(server);
+  const waiting = takeTurns(server);
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
@@ -21,6 +22,7 @@ export function startHttp2(serve: Serve, refused: Refused): Acceptor {
     setTimeout(() => session.close(), LINGER_MS).unref();
   });
   return {
+    waiting,
     accept(socket, connection) {
       const watch = (session: http2.Http2Session): void => watchSession(session, connection, refused);
       server.once("session", watch);

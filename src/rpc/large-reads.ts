@@ -48,7 +48,11 @@ export function createIsLarge({ input, idempotency }: DescMethod): (request: Mes
   };
 }
 
+/** About what half of those that may wait take, at ten milliseconds of the process each. */
+const retryAfterMs = 500;
+
 function tooMany(): DomainError {
-  const message = "too many calls that read many rows wait for their turn";
-  return new DomainError("exhausted", bounds.largeReads.reason, message, { retryAfterMs: 500 });
+  const advice = `ask for pages of at most ${bounds.largeReadRows.max} entries, or call again later`;
+  const message = `too many calls that read many rows wait for their turn: ${advice}`;
+  return new DomainError("exhausted", bounds.largeReads.reason, message, { retryAfterMs });
 }

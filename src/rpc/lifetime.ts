@@ -62,8 +62,8 @@ export function callerLeft(deadlineMs: number): DomainError {
 /** Counts, times and ends calls. */
 export function createLifetimes(): Begin {
   return ({ observer, limits }, { door, header, arrivedMs, deadlineMs: askedMs, controller }, onAbort) => {
-    const observed = observer(door, header);
     const nowMs = Date.now();
+    const observed = observer(door, header, nowMs - arrivedMs);
     const ownMs = arrivedMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
     const deadlineMs = Math.min(askedMs, ownMs);
     let open = true;
@@ -89,6 +89,7 @@ export function createLifetimes(): Begin {
     };
     const abort = (): void => {
       if (!open) return;
+      // The end lets go of it.
       const onEnd = tell;
       const error = fail(controller.signal.reason);
       onEnd?.(error);

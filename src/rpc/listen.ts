@@ -6,6 +6,8 @@ export type Door = AsyncDisposable & {
   readonly address: Address;
   /** How many connections are open. */
   readonly connections: () => number;
+  /** How many calls wait for their turn to begin. */
+  readonly waiting: () => number;
   /**
    * Asks callers, with each answer of the time before the drain, to come back on another connection, which
    * may lead to another server. Only HTTP/1.1 can say so without ending the connection.

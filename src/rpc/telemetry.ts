@@ -21,7 +21,12 @@ export type Observed = {
 };
 
 /** Observes the calls of one method. */
-export type Observer = (door: DoorName, header: (name: string) => string | null) => Observed;
+export type Observer = (
+  door: DoorName,
+  header: (name: string) => string | null,
+  /** How long the call has waited for its turn, in milliseconds. */
+  waitedMs?: number,
+) => Observed;
 
 /** What the process says about itself. Disposing sends the spans that are still here. */
 export type Telemetry = AsyncDisposable & {
@@ -192,8 +197,8 @@ function createObserver(
   };
   const logsSuccess = !quiet && logger.isLevelEnabled("debug");
 
-  return (door, header) => {
-    const startMs = performance.now();
+  return (door, header, waitedMs = 0) => {
+    const startMs = performance.now() - waitedMs;
     const span = quiet ? undefined : beginSpan?.(method, header);
     let principal: string | undefined;
     begun[door].inc();

@@ -8,27 +8,46 @@ export type Turns = {
    * and another may begin in its place.
    */
   readonly enter: (connection: object, begin: () => boolean) => void;
+  /** How many have entered and not begun. */
+  readonly waiting: () => number;
 };
 
 /** In each turn of the event loop `max` begin, of one connection after the other, each in their order. */
 export function createTurns(max: number): Turns {
   const lines = new Map<object, (() => boolean)[]>();
+  let waiting = 0;
+  let isScheduled = false;
+  const schedule = (): void => {
+    if (isScheduled || waiting === 0) return;
+    isScheduled = true;
+    setImmediate(turn);
+  };
+  const next = (): (() => boolean) => {
+    const [connection, line] = lines.entries().next().value!;
+    const begin = line.shift()!;
+    waiting -= 1;
+    lines.delete(connection);
+    if (line.length > 0) lines.set(connection, line);
+    return begin;
+  };
   const turn = (): void => {
-    for (let left = max; left > 0 && lines.size > 0;) {
-      const [connection, line] = lines.entries().next().value!;
-      lines.delete(connection);
-      if (line.shift()!()) left -= 1;
-      if (line.length > 0) lines.set(connection, line);
+    isScheduled = false;
+    try {
+      for (let left = max; left > 0 && waiting > 0;) if (next()()) left -= 1;
+    } finally {
+      // Also where one has thrown.
+      schedule();
     }
-    if (lines.size > 0) setImmediate(turn);
   };
   return {
     enter(connection, begin) {
-      if (lines.size === 0) setImmediate(turn);
       const line = lines.get(connection);
       if (line) line.push(begin);
       else lines.set(connection, [begin]);
+      waiting += 1;
+      schedule();
     },
+    waiting: () => waiting,
   };
 }
 
@@ -45,9 +64,9 @@ type Listener = (stream: ServerHttp2Stream, ...rest: unknown[]) => void;
 /**
  * Lets the calls of a server begin in turns. One packet can open hundreds of them, and all others would wait
  * until those are under way. A call that its caller gives up before its turn, as in the same packet, never
- * begins. To be called when the server has its listeners.
+ * begins. To be called when the server has its listeners. Returns how many calls wait.
  */
-export function takeTurns(server: Http2Server): void {
+export function takeTurns(server: Http2Server): Turns["waiting"] {
   const listeners = server.listeners("stream") as Listener[];
   const turns = createTurns(bounds.callsPerTurn.max);
   const onStream: Listener = (stream, ...rest) => {
@@ -64,6 +83,7 @@ export function takeTurns(server: Http2Server): void {
   };
   server.removeAllListeners("stream");
   server.on("stream", onStream);
+  return turns.waiting;
 }
 
 function ignore(): void {}

@@ -24,7 +24,7 @@ export function toDecimal(amount: E4): string {
 }
 
 /** What both engines print for a timestamptz in a session in UTC: "2026-01-31 12:00:00.123456+00". */
-const timestamp = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?\+00(:00)?$/;
+const timestamp = /^\d{4}-\d\d-\d\d ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?\+00(:00)?$/;
 const [hourMs, minuteMs, secondMs] = [3_600_000, 60_000, 1_000];
 
 /** The last day that was read and when it began: parsing is slow, and the rows of a page mostly share one. */

@@ -58,7 +58,7 @@ export const turnMutations: readonly Mutation[] = [
   {
     file: queue,
     what: "who waited too long keeps a turn",
-    from: "          turns.remove(holder, admit);\n",
+    from: "          lines.remove(holder, admit);\n",
     to: "",
     tests: ["test/queue-places.test.ts"],
   },

@@ -35,9 +35,30 @@ export const turnsOfCalls: readonly Mutation[] = [
   },
   {
     file: turns,
-    what: "what is left of a turn never has one",
-    from: "    if (lines.size > 0) setImmediate(turn);\n",
+    what: "what waits for its turn is not counted",
+    from: "      waiting += 1;\n      schedule();",
+    to: "      waiting = 1;\n      schedule();",
+    tests: ["test/turns.test.ts"],
+  },
+  {
+    file: "src/rpc/drain.ts",
+    what: "a drain cuts calls that wait for their turn",
+    from: " || doors.some((door) => door.waiting() > 0)",
     to: "",
+    tests: ["test/turns.test.ts"],
+  },
+  {
+    file: "src/rpc/lifetime.ts",
+    what: "a call is timed from its turn",
+    from: "observer(door, header, nowMs - arrivedMs)",
+    to: "observer(door, header)",
+    tests: ["test/turns.test.ts"],
+  },
+  {
+    file: turns,
+    what: "what is left of a turn never has one",
+    from: "      schedule();\n    }\n  };",
+    to: "    }\n  };",
     tests: ["test/turns.test.ts"],
   },
   {

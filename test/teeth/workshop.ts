@@ -83,8 +83,12 @@ function createBench(copy: string, env: NodeJS.ProcessEnv, signal: AbortSignal):
   };
 }
 
-/** Far longer than the tests of any mutation take: one that makes them hang for ever was seen by them. */
+/**
+ * Far longer than any tests take, those of all mutations before the first one included: a mutation that makes
+ * its tests hang for ever was seen by them.
+ */
 const runMsMax = 240_000;
+const fileMsMax = 20_000;
 
 /** How long a process that is asked to end may take to it. */
 const endMsMax = 5_000;
@@ -115,7 +119,7 @@ async function runVitest(
   };
   const onAbort = (): void => void end();
   signal.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(onAbort, runMsMax);
+  const timer = setTimeout(onAbort, runMsMax + tests.length * fileMsMax);
   const [code] = await ended;
   clearTimeout(timer);
   signal.removeEventListener("abort", onAbort);

@@ -1,4 +1,4 @@
-import type { DescMethod, DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import {
   Code,
@@ -77,13 +77,14 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
-    const announced = announce(request, universal, byDesc.get(handler.method)!);
+    const method = byDesc.get(handler.method)!;
+    const announced = announce(request, universal, method);
     universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)
       .then((answer) => {
         if (answer.status === 405 || answer.status === 415)
           return refuseForm(request, response, handler, refused);
-        return respond(request, response, handler, answer, serving);
+        return respond(request, response, method, answer, serving);
       })
       // Errors of calls are answers; what arrives here is a connection that broke under one.
       .catch(() => response.destroy());
@@ -111,7 +112,7 @@ const announcedKey = createContextKey<Announced | undefined>(undefined);
 async function respond(
   request: Request,
   response: Response,
-  { method }: UniversalHandler,
+  { desc, handler }: Method,
   answer: UniversalServerResponse,
   { unread, refused }: Serving,
 ): Promise<void> {
@@ -127,7 +128,7 @@ async function respond(
     for await (const bytes of body) {
       const held = unread.hold(connection, bytes.length, cut);
       // What has happened must be told, and what only reads can be asked for again.
-      if (!held && method.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
+      if (!held && desc.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
       written = held ?? unread.hold(connection, 0, cut);
       yield bytes;
       // The next bytes are asked for when these have been taken, but for less than the stream's own buffer.
@@ -137,16 +138,12 @@ async function respond(
     written = unread.hold(connection, 1, cut);
   }
   try {
-    const body = answer.body && count(isOneMessage(method) ? await readAll(answer.body) : answer.body);
+    const body = answer.body && count(handler.answers === "once" ? await readAll(answer.body) : answer.body);
     await universalResponseToNodeResponse({ ...answer, ...(body && { body }) }, response);
   } catch (error) {
     if (response.headersSent || !(error instanceof ConnectError)) throw error;
     refuseCall(request, response, 503, error, refused);
   }
-}
-
-function isOneMessage({ methodKind }: DescMethod): boolean {
-  return methodKind === "unary" || methodKind === "client_streaming";
 }
 
 /**

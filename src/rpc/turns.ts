@@ -33,7 +33,7 @@ export function createTurns(max: number): Turns {
   const turn = (): void => {
     isScheduled = false;
     try {
-      for (let left = max; left > 0 && waiting > 0;) if (next()()) left -= 1;
+      for (let left = max; left > 0 && lines.size > 0;) if (next()()) left -= 1;
     } finally {
       // Also where one has thrown.
       schedule();

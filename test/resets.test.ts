@@ -118,6 +118,24 @@ test.each(PORTS)("leaves a connection to the %s port alone whose calls all time 
   expect([patient.goaways, patient.session.destroyed]).toEqual([[], false]);
 });
 
+// Node.js frees the places of calls that were reset a moment later, and refuses those that come before.
+test.each(PORTS)("keeps a connection to the %s port whose calls are all replaced at once", async (port) => {
+  const calls = { inFlightMax: 1_000 };
+  await using doors = await startDoors({ getUser: () => new Promise<never>(() => {}) }, { calls });
+  using hasty = connect(doors, port);
+  await once(hasty.session, "remoteSettings");
+  let streams: http2.ClientHttp2Stream[] = [];
+
+  for (let round = 0; round < 4; round++) {
+    for (const stream of streams) stream.close(http2.constants.NGHTTP2_CANCEL);
+    streams = Array.from({ length: bounds.concurrentStreams.max }, hasty.call);
+    // No shorter: it is the time that sets them apart from resets that count.
+    await sleep(bounds.resetMs.max + 50);
+  }
+
+  expect([hasty.goaways, hasty.session.destroyed]).toEqual([[], false]);
+});
+
 test.each(PORTS)("a caller beside one that resets its calls is served (%s)", async (port) => {
   const answer = async () => ({ user: { name: "Ada" } });
   await using doors = await startDoors({ getUser: answer });

@@ -100,6 +100,11 @@ export const connectionBounds = {
     max: 10_000,
     why: "Node.js would close callers that hedge at its own 1,000 and 33 a second; the bound above is ours",
   },
+  rejectedStreams: {
+    what: "calls above the open ones that a connection may begin, in all its life, before Node.js ends it",
+    max: 10_000,
+    why: "places of calls that were reset are free a moment later; Node.js would end callers at its own 100",
+  },
   scrapeShare: {
     what: "time of the process that scrapes of the metrics may take, as a part of all: one in so many",
     max: 5,

@@ -8,12 +8,13 @@ import { createResets } from "./resets.ts";
 import { toRefusal } from "./status.ts";
 
 /**
- * What both ports ask of Node's HTTP/2. Its own bound of resets, which knows nothing of calls that finish, is
- * only a last one.
+ * What both ports ask of Node's HTTP/2. Its own bounds of resets and of calls above the open ones, which know
+ * nothing of calls that finish, are only the last ones.
  */
 export const HTTP2_OPTIONS = {
   maxSessionMemory: bounds.sessionMebibytes.max,
   maxHeaderListPairs: bounds.headerFields.max,
+  maxSessionRejectedStreams: bounds.rejectedStreams.max,
   streamResetBurst: bounds.resetBurst.max,
   streamResetRate: bounds.resetBurst.max / 10,
   settings: { maxConcurrentStreams: bounds.concurrentStreams.max },

@@ -1,4 +1,5 @@
 // GetUser by the service's own function, answered from memory: what a call costs without a database.
+import { within } from "../src/db/engine/database.ts";
 import { createDatabase } from "../src/db/engine/database.ts";
 import type { Batchers } from "../src/db/batchers.ts";
 import { listUsers, type User } from "../src/db/users/users.ts";
@@ -10,10 +11,10 @@ import { bindPart, readConfig, serve } from "./contestant.ts";
 
 const config = readConfig();
 const db = createDatabase(config.database.connection, "postgresql", config.pool);
-const budget = { signal: AbortSignal.timeout(60_000), deadlineMs: Date.now() + 60_000 };
+const deadline = { signal: AbortSignal.timeout(60_000), deadlineMs: Date.now() + 60_000 };
 const users = new Map<string, User>();
 for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff-ffffffffffff" }; ;) {
-  const page = await listUsers(db, budget, after, 1_000);
+  const page = await listUsers(within(db, deadline), after, 1_000);
   for (const user of page) users.set(user.id, user);
   const last = page.at(-1);
   if (last === undefined) break;

@@ -3,10 +3,10 @@ import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type pg from "pg";
 import { changeStatuses } from "../src/db/orders/change-statuses.ts";
-import type { Database } from "../src/db/engine/database.ts";
+import { within, type Database } from "../src/db/engine/database.ts";
 import { DomainError } from "../src/errors.ts";
 import { createOrders } from "../src/db/orders/place-orders.ts";
-import type { Budget } from "../src/db/engine/retry.ts";
+import type { Deadline } from "../src/db/engine/deadline.ts";
 import { allStatements } from "../src/db/engine/statement.ts";
 import { OrderService, OrderStatus } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
@@ -75,7 +75,7 @@ export function createEngineCalls(work: Work, pool: pg.Pool, db: Database): Call
       const drafts = Array.from({ length: templates }, () => toDraft(work));
       return cycle(drafts, async (draft) => {
         const own = { ...draft, id: randomUUID() };
-        return toCode(createOrders(db, budget(), [own]));
+        return toCode(createOrders(within(db, deadline()), [own]));
       });
     }
     case "UpdateOrderStatus": {
@@ -85,7 +85,7 @@ export function createEngineCalls(work: Work, pool: pg.Pool, db: Database): Call
       return once(steps, async (step) => {
         const keys = { version: undefined, idempotencyKey: randomUUID(), fingerprint: randomUUID() };
         const change = { ...step, ...keys };
-        return toCode(changeStatuses(db, budget(), [change], { atomic: false }));
+        return toCode(changeStatuses(within(db, deadline()), [change]));
       });
     }
     case "ImportOrders":
@@ -149,6 +149,6 @@ function budgetEnded(error: unknown): boolean {
 }
 
 /** As long as a call to the service may take. */
-function budget(): Budget {
+function deadline(): Deadline {
   return { signal: AbortSignal.timeout(5_000), deadlineMs: Date.now() + 5_000 };
 }

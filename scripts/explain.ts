@@ -7,7 +7,7 @@ import { loadTables } from "./load-tables.ts";
 import { limitTables, type Table } from "./limits.ts";
 import { toTable } from "./plan-table.ts";
 import type { Engine } from "../src/config.ts";
-import { createPool, type Lease } from "../src/db/engine/pool.ts";
+import { createPool, type Checkout } from "../src/db/engine/pool.ts";
 import { startEmbedded } from "../src/db/embedded/embedded.ts";
 import { explain, problemsOf } from "./plan.ts";
 import { migrate } from "../src/db/migrate/migrate.ts";
@@ -82,7 +82,7 @@ async function run({ orders, statement: prefix, texts, limits }: Options): Promi
     return;
   }
   await using database = await openDatabase();
-  const { client } = database.lease;
+  const { client } = database.checkout;
   await loadTables(client, orders);
   const chosen = allStatements().filter(({ name }) => name.startsWith(prefix ?? ""));
   const plans = [];
@@ -102,7 +102,7 @@ function toLines({ title, columns, rows }: Table): string {
 }
 
 /** A connection of the service's settings to a PostgreSQL that is gone after disposal. */
-async function openDatabase(): Promise<AsyncDisposable & { readonly lease: Lease }> {
+async function openDatabase(): Promise<AsyncDisposable & { readonly checkout: Checkout }> {
   await using opening = new AsyncDisposableStack();
   const directory = opening.adopt(await mkdtemp(path.join(tmpdir(), "commerce-core-explain-")), (made) =>
     rm(made, { recursive: true, force: true }),
@@ -118,10 +118,10 @@ async function openDatabase(): Promise<AsyncDisposable & { readonly lease: Lease
     idleMsMax: 1_000,
   };
   const pool = opening.use(createPool(connection, "postgresql", limits));
-  const lease = await pool.acquire({ signal: new AbortController().signal, deadlineMs: Infinity });
-  opening.defer(() => lease.release(true));
+  const checkout = await pool.checkOut({ signal: new AbortController().signal, deadlineMs: Infinity });
+  opening.defer(() => checkout.release(true));
   const open = opening.move();
-  return { lease, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  return { checkout, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 await run(readOptions()).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import type { Config } from "./config.ts";
 import type { Database } from "./db/engine/database.ts";
 import { createBatchers } from "./db/batchers.ts";
-import { createBudget } from "./db/engine/retry.ts";
+import { createDeadline } from "./db/engine/deadline.ts";
 import { findSecret, getSecret } from "./db/secrets.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
@@ -32,16 +32,16 @@ const secretMsMax = 10_000;
 
 /** What the services work with beside the database; its secrets are those of all replicas. */
 export async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
-  const budget = createBudget(secretMsMax);
+  const deadline = createDeadline(secretMsMax);
   const pageKeys = await createPageKeys({
-    ofPeriod: (period) => getSecret(db, createBudget(secretMsMax), `page_tokens/${period}`),
-    ofBefore: () => findSecret(db, budget, "page_tokens"),
+    ofPeriod: (period) => getSecret(db, createDeadline(secretMsMax), `page_tokens/${period}`),
+    ofBefore: () => findSecret(db, deadline, "page_tokens"),
   });
   const batchers = createBatchers(db, config.calls.coalesce);
   const passwords = createPasswords();
   telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
-  const logins = createLogins(db, batchers, limits, await getSecret(db, budget, "login_attempts"));
+  const logins = createLogins(db, batchers, limits, await getSecret(db, deadline, "login_attempts"));
   return { pages: createPages(pageKeys), batchers, passwords, logins };
 }
 

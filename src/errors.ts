@@ -76,6 +76,39 @@ export function databaseAway(cause: unknown): DomainError {
   );
 }
 
+/** Too many other transactions change the same rows. */
+export function contention(cause: unknown): DomainError {
+  return new DomainError(
+    "unavailable",
+    "CONTENTION",
+    "too many calls change the same rows now; nothing was changed",
+    { retryAfterMs: 100 },
+    cause,
+  );
+}
+
+/** The database has no room: memory, connections, disk. */
+export function databaseOverloaded(cause: unknown): DomainError {
+  return new DomainError(
+    "exhausted",
+    "DATABASE_OVERLOADED",
+    "the database has no room for this call now",
+    { retryAfterMs: 1_000 },
+    cause,
+  );
+}
+
+/** The database is a standby, or has become one. */
+export function databaseReadOnly(cause: unknown): DomainError {
+  return new DomainError(
+    "unavailable",
+    "DATABASE_READ_ONLY",
+    "the database takes no writes now; nothing was changed",
+    { retryAfterMs: 1_000 },
+    cause,
+  );
+}
+
 /** The database has not been asked, or not to the end: the caller is to come again in any case. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
@@ -90,7 +123,7 @@ export function afterwards(error: unknown): unknown {
 }
 
 /** The class that node-postgres gives an error which the server sent. */
-type ServerError = Error & { readonly code: string; readonly constraint?: string };
+export type ServerError = Error & { readonly code: string; readonly constraint?: string };
 
 /** Returns the error that the database server sent, if it is one: it has a five-character SQLSTATE. */
 export function toServerError(error: unknown): ServerError | undefined {

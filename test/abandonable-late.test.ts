@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { abandonable, toTimeoutMs } from "../src/db/engine/timeouts.ts";
+import { abandonable, toTimeoutMs } from "../src/db/engine/deadline.ts";
 import { settle } from "./support/batchers.ts";
 
 const never = new AbortController().signal;
@@ -27,11 +27,11 @@ test.each([
     () => ({ signal: never, deadlineMs: Date.now() }),
     "no connection was made in time",
   ],
-])("what comes after %s is given away as late", async (_, budget, message) => {
+])("what comes after %s is given away as late", async (_, deadline, message) => {
   const made = Promise.withResolvers<string>();
   const late: string[] = [];
 
-  const taken = abandonable(made.promise, budget(), (value) => late.push(value));
+  const taken = abandonable(made.promise, deadline(), (value) => late.push(value));
 
   await expect(taken).rejects.toThrow(message);
   made.resolve("a connection");

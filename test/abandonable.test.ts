@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { abandonable } from "../src/db/engine/timeouts.ts";
+import { abandonable } from "../src/db/engine/deadline.ts";
 
 test("what came in time is not given away as late when the signal aborts in the same turn", async () => {
   const caller = new AbortController();

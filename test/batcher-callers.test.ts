@@ -32,7 +32,7 @@ test("a set is stopped when all its callers have left, and not before", async ()
   const [first, second] = [new AbortController(), new AbortController()];
   const answers = [ask(2, patient(first.signal)), ask(3, patient(second.signal))];
   await settle();
-  const { signal } = departed[0]!.budget;
+  const { signal } = departed[0]!.deadline;
 
   first.abort(new Error("gone"));
   const before = signal.aborted;
@@ -50,11 +50,11 @@ test("no attempt of a set of writes begins when a caller has left it, who is not
   await settle();
   const [set] = departed;
 
-  set!.budget.throwIfStale!();
+  set!.deadline.throwIfStale!();
   leaver.abort("gone");
-  const stale = (): void => set!.budget.throwIfStale!();
+  const stale = (): void => set!.deadline.throwIfStale!();
   expect(stale).toThrow("the set was split");
-  set!.fail(set!.budget.signal.reason);
+  set!.fail(set!.deadline.signal.reason);
   await settle();
   departed[1]!.answer();
 

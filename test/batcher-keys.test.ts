@@ -33,7 +33,7 @@ test("a caller who leaves while its request waits to go alone is not sent", asyn
   const answers = Promise.allSettled([ask(1), ask(2, patient(leaver.signal)), ask(3)]);
   await settle();
   vi.advanceTimersByTime(lateMs);
-  departed[0]!.fail(departed[0]!.budget.signal.reason);
+  departed[0]!.fail(departed[0]!.deadline.signal.reason);
   await settle();
 
   leaver.abort("gone");
@@ -54,10 +54,10 @@ test("a set that a caller has left is late after a fifth of the time", async () 
 
   leaver.abort("gone");
   vi.advanceTimersByTime(lateMs / 5 - 1);
-  const before = departed[0]!.budget.signal.aborted;
+  const before = departed[0]!.deadline.signal.aborted;
   vi.advanceTimersByTime(1);
-  const after = departed[0]!.budget.signal.aborted;
-  departed[0]!.fail(departed[0]!.budget.signal.reason ?? away);
+  const after = departed[0]!.deadline.signal.aborted;
+  departed[0]!.fail(departed[0]!.deadline.signal.reason ?? away);
   await settle();
   departed[1]?.answer();
 

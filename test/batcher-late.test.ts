@@ -22,9 +22,9 @@ test("a set of writes that is late is stopped, and its requests are sent one by 
   const answers = [2, 3, 4].map((request) => ask(request));
   await settle();
 
-  const before = departed[0]!.budget.signal.aborted;
+  const before = departed[0]!.deadline.signal.aborted;
   vi.advanceTimersByTime(lateMs);
-  const { aborted, reason } = departed[0]!.budget.signal;
+  const { aborted, reason } = departed[0]!.deadline.signal;
   departed[0]!.fail(reason);
   await settle();
   const alone = departed.slice(1);
@@ -40,7 +40,7 @@ test("a request that was in a set which was stopped stays in doubt until it is a
   const answers = Promise.allSettled([ask(2), ask(3)]);
   await settle();
   vi.advanceTimersByTime(lateMs);
-  departed[0]!.fail(departed[0]!.budget.signal.reason);
+  departed[0]!.fail(departed[0]!.deadline.signal.reason);
   await settle();
 
   departed[1]!.fail(new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away"));
@@ -93,7 +93,7 @@ test("those of a set that was stopped come first, and share sets again when one 
   answers.push(ask(4), ask(5));
   vi.advanceTimersByTime(lateMs);
 
-  departed[0]!.fail(departed[0]!.budget.signal.reason);
+  departed[0]!.fail(departed[0]!.deadline.signal.reason);
   await settle();
   for (let n = 1; n < departed.length; n++) {
     departed[n]!.answer();

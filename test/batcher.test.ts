@@ -68,7 +68,7 @@ test("the deadline of a set is the latest of its callers'", async () => {
   void ask(4, { signal, deadlineMs: 2_000 });
   await settle();
 
-  expect(departed[0]!.budget.deadlineMs).toBe(3_000);
+  expect(departed[0]!.deadline.deadlineMs).toBe(3_000);
 });
 
 test("requests that arrive while a set is under way leave together, in the order of their arrival", async () => {

@@ -19,7 +19,7 @@ test("a row that the first run of a chunk has added is no row that was there bef
   const answers = [[left(1, "unknown_order")], [left(0, "existed"), left(1, "unknown_order")]];
   const database = {
     query: async () => answers.shift()!,
-    leftBehind: () => Promise.resolve(),
+    orphansEnded: () => Promise.resolve(),
   } as unknown as Database;
   const rows = [0, 1].map(() => create(OrderItemDraftSchema, { orderId: randomUUID(), item }));
   const call: Call = {

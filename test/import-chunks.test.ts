@@ -124,7 +124,7 @@ test("a chunk has a minute, eight attempts and its caller's turn; a row by itsel
   sent[1]!.answer();
   await end();
 
-  const [chunk, row] = sent.map(({ budget }) => budget);
+  const [chunk, row] = sent.map(({ deadline }) => deadline);
   expect(chunk).toMatchObject({ attemptsMax: 8, holder: "ada" });
   expect(chunk!.deadlineMs - before).toBeGreaterThan(59_000);
   expect(chunk!.deadlineMs - before).toBeLessThan(62_000);

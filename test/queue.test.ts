@@ -8,17 +8,21 @@ const limits = {
   waitMsMax: 60_000,
   refuse: (why: string) => new Error(why),
 };
-const budget = (holder: unknown) => ({ signal: new AbortController().signal, deadlineMs: Infinity, holder });
+const deadline = (holder: unknown) => ({
+  signal: new AbortController().signal,
+  deadlineMs: Infinity,
+  holder,
+});
 
 test("holders take turns, and of each holder the first that came is served first", async () => {
   const queue = createQueue(limits);
   const served: string[] = [];
   const enter = async (holder: string, name: string) => {
-    const leave = await queue.enter(budget(holder));
+    const leave = await queue.enter(deadline(holder));
     served.push(name);
     leave();
   };
-  const first = await queue.enter(budget("crowd"));
+  const first = await queue.enter(deadline("crowd"));
 
   const all = [
     ...["a", "b", "c", "d"].map((name) => enter("crowd", name)),
@@ -35,10 +39,10 @@ test("holders take turns, and of each holder the first that came is served first
 test("who leaves the queue has no turn, and leaves no holder behind", async () => {
   const queue = createQueue(limits);
   const controller = new AbortController();
-  const first = await queue.enter(budget("a"));
+  const first = await queue.enter(deadline("a"));
 
-  const left = queue.enter({ ...budget("b"), signal: controller.signal });
-  const stays = queue.enter(budget("c"));
+  const left = queue.enter({ ...deadline("b"), signal: controller.signal });
+  const stays = queue.enter(deadline("c"));
   controller.abort(new Error("left"));
   await expect(left).rejects.toThrow("left");
   first();

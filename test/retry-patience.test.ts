@@ -1,27 +1,24 @@
 import { expect, test } from "vitest";
 import type { DomainError } from "../src/errors.ts";
-import { AttemptError, attemptsMax, createBudget, retrying } from "../src/db/engine/retry.ts";
+import { ATTEMPTS_MAX, databaseOf } from "../src/db/engine/database.ts";
+import { createDeadline } from "../src/db/engine/deadline.ts";
+import { forever, openFailingPool, sent, write, type End } from "./support/attempts.ts";
 import { serverError, wireError } from "./support/failures.ts";
 
-const attempt = (phase: "committing" | "executing", cause: Error) =>
-  new AttemptError("postgresql", phase, cause);
+const aborted = sent(serverError("40001"));
+const ambiguous = sent(wireError("ECONNRESET"));
+const standby = sent(serverError("25006"));
 
-const aborted = attempt("committing", serverError("40001"));
-const ambiguous = attempt("committing", wireError("ECONNRESET"));
-const standby = attempt("committing", serverError("25006"));
-
-/** Runs attempts that fail in this order, the last one for ever, for one who asks for eight. */
-async function play(failures: readonly AttemptError[]) {
-  let attempts = 0;
-  const budget = { signal: new AbortController().signal, deadlineMs: Infinity, attemptsMax: 8 };
-  const error = await retrying(
-    budget,
-    async () => {
-      throw failures[Math.min(attempts++, failures.length - 1)]!;
-    },
-    { sleep: async () => {} },
-  ).catch((thrown: DomainError) => thrown);
-  return { attempts, reason: error.reason };
+/** Has attempts end in this order, the last one for ever, for a caller that asks for eight. */
+async function play(ends: readonly End[]) {
+  const { pool, count } = openFailingPool(ends);
+  const db = databaseOf(pool, { sleep: async () => {} });
+  const deadline = { signal: forever, deadlineMs: Infinity, attemptsMax: 8 };
+  const { reason } = await db.query(write, [], deadline).then(
+    () => ({ reason: "none" }),
+    (thrown: DomainError) => thrown,
+  );
+  return { attempts: count(), reason };
 }
 
 test("one who has something better to do than the same again says after how many attempts", async () => {
@@ -33,27 +30,15 @@ test.each([
   ["only aborts follow", [ambiguous, aborted]],
   ["the server takes no writes any more", [ambiguous, standby]],
 ])("doubt is not given up before the attempts run out, when %s", async (_, failures) => {
-  expect(await play(failures)).toEqual({ attempts: attemptsMax, reason: "COMMIT_OUTCOME_UNKNOWN" });
+  expect(await play(failures)).toEqual({ attempts: ATTEMPTS_MAX, reason: "COMMIT_OUTCOME_UNKNOWN" });
 });
 
-test("the budget of the service itself ends when its time is over", async () => {
+test("the deadline of the service itself ends when its time is over", async () => {
   const before = Date.now();
-  const { signal, deadlineMs } = createBudget(20);
+  const { signal, deadlineMs } = createDeadline(20);
 
   await expect.poll(() => signal.aborted).toBe(true);
 
   expect(deadlineMs - before).toBeGreaterThanOrEqual(20);
   expect(deadlineMs - before).toBeLessThan(1_000);
-});
-
-test("a caller who leaves during an attempt hears the reason of its signal, also if the attempt is refused", async () => {
-  const caller = new AbortController();
-  const refused = attempt("committing", serverError("23505", "users_email_key"));
-
-  const outcome = retrying({ signal: caller.signal, deadlineMs: Infinity }, async () => {
-    caller.abort(new Error("left"));
-    throw refused;
-  });
-
-  await expect(outcome).rejects.toThrow("left");
 });

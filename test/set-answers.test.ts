@@ -3,15 +3,16 @@ import { expect, test } from "vitest";
 import { adjustStock } from "../src/db/products/adjust-stock.ts";
 import { reserveAttempts } from "../src/db/users/attempts.ts";
 import { changeStatuses } from "../src/db/orders/change-statuses.ts";
-import { conclusively } from "../src/db/engine/conclusive.ts";
-import type { Database } from "../src/db/engine/database.ts";
+import { within, type Database } from "../src/db/engine/database.ts";
+import { mutate } from "../src/db/engine/mutate.ts";
+import type { Run } from "../src/db/engine/statement.ts";
 import { databaseAway } from "../src/errors.ts";
 import { importItems } from "../src/db/orders/import-items.ts";
 import { importOrders } from "../src/db/orders/import-orders.ts";
 import { createProducts } from "../src/db/products/products.ts";
 import { createOrders } from "../src/db/orders/place-orders.ts";
 import { createUsers } from "../src/db/users/users.ts";
-import { budget, reasonOf } from "./support/pools.ts";
+import { deadline, reasonOf } from "./support/pools.ts";
 import { call, itemDraft, orderDraft, reasons, userDraft } from "./support/rows.ts";
 
 // What sets answer to what a database says seldom.
@@ -22,7 +23,7 @@ type Row = Readonly<Record<string, unknown>>;
 function answering(answers: Readonly<Record<string, readonly (readonly Row[] | Error)[]>>): Database {
   const asked = new Map<string, number>();
   return {
-    leftBehind: () => undefined,
+    orphansEnded: () => undefined,
     async query({ name }: { readonly name: string }) {
       const turn = asked.get(name) ?? 0;
       asked.set(name, turn + 1);
@@ -53,27 +54,26 @@ const product = () => ({ ...call(), name: "Lamp", onHand: 1n });
 const movement = () => ({ ...call(), productId: randomUUID(), delta: 1n });
 
 test.each<[string, () => Promise<unknown>]>([
-  ["users have one id", () => createUsers(silent, budget(), twice(userDraft, { id }))],
-  ["products have one id", () => createProducts(silent, budget(), twice(product, { id }))],
-  ["adjustments have one id", () => adjustStock(silent, budget(), twice(movement, { id }))],
+  ["users have one id", () => createUsers(within(silent, deadline()), twice(userDraft, { id }))],
+  ["products have one id", () => createProducts(within(silent, deadline()), twice(product, { id }))],
+  ["adjustments have one id", () => adjustStock(within(silent, deadline()), twice(movement, { id }))],
   [
     "orders have one id",
     () =>
       createOrders(
-        silent,
-        budget(),
+        within(silent, deadline()),
         twice(() => orderDraft(key, key), { id }),
       ),
   ],
   [
     "changes are of one order",
-    () => changeStatuses(silent, budget(), twice(step, { orderId: id }), { atomic: true }),
+    () => changeStatuses(within(silent, deadline()), twice(step, { orderId: id })),
   ],
   [
     "changes have one key",
-    () => changeStatuses(silent, budget(), twice(step, { idempotencyKey: key }), { atomic: true }),
+    () => changeStatuses(within(silent, deadline()), twice(step, { idempotencyKey: key })),
   ],
-  ["attempts are of one account", () => reserveAttempts(silent, budget(), twice(attempt, {}))],
+  ["attempts are of one account", () => reserveAttempts(within(silent, deadline()), twice(attempt, {}))],
 ])("no two %s in a set", async (_, send) => {
   expect(await reasonOf(send())).toEqual(new Error("two requests of a set share a key"));
 });
@@ -86,7 +86,7 @@ test("a change of an order that is gone with its user since is answered with NOT
     "orders.get": [[]],
   });
 
-  const outcomes = await changeStatuses(db, budget(), [change], { atomic: false });
+  const outcomes = await changeStatuses(within(db, deadline()), [change]);
 
   expect(reasons(outcomes)).toEqual(["ORDER_NOT_FOUND"]);
 });
@@ -99,7 +99,7 @@ test.each([
   const left = { n: 0, verdict: "final", orderCurrency: "EUR", status };
   const db = answering({ "orders.add_items": [[left]] });
 
-  const [refused] = await importItems(db, budget(), [draft]);
+  const [refused] = await importItems(within(db, deadline()), [draft]);
 
   expect(refused).toMatchObject({ reason: "FINAL_ORDER", message: `order ${draft.orderId} ${what}` });
 });
@@ -107,31 +107,31 @@ test.each([
 test("an attempt that is too early by less than a millisecond waits for one", async () => {
   const db = answering({ "login_attempts.reserve": [[{ id, waitMs: 0.2 }]] });
 
-  expect(await reserveAttempts(db, budget(), [attempt()])).toEqual([1]);
+  expect(await reserveAttempts(within(db, deadline()), [attempt()])).toEqual([1]);
 });
 
 const created = { n: 0, verdict: "created", createTime: 1n, unknown: null, short: null };
 const contended = { ...created, n: 1, verdict: "contended", createTime: null };
 
-test.each<[string, (db: Database) => Promise<unknown>, Database]>([
+test.each<[string, (run: Run) => Promise<unknown>, Database]>([
   [
     "CreateOrder",
-    (db) => createOrders(db, budget(), [orderDraft(key, key), orderDraft(key, key)]),
+    (run) => createOrders(run, [orderDraft(key, key), orderDraft(key, key)]),
     answering({ "orders.create": [[created, contended], databaseAway(undefined)] }),
   ],
   [
     "ImportOrders",
-    (db) => importOrders(db, budget(), [orderDraft(key, key), orderDraft(key, key)]),
+    (run) => importOrders(run, [orderDraft(key, key), orderDraft(key, key)]),
     answering({ "orders.create": [[created, contended], databaseAway(undefined)] }),
   ],
   [
     "ImportOrderItems",
-    (db) => importItems(db, budget(), [itemDraft(key, key), itemDraft(key, key)]),
+    (run) => importItems(run, [itemDraft(key, key), itemDraft(key, key)]),
     answering({ "orders.add_items": [[{ n: 1, verdict: "contended" }], databaseAway(undefined)] }),
   ],
   [
     "AdjustStock",
-    (db) => adjustStock(db, budget(), [movement(), movement()]),
+    (run) => adjustStock(run, [movement(), movement()]),
     answering({
       "products.adjust_stock": [
         [
@@ -143,7 +143,7 @@ test.each<[string, (db: Database) => Promise<unknown>, Database]>([
     }),
   ],
 ])("a set of %s of which a round has happened is in doubt when the next one fails", async (_, write, db) => {
-  const failed = await reasonOf(conclusively(db, budget(), write));
+  const failed = await reasonOf(mutate(db, deadline(), write, null));
 
   expect(failed).toMatchObject({ kind: "outcome_unknown" });
 });

@@ -18,7 +18,7 @@ const advice: ReadonlyMap<string, string> = new Map([
   ["port", "write it behind the host: postgres://user:password@host:5432/database"],
   ["dbname", "write it behind the host: postgres://user:password@host/database"],
   ["hostaddr", "write the address in the place of the host"],
-  ["application_name", "leave it out; the service names its sessions itself, and finds them by their names"],
+  ["application_name", "leave it out; the service names its sessions itself"],
   ["connect_timeout", bounded],
   ["pool_timeout", "leave it out; POOL_WAIT_MAX says how long a call waits for a connection"],
   ["statement_timeout", "leave it out; each call has a deadline"],

@@ -8,17 +8,18 @@ import {
 import { adjustStock, type StockAdjustment } from "./products/adjust-stock.ts";
 import { changeStatuses, type StatusChange } from "./orders/change-statuses.ts";
 import { createBatcher, type BatcherOptions } from "./engine/batcher.ts";
-import { conclusively } from "./engine/conclusive.ts";
-import type { Database } from "./engine/database.ts";
+import { within, type Database } from "./engine/database.ts";
 import { getProducts, type Product } from "./products/products.ts";
 import { getOrders, type Order } from "./orders/orders.ts";
 import type { Outcome } from "./outcome.ts";
 import { locksOf, type OrderDraft } from "./orders/order-drafts.ts";
 import { createOrders } from "./orders/place-orders.ts";
-import type { Budget } from "./engine/retry.ts";
+import type { Deadline } from "./engine/deadline.ts";
+import { mutate } from "./engine/mutate.ts";
+import type { Run } from "./engine/statement.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 
-type Batcher<Q, A> = (request: Q, budget: Budget) => Promise<A>;
+type Batcher<Q, A> = (request: Q, deadline: Deadline) => Promise<A>;
 
 /**
  * The calls that share round trips with others of their kind: point reads, and the writes that come in
@@ -59,36 +60,31 @@ const linesMax = 1_280;
 export function createBatchers(db: Database, coalesce: boolean): Batchers {
   const options = coalesce ? { sets: setsUnderWay, requestsMax } : { sets: Infinity, requestsMax: 1 };
   const reads = <T>(
-    read: (budget: Budget, keys: readonly string[]) => Promise<readonly T[]>,
+    read: (run: Run, keys: readonly string[]) => Promise<readonly T[]>,
     keyOf: (row: T) => string,
   ): Batcher<string, T | undefined> =>
     createBatcher(
-      (keys: readonly string[], budget: Budget) => lookUp(keys, (each) => read(budget, each), keyOf),
+      (keys: readonly string[], deadline: Deadline) =>
+        lookUp(keys, (each) => read(within(db, deadline), each), keyOf),
       options,
     );
   const writes = <Q, A>(
-    write: (db: Database, budget: Budget, requests: readonly Q[]) => Promise<readonly A[]>,
+    write: (run: Run, requests: readonly Q[]) => Promise<readonly A[]>,
     { locksOf: toLocks = () => [], ...bounds }: Partial<BatcherOptions<Q>> = {},
   ): Batcher<Q, A> =>
-    createBatcher(
-      (requests, budget) => conclusively(db, budget, (writer) => write(writer, budget, requests)),
-      {
-        ...options,
-        ...bounds,
-        writes: true,
-        // Calls that leave alone meet at the database, as they would without batchers.
-        locksOf: coalesce ? toLocks : () => [],
-      },
-    );
+    createBatcher((requests, deadline) => mutate(db, deadline, write, requests), {
+      ...options,
+      ...bounds,
+      writes: true,
+      // Calls that leave alone meet at the database, as they would without batchers.
+      locksOf: coalesce ? toLocks : () => [],
+    });
 
   return {
-    getUser: reads((budget, ids) => getUsers(db, budget, ids), byId),
-    getUserByEmail: reads(
-      (budget, emails) => getUsersByEmail(db, budget, emails),
-      (user) => user.email,
-    ),
-    getOrder: reads((budget, ids) => getOrders(db, budget, ids, true), byId),
-    getProduct: reads((budget, ids) => getProducts(db, budget, ids), byId),
+    getUser: reads(getUsers, byId),
+    getUserByEmail: reads(getUsersByEmail, (user) => user.email),
+    getOrder: reads((run, ids) => getOrders(run, ids, true), byId),
+    getProduct: reads(getProducts, byId),
     createUser: writes(createUsers, { keysOf: (user) => [user.id] }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],
@@ -96,11 +92,9 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
       weigh: (order) => order.items.length,
       weightMax: linesMax,
     }),
-    changeStatus: writes(
-      async (writer, budget, changes: readonly StatusChange[]) =>
-        (await changeStatuses(writer, budget, changes, { atomic: false })) as Outcome<Order>[],
-      { keysOf: (change) => [change.orderId, change.idempotencyKey] },
-    ),
+    changeStatus: writes(changeStatuses, {
+      keysOf: (change) => [change.orderId, change.idempotencyKey],
+    }),
     adjustStock: writes(adjustStock, {
       keysOf: (adjustment) => [adjustment.id],
       locksOf: (adjustment) => [adjustment.productId],

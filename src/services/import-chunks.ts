@@ -1,7 +1,7 @@
 import type { Call } from "../call.ts";
 import { afterwards, DomainError, toServerError } from "../errors.ts";
 import type { RowOutcome } from "../db/outcome.ts";
-import type { Budget } from "../db/engine/retry.ts";
+import type { Deadline } from "../db/engine/deadline.ts";
 import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
 
 /** How the rows of an import are read and written. */
@@ -15,7 +15,7 @@ export type RowKind<Draft, Row> = {
   /** What the database locks for the row. Chunks that share a lock are written one after the other. */
   readonly locksOf: (row: Row) => readonly string[];
   /** Writes rows in a transaction, with an outcome for each in their order. */
-  readonly write: (budget: Budget, rows: readonly Row[]) => Promise<RowOutcome[]>;
+  readonly write: (deadline: Deadline, rows: readonly Row[]) => Promise<RowOutcome[]>;
 };
 
 /** What is imported. */
@@ -192,11 +192,11 @@ function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, in
 async function writeChunk<Row>(
   { write }: Pick<RowKind<never, Row>, "write">,
   entries: readonly Entry<Row>[],
-  { signal, deadlineMs, holder }: Pick<Budget, "signal" | "deadlineMs" | "holder">,
+  { signal, deadlineMs, holder }: Pick<Deadline, "signal" | "deadlineMs" | "holder">,
 ): Promise<Chunk> {
   const good = entries.flatMap(({ row }) => (row instanceof DomainError ? [] : [row]));
-  const budget = { signal, deadlineMs, holder, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
-  const written = good.length === 0 ? [] : await write(budget, good);
+  const deadline = { signal, deadlineMs, holder, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
+  const written = good.length === 0 ? [] : await write(deadline, good);
   let next = 0;
   const outcomes = entries.map(({ row, index }) => ({
     index,

@@ -1,6 +1,5 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import { conclusively } from "../db/engine/conclusive.ts";
 import type { Database } from "../db/engine/database.ts";
 import type { DomainError } from "../errors.ts";
 import { deriveId } from "../db/ids.ts";
@@ -8,7 +7,9 @@ import { importItems, type ItemDraft } from "../db/orders/import-items.ts";
 import { importOrders } from "../db/orders/import-orders.ts";
 import type { RowOutcome } from "../db/outcome.ts";
 import { locksOf, type OrderDraft } from "../db/orders/order-drafts.ts";
-import type { Budget } from "../db/engine/retry.ts";
+import type { Deadline } from "../db/engine/deadline.ts";
+import { mutate } from "../db/engine/mutate.ts";
+import type { Run } from "../db/engine/statement.ts";
 import {
   OrderDraftSchema,
   OrderItemDraftSchema,
@@ -57,7 +58,7 @@ export function importService(
     },
     weigh: ({ items }) => items.length,
     locksOf,
-    write: (budget, rows) => writeRows(database, budget, (writer) => importOrders(writer, budget, rows)),
+    write: (deadline, rows) => writeRows(database, deadline, importOrders, rows),
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
     chunkMax: itemsMax,
@@ -67,7 +68,7 @@ export function importService(
     },
     weigh: () => 1,
     locksOf: ({ orderId }) => [orderId],
-    write: (budget, rows) => writeRows(database, budget, (writer) => importItems(writer, budget, rows)),
+    write: (deadline, rows) => writeRows(database, deadline, importItems, rows),
   });
 
   return {
@@ -105,20 +106,22 @@ export function importService(
 type Rows<Draft> = Iterable<Draft | Error>;
 
 /** Makes refusals final; what a first run has inserted stays "inserted" when the second one finds it. */
-function writeRows(
+function writeRows<Row>(
   database: Database,
-  budget: Budget,
-  write: (db: Database) => Promise<RowOutcome[]>,
+  deadline: Deadline,
+  write: (run: Run, rows: readonly Row[]) => Promise<RowOutcome[]>,
+  rows: readonly Row[],
 ): Promise<RowOutcome[]> {
   let before: readonly RowOutcome[] = [];
-  return conclusively(database, budget, async (writer) => {
-    const outcomes = await write(writer);
+  const writeAgain = async (run: Run): Promise<RowOutcome[]> => {
+    const outcomes = await write(run, rows);
     const merged = outcomes.map((outcome, n) =>
       outcome === "existed" && before[n] === "inserted" ? "inserted" : outcome,
     );
     before = outcomes;
     return merged;
-  });
+  };
+  return mutate(database, deadline, writeAgain, rows);
 }
 
 /** Checks an item that is to be added to an order. */

@@ -1,6 +1,6 @@
 import type { Service } from "../call.ts";
-import { conclusively } from "../db/engine/conclusive.ts";
-import type { Database } from "../db/engine/database.ts";
+import { within, type Database } from "../db/engine/database.ts";
+import { mutate } from "../db/engine/mutate.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import * as db from "../db/products/products.ts";
 import type { Batchers } from "../db/batchers.ts";
@@ -24,9 +24,7 @@ export function inventoryService(
         name,
         onHand: request.onHand,
       };
-      const outcomes = await conclusively(database, call, (writer) =>
-        db.createProducts(writer, call, [draft]),
-      );
+      const outcomes = await mutate(database, call, db.createProducts, [draft]);
       return { product: toMessage(expectOne(outcomes)) };
     },
 
@@ -41,8 +39,7 @@ export function inventoryService(
       const scope = ["ListProducts"];
       const size = toPageSize(request.pageSize);
       const products = await db.listProducts(
-        database,
-        call,
+        within(database, call),
         await pages.parse(request.pageToken, scope),
         size + 1,
       );

@@ -1,7 +1,7 @@
 import type { Call, Service } from "../call.ts";
-import { changeStatuses, type StatusChange } from "../db/orders/change-statuses.ts";
-import { conclusively } from "../db/engine/conclusive.ts";
-import type { Database } from "../db/engine/database.ts";
+import { changeStatusesAtomically, type StatusChange } from "../db/orders/change-statuses.ts";
+import { within, type Database } from "../db/engine/database.ts";
+import { mutate } from "../db/engine/mutate.ts";
 import { DomainError, invalid } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
@@ -37,7 +37,7 @@ export function orderService(
       const id = toId(request.id);
       const basic = request.view === OrderView.BASIC;
       const order = basic
-        ? (await db.getOrders(database, call, [id], false))[0]
+        ? (await db.getOrders(within(database, call), [id], false))[0]
         : await batchers.getOrder(id, call);
       if (!order) throw notFound(orderType, id);
       return { order: toMessage(order) };
@@ -52,7 +52,7 @@ export function orderService(
       const size = toPageSize(request.pageSize);
       const after = await pages.parse(request.pageToken, scope);
       const filter = { userId, status, withItems };
-      const { orders, more } = await db.listOrders(database, call, filter, after, size);
+      const { orders, more } = await db.listOrders(within(database, call), filter, after, size);
       const nextPageToken = more ? pages.toToken(orders.at(-1)!, scope) : "";
       return { orders: orders.map(toMessage), nextPageToken };
     },
@@ -69,9 +69,7 @@ export function orderService(
         fingerprint: all,
       }));
       expectDistinct(changes);
-      const outcomes = await conclusively(database, call, (writer) =>
-        changeStatuses(writer, call, changes, { atomic: true }),
-      );
+      const outcomes = await mutate(database, call, changeStatusesAtomically, changes);
       return { orders: expectAll(outcomes).map(toMessage) };
     },
 
@@ -82,7 +80,7 @@ export function orderService(
       // The cursor's first part is a version here: events of one order are listed by it.
       const first = { createTime: 0n, id: orderId };
       const { createTime: version } = await pages.parse(request.pageToken, scope, first);
-      const events = await db.listOrderEvents(database, call, orderId, version, size + 1);
+      const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
       const { entries, nextPageToken } = toPage(events, size, (last) =>
         pages.toToken({ createTime: last.version, id: orderId }, scope),
       );

@@ -1,7 +1,7 @@
 import type { Call, Service } from "../call.ts";
 import { deleteUser, updateUser } from "../db/users/change-users.ts";
-import { conclusively } from "../db/engine/conclusive.ts";
-import type { Database } from "../db/engine/database.ts";
+import { within, type Database } from "../db/engine/database.ts";
+import { mutate } from "../db/engine/mutate.ts";
 import { DomainError, invalid } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
@@ -64,7 +64,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
 
     async batchGetUsers(request, call) {
       const ids = request.ids.map(toId);
-      const found = await db.getUsers(database, call, [...new Set(ids)]);
+      const found = await db.getUsers(within(database, call), [...new Set(ids)]);
       const users = new Map(found.map((user) => [user.id, user]));
       const missing = [...new Set(ids)].filter((id) => !users.has(id));
       if (missing.length > 0) throw notFoundAll(missing);
@@ -83,7 +83,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
         email,
         name,
       };
-      const user = await conclusively(database, call, (writer) => updateUser(writer, call, change));
+      const user = await mutate(database, call, updateUser, change);
       return { user: toMessage(user) };
     },
 
@@ -96,14 +96,18 @@ export function userService(database: Database, parts: UserParts): Service<typeo
         version: parseVersion("etag", request.etag),
         force: request.force,
       };
-      await conclusively(database, call, (writer) => deleteUser(writer, call, change));
+      await mutate(database, call, deleteUser, change);
       return {};
     },
 
     async listUsers(request, call) {
       const scope = ["ListUsers"];
       const size = toPageSize(request.pageSize);
-      const users = await db.listUsers(database, call, await pages.parse(request.pageToken, scope), size + 1);
+      const users = await db.listUsers(
+        within(database, call),
+        await pages.parse(request.pageToken, scope),
+        size + 1,
+      );
       const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
       return { users: entries.map(toMessage), nextPageToken };
     },

@@ -81,6 +81,7 @@ export function startFaults(
   const ending = new AbortController();
   let heldUntilMs = 0;
 
+  proxy.decidesIdentification = true;
   proxy.decide = () => {
     if (ofStatements.length === 0 || !statements.chance(probability)) return undefined;
     const name = statements.pick(ofStatements);
@@ -146,7 +147,7 @@ async function terminate(
   await client.connect();
   try {
     const others =
-      "datname = current_database() and application_name like 'commerce-core %' and pid <> pg_backend_pid()";
+      "datname = current_database() and application_name like 'commerce-core%' and pid <> pg_backend_pid()";
     const { rows } = await client.query<{ pid: number }>(
       `select pid from pg_stat_activity where ${others} order by pid`,
     );

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Database } from "../../src/db/engine/database.ts";
-import type { Budget } from "../../src/db/engine/retry.ts";
+import type { Deadline } from "../../src/db/engine/deadline.ts";
 import type { Statement } from "../../src/db/engine/statement.ts";
 import type { Violation } from "./checker.ts";
 import type { FaultPlan } from "./faults.ts";
@@ -44,31 +44,32 @@ export const unprotected = {
   },
   /** The service runs a statement again whose commit was lost, as if it had not happened. */
   "resolution of ambiguous commits": {
-    decorateDatabase: replaceIds(unary, (db, statement, values, budget) =>
-      db.transaction(budget, (tx) => tx.query(statement, renewIds(unary, statement, values))),
+    decorateDatabase: replaceIds(unary, (db, statement, values, deadline) =>
+      db.query(statement, renewedIds(unary, statement, values), deadline),
     ),
     faults: lostAnswers,
     finds: ["I3"],
   },
   /** Stock is read, changed in memory and written, as the isolation of most databases lets one do. */
   "serializable isolation": {
-    decorateDatabase: decorate((db) => async (statement, values, budget) => {
+    decorateDatabase: decorate((db) => async (statement, values, deadline) => {
       const text = { "products.adjust_stock": readThenWrite, "orders.create": readThenWrite }[statement.name];
-      if (!text) return db.query(statement, values, budget);
-      return db.transaction(budget, async (tx) => {
-        await tx.query(readCommitted, []);
-        return tx.query({ ...statement, text: text(statement.text) }, values);
-      });
+      if (!text) return db.query(statement, values, deadline);
+      return db.query(
+        { ...statement, text: text(statement.text), isolation: "read committed" },
+        values,
+        deadline,
+      );
     }),
     faults: nothing,
     finds: ["I2"],
   },
   /** Orders take what they ask for. */
   "the guard of the stock": {
-    decorateDatabase: decorate((db) => (statement, values, budget) => {
-      if (statement.name !== "orders.create") return db.query(statement, values, budget);
+    decorateDatabase: decorate((db) => (statement, values, deadline) => {
+      if (statement.name !== "orders.create") return db.query(statement, values, deadline);
       const text = replace(replace(statement.text, "quantity > on_hand", "false"), "upto > on_hand", "false");
-      return db.query({ ...statement, text }, values, budget);
+      return db.query({ ...statement, text }, values, deadline);
     }),
     faults: nothing,
     finds: ["I2"],
@@ -77,13 +78,13 @@ export const unprotected = {
   /** A refused order is refused, without a look whether an earlier attempt has placed it. */
   "the look for the own order after a refusal": {
     decorateDatabase: decorate((db) => {
-      const refused = new WeakMap<Budget, Set<unknown>>();
-      return async (statement, values, budget) => {
-        const rows = await db.query(statement, values, budget);
+      const refused = new WeakMap<Deadline, Set<unknown>>();
+      return async (statement, values, deadline) => {
+        const rows = await db.query(statement, values, deadline);
         if (statement.name === "orders.create")
-          refused.set(budget, findRefused(rows as CreatedRow[], values));
+          refused.set(deadline, findRefused(rows as CreatedRow[], values));
         if (statement.name !== "orders.get") return rows;
-        return rows.filter((row) => !refused.get(budget)?.has((row as { id?: unknown }).id));
+        return rows.filter((row) => !refused.get(deadline)?.has((row as { id?: unknown }).id));
       };
     }),
     faults: { names: ["drop_answer"], probability: 0.15 },
@@ -107,21 +108,22 @@ function renewIds(
   );
 }
 
+/** Values of which each attempt, which reads them anew, has other ids. */
+function renewedIds(...[positions, statement, values]: Parameters<typeof renewIds>): unknown[] {
+  const position = positions[statement.name]!;
+  const get = (): unknown => renewIds(positions, statement, values)[position];
+  return Object.defineProperty([...values], position, { get });
+}
+
 function replaceIds(
   positions: IdPositions,
   run: (db: Database, ...query: Parameters<Query>) => Promise<unknown[]>,
 ): (db: Database) => Database {
-  return decorate((db) => async (statement, values, budget) => {
-    if (!(statement.name in positions)) return db.query(statement, values, budget);
-    return (await run(db, statement, renewIds(positions, statement, values), budget)) as never;
+  return decorate((db) => async (statement, values, deadline) => {
+    if (!(statement.name in positions)) return db.query(statement, values, deadline);
+    return (await run(db, statement, renewIds(positions, statement, values), deadline)) as never;
   });
 }
-
-const readCommitted: Statement<unknown> = {
-  name: "test.read_committed",
-  readsOnly: false,
-  text: "set transaction isolation level read committed",
-};
 
 /** Writes what was read before, without a lock. */
 function readThenWrite(text: string): string {

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, inject, test } from "vitest";
 import { countFailures, reserveAttempts, sweepAttempts } from "../../src/db/users/attempts.ts";
-import type { Database } from "../../src/db/engine/database.ts";
+import { within, type Database } from "../../src/db/engine/database.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, openDatabase } from "../support/pools.ts";
+import { deadline, openDatabase } from "../support/pools.ts";
 
 const { connection, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -15,7 +15,7 @@ const rule = { delaysMs: [0, 0, 60_000, hourMs], forgetMs: 24 * hourMs };
 
 /** How long one attempt of an account has to wait, rounded up to a second. */
 async function reserve(db: Database, accountId: string, callerId?: string): Promise<number> {
-  const [waitMs] = await reserveAttempts(db, budget(), [{ accountId, callerId, ...rule }]);
+  const [waitMs] = await reserveAttempts(within(db, deadline()), [{ accountId, callerId, ...rule }]);
   return Math.ceil(waitMs! / 1_000);
 }
 
@@ -42,7 +42,7 @@ test("the attempts of an account wait for one delay after the other, and then fo
 test("an attempt of a caller who has to wait is refused, whatever its account", async () => {
   const db = openDatabase(connection);
   const [account, caller] = [randomUUID(), randomUUID()];
-  await countFailures(db, budget(), [{ callerId: caller, failuresMax: 1, windowMs: 60_000 }]);
+  await countFailures(within(db, deadline()), [{ callerId: caller, failuresMax: 1, windowMs: 60_000 }]);
 
   const waits = [await reserve(db, account, caller), await reserve(db, account)];
 
@@ -67,9 +67,9 @@ test("the failures of a caller are counted each, also at once, and the last that
   const caller = randomUUID();
   const failure = { callerId: caller, failuresMax: 3, windowMs: 60_000 };
 
-  await countFailures(db, budget(), [failure, failure]);
+  await countFailures(within(db, deadline()), [failure, failure]);
   const before = await reserve(db, randomUUID(), caller);
-  await countFailures(db, budget(), [failure]);
+  await countFailures(within(db, deadline()), [failure]);
   const after = await reserve(db, randomUUID(), caller);
 
   expect([before, after]).toEqual([0, 60]);
@@ -79,18 +79,18 @@ test("the window of a caller begins with its first failure and ends its failures
   const db = openDatabase(connection);
   const caller = randomUUID();
   const failure = { callerId: caller, failuresMax: 2, windowMs: 60_000 };
-  await countFailures(db, budget(), [failure]);
+  await countFailures(within(db, deadline()), [failure]);
 
   await pass(45_000);
-  await countFailures(db, budget(), [failure]);
-  const within = await reserve(db, randomUUID(), caller);
+  await countFailures(within(db, deadline()), [failure]);
+  const inWindow = await reserve(db, randomUUID(), caller);
   await pass(15_000);
-  await countFailures(db, budget(), [failure]);
+  await countFailures(within(db, deadline()), [failure]);
   const behind = await reserve(db, randomUUID(), caller);
-  await countFailures(db, budget(), [failure]);
+  await countFailures(within(db, deadline()), [failure]);
   const again = await reserve(db, randomUUID(), caller);
 
-  expect([within, behind, again]).toEqual([15, 0, 60]);
+  expect([inWindow, behind, again]).toEqual([15, 0, 60]);
 });
 
 test("the sweep deletes what counts no more, and nothing else", async ({ skip }) => {
@@ -102,7 +102,7 @@ test("the sweep deletes what counts no more, and nothing else", async ({ skip })
   await pass(rule.forgetMs);
   await reserve(db, young);
 
-  await sweepAttempts(db, budget());
+  await sweepAttempts(db, deadline());
 
   expect(await execute(connection, "select id from login_attempts")).toEqual([{ id: young }]);
 });

@@ -167,7 +167,7 @@ test("what was sent on a connection that was given up never reaches the database
   const [healed, eve, scarce] = [Promise.withResolvers<void>(), await own.user(), await own.product(1n)];
   const count = async (text: string): Promise<number> => (await execute(own.connection, text)).length;
   const sessions = `select from pg_stat_activity
-    where datname = current_database() and application_name like 'commerce-core %'`;
+    where datname = current_database() and application_name like 'commerce-core%'`;
   own.proxy.refuse("refuse");
   own.proxy.decide = ({ statement }) =>
     statement === "orders.create" ? { kind: "stall", until: healed.promise } : { kind: "cut_before" };

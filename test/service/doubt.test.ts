@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from "vitest";
-import { conclusively } from "../../src/db/engine/conclusive.ts";
+import { within } from "../../src/db/engine/database.ts";
+import { mutate } from "../../src/db/engine/mutate.ts";
 import { createUsers, type UserDraft } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { deadline, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 import { userDraft } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
@@ -14,7 +15,7 @@ test("a set that has created a user is in doubt when a later round of it does no
   const proxy = await openProxy(connection);
   const db = openDatabase(proxy.connection);
   const rival = draft("rival@example.com");
-  await createUsers(db, budget(), [rival]);
+  await createUsers(within(db, deadline()), [rival]);
   const rounds: string[] = [];
   proxy.decide = ({ statement }) => {
     rounds.push(statement);
@@ -26,11 +27,7 @@ test("a set that has created a user is in doubt when a later round of it does no
   };
 
   const set = [draft("new@example.com"), draft("rival@example.com")];
-  const failed = await reasonOf(
-    conclusively(db, budget(undefined, 1_500), (writer) =>
-      createUsers(writer, budget(undefined, 1_500), set),
-    ),
-  );
+  const failed = await reasonOf(mutate(db, deadline(undefined, 1_500), createUsers, set));
 
   proxy.decide = () => undefined;
 

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "vitest";
 import { createPool } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase } from "../support/databases.ts";
-import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { deadline, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -14,12 +14,12 @@ test("a connection that is made when its caller has left serves the next one", a
   const db = openDatabase(proxy.connection, { connsMax: 1 });
   const caller = new AbortController();
 
-  const left = reasonOf(db.query(ask, [], budget(caller.signal)));
+  const left = reasonOf(db.query(ask, [], deadline(caller.signal)));
   caller.abort(new Error("left"));
 
   expect(await left).toEqual(new Error("left"));
   await expect.poll(() => db.stats()).toMatchObject({ total: 1, idle: 1, used: 0 });
-  expect(await db.query(ask, [], budget(undefined, 2_000))).toEqual([{ one: 1 }]);
+  expect(await db.query(ask, [], deadline(undefined, 2_000))).toEqual([{ one: 1 }]);
 });
 
 test.each([
@@ -29,24 +29,24 @@ test.each([
 ] as const)("connections %s", async (_, stale, again) => {
   await using pool = createPool(connection, engine, limits);
   const take = async (): Promise<string[]> => {
-    const leases = [await pool.acquire(budget()), await pool.acquire(budget())];
-    for (const { release } of leases) release(true);
-    return leases.map(({ session }) => session.applicationName);
+    const checkouts = [await pool.checkOut(deadline()), await pool.checkOut(deadline())];
+    for (const { release } of checkouts) release(true);
+    return checkouts.map(({ session }) => session.id);
   };
   const before = new Set(await take());
 
   pool.renew(stale);
   const after = await take();
 
-  expect(after.filter((name) => before.has(name))).toHaveLength(again);
+  expect(after.filter((id) => before.has(id))).toHaveLength(again);
 });
 
 test("connections are made again for another server at most twice a second", async () => {
   await using pool = createPool(connection, engine, limits);
   const take = async (): Promise<string> => {
-    const { session, release } = await pool.acquire(budget());
+    const { session, release } = await pool.checkOut(deadline());
     release(true);
-    return session.applicationName;
+    return session.id;
   };
   await take();
   pool.renew("server");

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
+import { within } from "../../src/db/engine/database.ts";
 import { adjustStock } from "../../src/db/products/adjust-stock.ts";
 import type { Cursor } from "../../src/db/cursor.ts";
 import { listProducts } from "../../src/db/products/products.ts";
 import { listOrderEvents, listOrders, type OrderFilter } from "../../src/db/orders/orders.ts";
 import { listUsers } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, openDatabase, reasonOf } from "../support/pools.ts";
+import { deadline, openDatabase, reasonOf } from "../support/pools.ts";
 import { call, createRows, orderDraft } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
@@ -54,14 +55,14 @@ test("every list comes to its end in pages of one, each row once and the newest 
     (filter: Partial<OrderFilter>): Read =>
     async (after) => {
       const all = { userId: undefined, status: undefined, withItems: false, ...filter };
-      const page = await listOrders(db, budget(), all, after, 1);
+      const page = await listOrders(within(db, deadline()), all, after, 1);
       if (page.orders.length > 0) ends.push(page.more);
       return page.orders;
     };
 
   const read = [
-    await readToEnd((after) => listUsers(db, budget(), after, 1)),
-    await readToEnd((after) => listProducts(db, budget(), after, 1)),
+    await readToEnd((after) => listUsers(within(db, deadline()), after, 1)),
+    await readToEnd((after) => listProducts(within(db, deadline()), after, 1)),
   ];
   for (const filter of filters) read.push(await readToEnd(readOrders(filter)));
 
@@ -76,7 +77,7 @@ test("every list comes to its end in pages of one, each row once and the newest 
 test("the events of an order that does not exist are not an empty list", async () => {
   const db = openDatabase(connection);
 
-  const failed = await reasonOf(listOrderEvents(db, budget(), randomUUID(), 0n, 10));
+  const failed = await reasonOf(listOrderEvents(within(db, deadline()), randomUUID(), 0n, 10));
 
   expect(failed).toMatchObject({ kind: "not_found", reason: "ORDER_NOT_FOUND" });
 });
@@ -85,7 +86,7 @@ test("the movements of a product that nobody has ordered add up to its stock", a
   const db = openDatabase(connection);
   const product = await createRows(db).product(7n);
 
-  await adjustStock(db, budget(), [{ ...call(), productId: product.id, delta: -3n }]);
+  await adjustStock(within(db, deadline()), [{ ...call(), productId: product.id, delta: -3n }]);
 
   const sum = "select sum(delta)::int4 as sum from stock_movements where product_id = $1";
   expect(await execute(connection, sum, [product.id])).toEqual([{ sum: 4 }]);

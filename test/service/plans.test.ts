@@ -68,7 +68,7 @@ async function explainAll(statements = allStatements()): Promise<PlanFacts[]> {
     idleMsMax: 1_000,
   };
   await using pool = createPool(database.connection, "postgresql", limits);
-  const { client, release } = await pool.acquire({
+  const { client, release } = await pool.checkOut({
     signal: new AbortController().signal,
     deadlineMs: Infinity,
   });

@@ -1,9 +1,10 @@
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
 import type { Database } from "../../src/db/engine/database.ts";
-import { createPool } from "../../src/db/engine/pool.ts";
+import { connect } from "../../src/db/engine/connection.ts";
+import { createPool, serviceSettings } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { deadline, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -15,7 +16,7 @@ const ask = statement<{ one: number }>("test.ask", "select 1 as one");
 async function occupy(db: Database): Promise<AbortController> {
   const caller = new AbortController();
   const { used } = db.stats();
-  void reasonOf(db.query(sleep, [60], budget(caller.signal)));
+  void reasonOf(db.query(sleep, [60], deadline(caller.signal)));
   await expect.poll(() => db.stats().used).toBe(used + 1);
   return caller;
 }
@@ -25,21 +26,20 @@ test.runIf(engine === "postgresql").each([
   ["postgresql", "force_generic_plan"],
   ["cockroachdb", "force_custom_plan"],
 ] as const)("sessions on %s have plan_cache_mode %s", async (on, expected) => {
-  await using pool = createPool(connection, on, limits);
-  const { client, release } = await pool.acquire(budget());
+  const client = await connect(connection, { purpose: "test", settings: serviceSettings(on) });
 
   const { rows } = await client.query<{ mode: string }>("select current_setting('plan_cache_mode') as mode");
 
-  release(true);
+  await client.end();
   expect(rows).toEqual([{ mode: expected }]);
 });
 
 test("a call that finds the queue full fails at once", async () => {
   const db = openDatabase(connection, { connsMax: 1, queueMax: 1 });
   const first = await occupy(db);
-  const second = db.query(ask, [], budget());
+  const second = db.query(ask, [], deadline());
 
-  const third = await reasonOf(db.query(ask, [], budget()));
+  const third = await reasonOf(db.query(ask, [], deadline()));
 
   expect(third).toMatchObject({ kind: "exhausted", reason: "POOL_EXHAUSTED", facts: { retryAfterMs: 200 } });
   first.abort();
@@ -51,7 +51,7 @@ test("a call waits for a connection as long as it is told and no longer", async 
   const first = await occupy(db);
   const since = performance.now();
 
-  const second = await reasonOf(db.query(ask, [], budget()));
+  const second = await reasonOf(db.query(ask, [], deadline()));
 
   expect(second).toMatchObject({ kind: "exhausted", reason: "POOL_EXHAUSTED" });
   // Timers count in whole milliseconds from the start of the turn.
@@ -64,8 +64,8 @@ test("a caller who leaves leaves the queue as well", async () => {
   const db = openDatabase(connection, { connsMax: 1, queueMax: 2 });
   const first = await occupy(db);
   const second = new AbortController();
-  const left = reasonOf(db.query(ask, [], budget(second.signal)));
-  const third = db.query(ask, [], budget());
+  const left = reasonOf(db.query(ask, [], deadline(second.signal)));
+  const third = db.query(ask, [], deadline());
 
   second.abort(new Error("left"));
 
@@ -78,7 +78,7 @@ test("a caller who leaves leaves the queue as well", async () => {
 test("a caller who has left already costs nothing", async () => {
   const db = openDatabase(connection);
 
-  const left = await reasonOf(db.query(ask, [], budget(AbortSignal.abort(new Error("left")))));
+  const left = await reasonOf(db.query(ask, [], deadline(AbortSignal.abort(new Error("left")))));
 
   expect(left).toEqual(new Error("left"));
   expect(db.stats()).toMatchObject({ total: 0, acquired: 0 });
@@ -86,14 +86,14 @@ test("a caller who has left already costs nothing", async () => {
 
 test("an attempt that must not be sent any more gives its connection back at once", async () => {
   const db = openDatabase(connection, { connsMax: 1 });
-  await db.query(ask, [], budget());
+  await db.query(ask, [], deadline());
   const stale = new AbortController();
   const throwIfStale = (): void => {
     stale.abort(new Error("stale"));
     stale.signal.throwIfAborted();
   };
 
-  const failed = await reasonOf(db.query(ask, [], { ...budget(stale.signal), throwIfStale }));
+  const failed = await reasonOf(db.query(ask, [], { ...deadline(stale.signal), throwIfStale }));
 
   expect(failed).toEqual(new Error("stale"));
   expect(db.stats()).toMatchObject({ total: 1, used: 0 });
@@ -104,9 +104,9 @@ test.runIf(engine === "postgresql")(
   async ({ annotate }) => {
     const db = openDatabase(connection, { connsMax: 1 });
     const backend = statement<{ pid: number }>("test.backend", "select pg_backend_pid() as pid");
-    const before = await db.query(backend, [], budget());
+    const before = await db.query(backend, [], deadline());
     const caller = new AbortController();
-    const call = reasonOf(db.query(sleep, [60], budget(caller.signal)));
+    const call = reasonOf(db.query(sleep, [60], deadline(caller.signal)));
     const sleeping = async (): Promise<number> =>
       (
         await execute(
@@ -126,7 +126,7 @@ test.runIf(engine === "postgresql")(
     expect(answer).toEqual(new Error("left"));
     expect(answeredMs).toBeLessThan(1_000);
     // Its connection was not given up for it.
-    expect(await db.query(backend, [], budget())).toEqual(before);
+    expect(await db.query(backend, [], deadline())).toEqual(before);
     await annotate(
       `answered after ${answeredMs.toFixed(1)} ms, gone from the server after ${goneMs.toFixed(1)} ms`,
     );
@@ -135,7 +135,7 @@ test.runIf(engine === "postgresql")(
 
 test("connections that were made together are not renewed together", async () => {
   const db = openDatabase(connection, { connsMax: 20, lifetimeMs: 1_000 });
-  await Promise.all(Array.from({ length: 20 }, () => db.query(sleep, [0.05], budget())));
+  await Promise.all(Array.from({ length: 20 }, () => db.query(sleep, [0.05], deadline())));
   const drops: number[] = [];
 
   // Their lifetimes are whole seconds, so that half of them live for two.
@@ -155,10 +155,10 @@ test("connections that were made together are not renewed together", async () =>
 test("a connection that ended while nobody used it costs the next caller no error", async () => {
   const proxy = await openProxy(connection);
   const db = openDatabase(proxy.connection, { connsMax: 3 });
-  await Promise.all(Array.from({ length: 3 }, () => db.query(sleep, [0.05], budget())));
+  await Promise.all(Array.from({ length: 3 }, () => db.query(sleep, [0.05], deadline())));
 
   proxy.endIdle();
-  const answers = await Promise.all(Array.from({ length: 6 }, () => db.query(ask, [], budget())));
+  const answers = await Promise.all(Array.from({ length: 6 }, () => db.query(ask, [], deadline())));
 
   expect(answers).toEqual(Array.from({ length: 6 }, () => [{ one: 1 }]));
 });
@@ -166,7 +166,7 @@ test("a connection that ended while nobody used it costs the next caller no erro
 test("a connection that was idle for long is asked for a sign of life before it is used", async () => {
   const proxy = await openProxy(connection);
   const db = openDatabase(proxy.connection);
-  await db.query(ask, [], budget());
+  await db.query(ask, [], deadline());
   const now = performance.now.bind(performance);
   vi.spyOn(performance, "now").mockImplementation(() => now() + 60_000);
   onTestFinished(() => void vi.restoreAllMocks());
@@ -176,7 +176,7 @@ test("a connection that was idle for long is asked for a sign of life before it 
     return id === 1 ? { kind: "half_open" } : undefined;
   };
 
-  const answer = await db.query(ask, [], budget());
+  const answer = await db.query(ask, [], deadline());
 
   expect(answer).toEqual([{ one: 1 }]);
   expect(asked).toEqual(["1 select 1", "2 test.ask"]);
@@ -187,8 +187,8 @@ test("a connection that breaks silently under a call is not used again", async (
   const db = openDatabase(proxy.connection, { connsMax: 1 });
   proxy.decide = ({ connection: id }) => (id === 1 ? { kind: "half_open" } : undefined);
 
-  const broken = await reasonOf(db.query(ask, [], budget(AbortSignal.timeout(100), 100)));
-  const next = await db.query(ask, [], budget());
+  const broken = await reasonOf(db.query(ask, [], deadline(AbortSignal.timeout(100), 100)));
+  const next = await db.query(ask, [], deadline());
 
   expect(broken).toMatchObject({ name: "TimeoutError" });
   expect(next).toEqual([{ one: 1 }]);
@@ -204,8 +204,8 @@ test("a write does not go out on a connection whose node drains, and is not in d
     return name === "test.ask" ? { kind: "drain" } : undefined;
   };
 
-  const drained = await reasonOf(db.query(ask, [], { ...budget(), attemptsMax: 1 }));
-  await db.query(touch, ["page_tokens"], budget());
+  const drained = await reasonOf(db.query(ask, [], { ...deadline(), attemptsMax: 1 }));
+  await db.query(touch, ["page_tokens"], deadline());
 
   expect(drained).toMatchObject({ reason: "DATABASE_UNAVAILABLE" });
   expect(seen).toEqual(["test.ask", "test.touch"]);
@@ -219,8 +219,8 @@ test.each([
   const db = openDatabase(proxy.connection);
 
   proxy.refuse(mode);
-  const refused = await reasonOf(db.query(ask, [], budget(undefined, 300)));
-  const waiting = db.query(ask, [], budget());
+  const refused = await reasonOf(db.query(ask, [], deadline(undefined, 300)));
+  const waiting = db.query(ask, [], deadline());
   proxy.refuse(undefined);
 
   expect(refused).toMatchObject(error);
@@ -229,7 +229,7 @@ test.each([
 
 test("a connection that is given back with an open transaction is destroyed", async () => {
   const pool = createPool(connection, engine, limits);
-  const lease = await pool.acquire(budget());
+  const lease = await pool.checkOut(deadline());
   await lease.client.query("begin");
 
   lease.release(true);

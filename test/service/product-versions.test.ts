@@ -3,14 +3,14 @@ import { afterAll, expect, test } from "vitest";
 import { adjustStock } from "../../src/db/products/adjust-stock.ts";
 import { changeStatuses } from "../../src/db/orders/change-statuses.ts";
 import { deleteUser } from "../../src/db/users/change-users.ts";
-import type { Database } from "../../src/db/engine/database.ts";
+import { within, type Database } from "../../src/db/engine/database.ts";
 import { importItems } from "../../src/db/orders/import-items.ts";
 import type { Product } from "../../src/db/products/products.ts";
 import type { OrderStatus } from "../../src/db/order-status.ts";
 import { getOrders, type Order } from "../../src/db/orders/orders.ts";
 import { createOrders } from "../../src/db/orders/place-orders.ts";
 import { createTestDatabase } from "../support/databases.ts";
-import { budget, openDatabase } from "../support/pools.ts";
+import { deadline, openDatabase } from "../support/pools.ts";
 import { call, createRows, itemDraft, orderDraft } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
@@ -18,22 +18,28 @@ afterAll(() => database[Symbol.asyncDispose]());
 
 async function move(db: Database, { id }: Order, status: OrderStatus): Promise<void> {
   const change = { orderId: id, status, version: undefined, idempotencyKey: randomUUID() };
-  await changeStatuses(db, budget(), [{ ...change, fingerprint: randomUUID() }], { atomic: true });
+  await changeStatuses(within(db, deadline()), [{ ...change, fingerprint: randomUUID() }]);
 }
 
 type Change = (db: Database, product: Product, order: Order) => Promise<unknown>;
 
 /** What changes the stock of a product of which an order has taken one piece. */
 const changes: Record<string, readonly [bigint, Change]> = {
-  "a sale": [-1n, (db, { id }, { userId }) => createOrders(db, budget(), [orderDraft(userId, id)])],
+  "a sale": [-1n, (db, { id }, { userId }) => createOrders(within(db, deadline()), [orderDraft(userId, id)])],
   "a cancellation": [1n, (db, _, order) => move(db, order, "cancelled")],
-  "an item that is added": [-1n, (db, { id }, order) => importItems(db, budget(), [itemDraft(order.id, id)])],
-  "an adjustment": [5n, (db, { id }) => adjustStock(db, budget(), [{ ...call(), productId: id, delta: 5n }])],
+  "an item that is added": [
+    -1n,
+    (db, { id }, order) => importItems(within(db, deadline()), [itemDraft(order.id, id)]),
+  ],
+  "an adjustment": [
+    5n,
+    (db, { id }) => adjustStock(within(db, deadline()), [{ ...call(), productId: id, delta: 5n }]),
+  ],
   "the deletion of a user": [
     1n,
     (db, _, { userId }) => {
       const change = { changeId: randomUUID(), fingerprint: randomUUID(), userId, version: undefined };
-      return deleteUser(db, budget(), { ...change, force: true });
+      return deleteUser(within(db, deadline()), { ...change, force: true });
     },
   ],
 };
@@ -75,9 +81,9 @@ test("an order to which an item is added has another version and a later update_
   const product = await rows.product();
   const order = await rows.order(orderDraft((await rows.user()).id, product.id));
 
-  await importItems(db, budget(), [itemDraft(order.id, product.id)]);
+  await importItems(within(db, deadline()), [itemDraft(order.id, product.id)]);
 
-  const [after] = await getOrders(db, budget(), [order.id], false);
+  const [after] = await getOrders(within(db, deadline()), [order.id], false);
   expect(after).toMatchObject({ version: 2n, itemCount: 2, total: 20_000n, createTime: order.createTime });
   expect(after!.updateTime).toBeGreaterThan(order.updateTime);
 });

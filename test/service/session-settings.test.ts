@@ -5,7 +5,7 @@ import { connect } from "../../src/db/engine/connection.ts";
 import { createPool } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, limits, openDatabase, reasonOf } from "../support/pools.ts";
+import { deadline, limits, openDatabase, reasonOf } from "../support/pools.ts";
 
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -35,7 +35,7 @@ test("sessions have the settings that calls need, whatever the database gives to
   for (const [name, [, given]] of Object.entries(settings))
     await execute(connection, `alter database ${connection.database} set ${name} = '${given}'`);
   await using pool = createPool(connection, engine, limits);
-  const { client, release } = await pool.acquire(budget());
+  const { client, release } = await pool.checkOut(deadline());
 
   const { rows } = await client.query<{ name: string; setting: string }>(
     "select name, current_setting(name) as setting from pg_settings where name = any($1::text[])",
@@ -66,7 +66,7 @@ test.each<[string, number, (port: number, signal: AbortSignal) => Promise<unknow
     2_000,
     async (port, signal) => {
       const pool = createPool({ ...connection, host: "127.0.0.1", port }, engine, limits);
-      return pool.acquire(budget(signal, 60_000));
+      return pool.checkOut(deadline(signal, 60_000));
     },
   ],
   [
@@ -107,7 +107,7 @@ test("a connection of the service itself that is not wanted any more is not wait
   await expect.poll(() => ended, { timeout: 1_000 }).toEqual(new Error("ended"));
 });
 
-test("a statement runs under the isolation that it asks for, and transactions are serializable", async () => {
+test("a statement runs under the isolation that it asks for, and under serializable by default", async () => {
   const db = openDatabase(connection);
   const text = "select current_setting('transaction_isolation') as level";
   const [usual, weaker] = [
@@ -115,12 +115,8 @@ test("a statement runs under the isolation that it asks for, and transactions ar
     statement<{ level: string }>("test.weaker", text, { isolation: "repeatable read" }),
   ];
 
-  const levels = [
-    await db.query(usual, [], budget()),
-    await db.query(weaker, [], budget()),
-    await db.transaction(budget(), (tx) => tx.query(usual, [])),
-  ];
+  const levels = [await db.query(usual, [], deadline()), await db.query(weaker, [], deadline())];
 
   const strong = engine === "postgresql" ? "repeatable read" : "serializable";
-  expect(levels.map(([row]) => row!.level)).toEqual(["serializable", strong, "serializable"]);
+  expect(levels.map(([row]) => row!.level)).toEqual(["serializable", strong]);
 });

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { adjustStock } from "../../src/db/products/adjust-stock.ts";
-import type { Database } from "../../src/db/engine/database.ts";
+import { within, type Database } from "../../src/db/engine/database.ts";
 import { importItems, type ItemDraft } from "../../src/db/orders/import-items.ts";
 import { getOrders } from "../../src/db/orders/orders.ts";
 import { createOrders } from "../../src/db/orders/place-orders.ts";
-import type { Budget } from "../../src/db/engine/retry.ts";
+import type { Deadline } from "../../src/db/engine/deadline.ts";
 import { e4Max } from "../../src/db/engine/pg-types.ts";
 import { createTestDatabase } from "../support/databases.ts";
-import { budget, openDatabase } from "../support/pools.ts";
+import { deadline, openDatabase } from "../support/pools.ts";
 import { call, createRows, itemDraft, orderDraft, reasons } from "../support/rows.ts";
 
 // What requests of one set do to each other, which calls that arrive together do only now and then.
@@ -17,13 +17,13 @@ const { connection, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
 /** A set that is decided in rounds without end fails. */
-const bounded = (): Budget => budget(AbortSignal.timeout(5_000));
+const bounded = (): Deadline => deadline(AbortSignal.timeout(5_000));
 
 const limit = 1_000_000_000_000n;
 
 async function adjust(db: Database, productId: string, deltas: readonly bigint[]): Promise<string[]> {
   const set = deltas.map((delta) => ({ ...call(), productId, delta }));
-  return reasons(await adjustStock(db, bounded(), set));
+  return reasons(await adjustStock(within(db, bounded()), set));
 }
 
 test("the orders of a set that ask for more than there is are served in the order of arrival", async () => {
@@ -32,7 +32,7 @@ test("the orders of a set that ask for more than there is are served in the orde
   const [{ id: userId }, product] = [await rows.user(), await rows.product(5n)];
 
   const set = [3, 2, 1].map((quantity) => orderDraft(userId, product.id, quantity));
-  const outcomes = await createOrders(db, bounded(), set);
+  const outcomes = await createOrders(within(db, bounded()), set);
 
   expect(reasons(outcomes)).toEqual(["ok", "ok", "INSUFFICIENT_STOCK"]);
   expect((await rows.read(product)).onHand).toBe(0n);
@@ -44,7 +44,7 @@ test("an order that is too large by itself takes nothing from those behind it", 
   const [{ id: userId }, product] = [await rows.user(), await rows.product(5n)];
 
   const set = [6, 5].map((quantity) => orderDraft(userId, product.id, quantity));
-  const outcomes = await createOrders(db, bounded(), set);
+  const outcomes = await createOrders(within(db, bounded()), set);
 
   expect(reasons(outcomes)).toEqual(["INSUFFICIENT_STOCK", "ok"]);
 });
@@ -52,7 +52,7 @@ test("an order that is too large by itself takes nothing from those behind it", 
 test("an order without a user and without a product names the user first", async () => {
   const db = openDatabase(connection);
 
-  const outcomes = await createOrders(db, bounded(), [orderDraft(randomUUID(), randomUUID())]);
+  const outcomes = await createOrders(within(db, bounded()), [orderDraft(randomUUID(), randomUUID())]);
 
   expect(reasons(outcomes)).toEqual(["USER_NOT_FOUND"]);
 });
@@ -101,11 +101,11 @@ test("the items of a set that ask for more than there is are served in the order
   const scarce = await rows.product(5n);
 
   const set = [3, 3, 2].map((quantity) => itemDraft(order.id, scarce.id, { quantity }));
-  const outcomes = await importItems(db, bounded(), set);
+  const outcomes = await importItems(within(db, bounded()), set);
 
   expect(reasons(outcomes)).toEqual(["ok", "INSUFFICIENT_STOCK", "ok"]);
   expect((await rows.read(scarce)).onHand).toBe(0n);
-  const [after] = await getOrders(db, budget(), [order.id], true);
+  const [after] = await getOrders(within(db, deadline()), [order.id], true);
   expect(after!.items!.map(({ quantity }) => quantity)).toEqual([1, 3, 2]);
 });
 
@@ -116,16 +116,16 @@ test("the items of a set fill an order and its total to the last, and not above"
   const costing = (unitPrice: bigint): ItemDraft => itemDraft(rich.id, product.id, { unitPrice });
   const rest = e4Max - rich.total;
 
-  const filled = await importItems(db, bounded(), room);
-  const paid = await importItems(db, bounded(), [rest - 1n, 2n, 1n].map(costing));
-  const later = await importItems(db, bounded(), [itemDraft(full.id, product.id), costing(1n)]);
+  const filled = await importItems(within(db, bounded()), room);
+  const paid = await importItems(within(db, bounded()), [rest - 1n, 2n, 1n].map(costing));
+  const later = await importItems(within(db, bounded()), [itemDraft(full.id, product.id), costing(1n)]);
 
   expect([reasons(filled.slice(-2)), reasons(paid), reasons(later)]).toEqual([
     ["ok", "TOO_MANY_ITEMS"],
     ["ok", "TOTAL_LIMIT", "ok"],
     ["TOO_MANY_ITEMS", "TOTAL_LIMIT"],
   ]);
-  const [after] = await getOrders(db, budget(), [full.id], true);
+  const [after] = await getOrders(within(db, deadline()), [full.id], true);
   expect([after!.itemCount, after!.items!.length]).toEqual([1_000, 1_000]);
 });
 
@@ -137,12 +137,12 @@ test.each<[string, Partial<ItemDraft>]>([
   const db = openDatabase(connection);
   const { rows, product, order } = await givenOrder(db);
   const item = itemDraft(order.id, product.id);
-  await importItems(db, budget(), [item]);
+  await importItems(within(db, deadline()), [item]);
   const other = what === "another product" ? { productId: (await rows.product()).id } : change;
 
   const outcomes = [
-    await importItems(db, budget(), [item]),
-    await importItems(db, budget(), [{ ...item, ...other }]),
+    await importItems(within(db, deadline()), [item]),
+    await importItems(within(db, deadline()), [{ ...item, ...other }]),
   ];
 
   expect(outcomes[0]).toEqual(["existed"]);

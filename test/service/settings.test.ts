@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, openDatabase, reasonOf } from "../support/pools.ts";
+import { deadline, openDatabase, reasonOf } from "../support/pools.ts";
 import { openShop } from "../support/shop.ts";
 
 const readInstant = statement<{ at: bigint }>(
@@ -20,7 +20,7 @@ test("an answer that cannot be read is an error of ours, never an outcome that i
   await execute(connection, "create table answers (name text primary key)");
   const db = openDatabase(connection);
 
-  const failed = await reasonOf(db.query(misanswer, ["once"], budget()));
+  const failed = await reasonOf(db.query(misanswer, ["once"], deadline()));
 
   expect(failed).toMatchObject({ name: "DecodeError", message: "a value from the database cannot be read" });
   expect(await execute(connection, "select name from answers")).toEqual([{ name: "once" }]);
@@ -36,7 +36,7 @@ test("reads instants whatever the database's way of writing dates is", async ({ 
   await execute(connection, `alter database ${connection.database} set timezone = 'Asia/Tokyo'`);
   const db = openDatabase(connection);
 
-  const rows = await db.query(readInstant, [], budget());
+  const rows = await db.query(readInstant, [], deadline());
 
   expect(rows).toEqual([{ at: BigInt(Date.UTC(2026, 0, 31, 12)) * 1000n + 123_456n }]);
 });

@@ -2,16 +2,16 @@ import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { changeStatuses } from "../../src/db/orders/change-statuses.ts";
 import { deleteUser, updateUser } from "../../src/db/users/change-users.ts";
-import type { Database } from "../../src/db/engine/database.ts";
+import { within, type Database } from "../../src/db/engine/database.ts";
 import { createUsers, getUsers } from "../../src/db/users/users.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { budget, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { deadline, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 import { createRows, orderDraft, userDraft } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
-type Change = Parameters<typeof deleteUser>[2] & Parameters<typeof updateUser>[2];
+type Change = Parameters<typeof deleteUser>[1] & Parameters<typeof updateUser>[1];
 
 /** A change of a user, under an id of its own. */
 const changeOf = (userId: string, rest: Partial<Change> = {}): Change => ({
@@ -26,8 +26,8 @@ const changeOf = (userId: string, rest: Partial<Change> = {}): Change => ({
 });
 
 const methods: readonly [string, (db: Database, change: Change) => Promise<unknown>][] = [
-  ["changed", (db, change) => updateUser(db, budget(), change)],
-  ["deleted", (db, change) => deleteUser(db, budget(), change)],
+  ["changed", (db, change) => updateUser(within(db, deadline()), change)],
+  ["deleted", (db, change) => deleteUser(within(db, deadline()), change)],
 ];
 
 test.each(methods)("a user of another version is not %s", async (_, make) => {
@@ -41,7 +41,7 @@ test.each(methods)("a user of another version is not %s", async (_, make) => {
 
   const stale = expect.objectContaining({ kind: "aborted", reason: "ETAG_MISMATCH" });
   expect(failed).toEqual([stale, stale]);
-  expect(await getUsers(db, budget(), [user.id])).toEqual([user]);
+  expect(await getUsers(within(db, deadline()), [user.id])).toEqual([user]);
 });
 
 test.each(methods)("a user is not %s by a repetition that asks for something else", async (_, make) => {
@@ -60,11 +60,11 @@ test.each(methods)("a user is %s when a call that was refused is judged anew", a
   const user = await createRows(db).user();
   const change = changeOf(user.id, { version: 2n });
   await reasonOf(make(db, change));
-  await updateUser(db, budget(), changeOf(user.id, { name: "Lovelace" }));
+  await updateUser(within(db, deadline()), changeOf(user.id, { name: "Lovelace" }));
 
   await make(db, change);
 
-  const [now] = await getUsers(db, budget(), [user.id]);
+  const [now] = await getUsers(within(db, deadline()), [user.id]);
   expect(now?.name).not.toBe("Lovelace");
 });
 
@@ -74,7 +74,7 @@ test("the deletion of a user returns no stock of orders that left it alone", asy
   const [{ id }, product] = [await rows.user(), await rows.product(10n)];
   await rows.order(orderDraft(id, product.id, 3, { reservesStock: false }));
 
-  await deleteUser(db, budget(), changeOf(id, { force: true }));
+  await deleteUser(within(db, deadline()), changeOf(id, { force: true }));
 
   expect(await rows.read(product)).toEqual(product);
 });
@@ -86,9 +86,9 @@ test("the deletion of a user returns the stock of confirmed orders", async () =>
   const order = await rows.order(orderDraft(id, product.id, 3));
   const step = { orderId: order.id, status: "confirmed", version: undefined } as const;
   const key = { idempotencyKey: randomUUID(), fingerprint: randomUUID() };
-  await changeStatuses(db, budget(), [{ ...step, ...key }], { atomic: true });
+  await changeStatuses(within(db, deadline()), [{ ...step, ...key }]);
 
-  await deleteUser(db, budget(), changeOf(id, { force: true }));
+  await deleteUser(within(db, deadline()), changeOf(id, { force: true }));
 
   expect((await rows.read(product)).onHand).toBe(10n);
 });
@@ -97,15 +97,14 @@ test("a user whose rival is deleted before it is looked for is created in the ne
   const proxy = await openProxy(connection);
   const db = openDatabase(proxy.connection);
   const rival = userDraft();
-  await createUsers(db, budget(), [rival]);
+  await createUsers(within(db, deadline()), [rival]);
   let looks = 0;
   proxy.decide = ({ statement }) => {
     if (statement !== "users.get_rivals" || looks++ > 0) return undefined;
-    void execute(connection, "delete from users where id = $1", [rival.id]);
-    return { kind: "delay", ms: 300 };
+    return { kind: "stall", until: execute(connection, "delete from users where id = $1", [rival.id]) };
   };
 
-  const [user] = await createUsers(db, budget(), [userDraft({ email: rival.email })]);
+  const [user] = await createUsers(within(db, deadline()), [userDraft({ email: rival.email })]);
 
   expect(user).toMatchObject({ email: rival.email, version: 1n });
 });

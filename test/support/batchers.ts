@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, vi } from "vitest";
 import { createBatcher, type BatcherOptions } from "../../src/db/engine/batcher.ts";
-import type { Budget } from "../../src/db/engine/retry.ts";
+import type { Deadline } from "../../src/db/engine/deadline.ts";
 
 /** A set that has left and waits to be answered. */
 type Departed = {
   readonly requests: readonly number[];
-  readonly budget: Budget;
+  readonly deadline: Deadline;
   answer(): void;
   fail(error: unknown): void;
 };
@@ -13,19 +13,19 @@ type Departed = {
 /** A batcher whose sets a test answers, in the order in which they left. */
 export function createTestBatcher(options: Partial<BatcherOptions<number>> = {}): {
   readonly departed: Departed[];
-  readonly ask: (request: number, budget?: Budget) => Promise<string>;
+  readonly ask: (request: number, deadline?: Deadline) => Promise<string>;
 } {
   const departed: Departed[] = [];
   const ask = createBatcher<number, string>(
-    (requests, budget) =>
+    (requests, deadline) =>
       new Promise((resolve, reject) => {
         const answer = (): void => resolve(requests.map((request) => `answer ${request}`));
-        budget.throwIfStale?.();
-        departed.push({ requests, budget, answer, fail: reject });
+        deadline.throwIfStale?.();
+        departed.push({ requests, deadline, answer, fail: reject });
       }),
     { sets: 1, requestsMax: 100, ...options },
   );
-  return { departed, ask: (request, budget = patient()) => ask(request, budget) };
+  return { departed, ask: (request, deadline = patient()) => ask(request, deadline) };
 }
 
 /** Has the timers of batchers wait for `vi.advanceTimersByTime`: a busy machine makes no set late. */
@@ -37,7 +37,7 @@ export function useBatcherClock(): void {
 /** A set that is not back after this, the first of its batcher, is late. */
 export const lateMs = 100;
 
-export function patient(signal = new AbortController().signal): Budget {
+export function patient(signal = new AbortController().signal): Deadline {
   return { signal, deadlineMs: Date.now() + 60_000 };
 }
 

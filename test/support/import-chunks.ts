@@ -1,14 +1,14 @@
 import type { Call } from "../../src/call.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { RowOutcome } from "../../src/db/outcome.ts";
-import type { Budget } from "../../src/db/engine/retry.ts";
+import type { Deadline } from "../../src/db/engine/deadline.ts";
 import { importChunks, type Chunk, type RowKind } from "../../src/services/import-chunks.ts";
 import { settle } from "./batchers.ts";
 
 /** A row is a number, and locks what stands before its last digit. */
 export type Written = {
   readonly rows: readonly number[];
-  readonly budget: Budget;
+  readonly deadline: Deadline;
   answer(outcomes?: readonly RowOutcome[]): void;
   fail(error: unknown): void;
 };
@@ -29,10 +29,10 @@ export function openImport(
     parse: (row) => row,
     weigh: () => 1,
     locksOf: (row) => [String(Math.floor(row / 10))],
-    write: (budget, chunk) => {
+    write: (deadline, chunk) => {
       const { promise, resolve, reject } = Promise.withResolvers<RowOutcome[]>();
       const answer = (outcomes = chunk.map((): RowOutcome => "inserted")): void => resolve([...outcomes]);
-      sent.push({ rows: chunk, budget, answer, fail: reject });
+      sent.push({ rows: chunk, deadline, answer, fail: reject });
       return promise;
     },
   };

@@ -1,7 +1,8 @@
 import { inject, onTestFinished, vi } from "vitest";
 import type { Config, Connection } from "../../src/config.ts";
 import { createDatabase, type Database } from "../../src/db/engine/database.ts";
-import type { Budget } from "../../src/db/engine/retry.ts";
+import type { Deadline } from "../../src/db/engine/deadline.ts";
+import { statement } from "../../src/db/engine/statement.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 
 /** Enough for what a test does. */
@@ -26,16 +27,20 @@ export function openDatabase(connection: Connection, change: Partial<Config["poo
   return db;
 }
 
-/** Has as many transactions open at once as there are places, which is impossible when one has leaked. */
+const sleep = statement("test.sleep_in_pool", "select pg_sleep(60)");
+
+/** Has as many statements under way as there are places, which is impossible when one has leaked. */
 async function takeAll(db: Database): Promise<void> {
   const { max } = db.stats();
-  const all = Promise.withResolvers<void>();
-  let taken = 0;
-  const take = (): Promise<void> => {
-    if (++taken === max) all.resolve();
-    return all.promise;
-  };
-  await Promise.all(Array.from({ length: max }, () => db.transaction(budget(), take)));
+  const leaver = new AbortController();
+  const all = Array.from({ length: max }, () => reasonOf(db.query(sleep, [], deadline(leaver.signal))));
+  try {
+    await vi.waitUntil(() => db.stats().used === max && db.stats().waiting === 0, { timeout: 10_000 });
+  } finally {
+    leaver.abort();
+    await Promise.all(all);
+    await db.orphansEnded();
+  }
 }
 
 /** Opens a proxy for one test. */
@@ -45,8 +50,8 @@ export async function openProxy(upstream: Connection): Promise<Proxy> {
   return proxy;
 }
 
-/** The budget of a caller who waits for ten seconds, or until the signal aborts. */
-export function budget(signal: AbortSignal = new AbortController().signal, ms = 10_000): Budget {
+/** The deadline of a caller who waits for ten seconds, or until the signal aborts. */
+export function deadline(signal: AbortSignal = new AbortController().signal, ms = 10_000): Deadline {
   return { signal, deadlineMs: Date.now() + ms };
 }
 

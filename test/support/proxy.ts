@@ -1,6 +1,7 @@
 import { once as event } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { Connection } from "../../src/config.ts";
+import { allTexts } from "../../src/db/engine/statement.ts";
 import { cancel, createLink, end, isIdle, relay, reset, type Fault, type Link } from "./link.ts";
 import { errorResponse, isCancelRequest, readMessages } from "./wire.ts";
 
@@ -24,6 +25,8 @@ export type Proxy = AsyncDisposable & {
   readonly injected: ReadonlyMap<string, number>;
   /** Asked about each exchange. May be replaced at any time. */
   decide: (exchange: Exchange) => Fault | undefined;
+  /** Whether it is also asked about the exchange by which a new connection learns its session. */
+  decidesIdentification: boolean;
   /** Where new connections lead. May be replaced at any time, as by a server that comes back elsewhere. */
   upstream: Connection;
   /** Whether new connections are reset, get no answer, or are told that there are too many. */
@@ -42,6 +45,11 @@ export function once(statement: string, fault: Fault): Proxy["decide"] {
     done = true;
     return fault;
   };
+}
+
+/** The text by which a connection learns its session; it is declared where the engine is loaded. */
+function isIdentification(text: string): boolean {
+  return text === allTexts("postgresql").get("session.began");
 }
 
 /** Starts a proxy on a free port. It speaks no TLS. */
@@ -65,6 +73,7 @@ export async function startProxy(
     return own(net.connect({ host, port, noDelay: true }));
   };
   const choose = (connection: number, statement: string): Fault | undefined => {
+    if (isIdentification(statement) && !proxy.decidesIdentification) return undefined;
     const fault = proxy.decide({ connection, statement });
     if (fault) injected.set(fault.kind, (injected.get(fault.kind) ?? 0) + 1);
     return fault;
@@ -97,6 +106,7 @@ export async function startProxy(
     connection: { ...upstream, host: "127.0.0.1", port },
     injected,
     decide,
+    decidesIdentification: false,
     upstream,
     refuse: (mode) => void (refusal = mode),
     endIdle: () => [...links].filter(isIdle).forEach((link) => end(link, "57P01")),

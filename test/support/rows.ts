@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Database } from "../../src/db/engine/database.ts";
+import { within, type Database } from "../../src/db/engine/database.ts";
 import { createProducts, getProducts, type Product } from "../../src/db/products/products.ts";
 import type { ItemDraft } from "../../src/db/orders/import-items.ts";
 import type { Order } from "../../src/db/orders/orders.ts";
@@ -7,7 +7,7 @@ import { expectOne } from "../../src/db/outcome.ts";
 import type { OrderDraft } from "../../src/db/orders/order-drafts.ts";
 import { createOrders } from "../../src/db/orders/place-orders.ts";
 import { createUsers, type User, type UserDraft } from "../../src/db/users/users.ts";
-import { budget } from "./pools.ts";
+import { deadline } from "./pools.ts";
 
 /** A call's id and what it asks for, as no other call has them. */
 export const call = () => ({ id: randomUUID(), fingerprint: randomUUID() });
@@ -50,13 +50,14 @@ export const itemDraft = (
 /** Rows that are made by the statements themselves, below the services. */
 export function createRows(db: Database) {
   return {
-    user: async (): Promise<User> => expectOne(await createUsers(db, budget(), [userDraft()])),
+    user: async (): Promise<User> => expectOne(await createUsers(within(db, deadline()), [userDraft()])),
     product: async (onHand = 10n): Promise<Product> =>
-      expectOne(await createProducts(db, budget(), [{ ...call(), name: "Lamp", onHand }])),
-    order: async (draft: OrderDraft): Promise<Order> => expectOne(await createOrders(db, budget(), [draft])),
+      expectOne(await createProducts(within(db, deadline()), [{ ...call(), name: "Lamp", onHand }])),
+    order: async (draft: OrderDraft): Promise<Order> =>
+      expectOne(await createOrders(within(db, deadline()), [draft])),
     /** The product as it is now. */
     async read({ id }: Product): Promise<Product> {
-      const [{ fingerprint: _, ...product }] = (await getProducts(db, budget(), [id])) as [
+      const [{ fingerprint: _, ...product }] = (await getProducts(within(db, deadline()), [id])) as [
         Product & { readonly fingerprint: string },
       ];
       return product;

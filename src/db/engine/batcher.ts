@@ -1,10 +1,10 @@
 import { createHoldings, type Holdings, type Needs } from "./holdings.ts";
 import { createPace, type Pace } from "./pace.ts";
-import type { Budget } from "./retry.ts";
+import type { Deadline } from "./deadline.ts";
 import { createWaiter, runSet, type Waiter } from "./waiters.ts";
 
 /** What a batcher runs: one answer for each request, in their order. */
-export type SetOperation<Q, A> = (requests: readonly Q[], budget: Budget) => Promise<readonly A[]>;
+export type SetOperation<Q, A> = (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>;
 
 /** Bounds of a batcher; see `createBatcher`. */
 export type BatcherOptions<Q> = {
@@ -56,7 +56,7 @@ const singlesMax = 4;
 export function createBatcher<Q, A>(
   operation: SetOperation<Q, A>,
   options: BatcherOptions<Q>,
-): (request: Q, budget: Budget) => Promise<A> {
+): (request: Q, deadline: Deadline) => Promise<A> {
   const { sets, writes = false, keysOf = () => [], locksOf = () => [] } = options;
   const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
   const [inSets, alone, holdings] = [createRoom(sets), createRoom(singlesMax), createHoldings()];
@@ -64,10 +64,10 @@ export function createBatcher<Q, A>(
 
   const onLeave = (waiter: Waiter<Q, A>): void => void (queue.delete(waiter) || singles.delete(waiter));
 
-  return (request, budget) =>
+  return (request, deadline) =>
     new Promise<A>((resolve, reject) => {
-      if (budget.signal.aborted) return reject(budget.signal.reason);
-      const about = { request, budget, keys: keysOf(request), locks: locksOf(request) };
+      if (deadline.signal.aborted) return reject(deadline.signal.reason);
+      const about = { request, deadline, keys: keysOf(request), locks: locksOf(request) };
       queue.add(createWaiter<Q, A>({ ...about, resolve, reject, onLeave }));
       schedule();
     });

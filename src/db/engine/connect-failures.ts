@@ -1,6 +1,7 @@
 import type { Connection } from "../../config.ts";
 import { PasswordMissing } from "./connection.ts";
-import { toServerError } from "../../errors.ts";
+import { toServerError, type ServerError } from "../../errors.ts";
+import { judge } from "./judge.ts";
 
 /** Why there is no connection, for the operator. */
 export type ConnectFailure = {
@@ -15,14 +16,12 @@ type Cause = { readonly says: string; readonly passing: boolean };
 const pooler =
   "this is how a connection pooler answers; name the database itself, the service has a pool of its own";
 
-/** What the server refuses with, by SQLSTATE; the server's own words stand before the remedy. */
-const refusals: readonly (readonly [RegExp, { readonly remedy?: string; readonly passing?: boolean }])[] = [
-  [/^28P01$/, { remedy: "correct the user or the password in DATABASE_URL, or CRDB_USER and CRDB_PASSWORD" }],
-  [/^28/, { remedy: "correct the user in DATABASE_URL or CRDB_USER, or let it in (pg_hba.conf)" }],
-  [/^3D000$/, { remedy: "create it, or name another one in DATABASE_URL or CRDB_DATABASE" }],
-  [/^08P01$/, { remedy: pooler }],
-  // It starts, stops, recovers or has no room.
-  [/^(57P0|53|08|58)/, { passing: true }],
+/** What the operator does about a refusal, by SQLSTATE; the server's own words stand before it. */
+const remedies: readonly (readonly [RegExp, string])[] = [
+  [/^28P01$/, "correct the user or the password in DATABASE_URL, or CRDB_USER and CRDB_PASSWORD"],
+  [/^28/, "correct the user in DATABASE_URL or CRDB_USER, or let it in (pg_hba.conf)"],
+  [/^3D000$/, "create it, or name another one in DATABASE_URL or CRDB_DATABASE"],
+  [/^08P01$/, pooler],
 ];
 
 /** What the driver and the system fail with, by code. */
@@ -58,8 +57,9 @@ export function explainConnectFailure(error: unknown, connection: Connection): C
   const place = toPlace(connection);
   const server = toServerError(error);
   if (server !== undefined) {
-    const { remedy, passing = false } = refusals.find(([codes]) => codes.test(server.code))?.[1] ?? {};
+    const remedy = remedies.find(([codes]) => codes.test(server.code))?.[1];
     const says = remedy === undefined ? message : `${message}: ${remedy}`;
+    const passing = remedy === undefined && isPassing(server);
     return { line: `the database at ${place} refuses the service: ${says}`, passing };
   }
   if (error instanceof PasswordMissing) {
@@ -74,6 +74,13 @@ export function explainConnectFailure(error: unknown, connection: Connection): C
   // What is not known here is told as it is, and waited for.
   const says = known ? `${known.says} (${code})` : message || code || String(error);
   return { line: `the database at ${place} cannot be reached: ${says}`, passing: known?.passing ?? true };
+}
+
+/** Whether a later attempt may be let in: the server starts, stops or has no room, or its system fails (58xxx). */
+function isPassing(server: ServerError): boolean {
+  const progress = { phase: "connecting", wasPrepared: false, beginMs: performance.now() } as const;
+  const { disposition } = judge("postgresql", progress, server);
+  return disposition !== "final" || server.code.startsWith("58");
 }
 
 /** Where a database is, as it is read by people. */

@@ -20,8 +20,8 @@ export class PasswordMissing extends Error {
 }
 
 /**
- * What node-postgres takes, from the configuration: all connections are made of it, each with a name of its
- * own for the server (application_name). It leaves nothing else open, because node-postgres completes what is
+ * What node-postgres takes, from the configuration: all connections are made of it. Each gets a name for the
+ * server beside it (application_name). It leaves nothing else open, because node-postgres completes what is
  * open from PG* variables and from ~/.pgpass, which are other programs' and would not reach all connections
  * alike. A copy: node-postgres hides the key inside `ssl`, ours is frozen.
  */

@@ -1,16 +1,21 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
-import type { Budget } from "./retry.ts";
+import type { Engine } from "../../config.ts";
+import { abandonable, toTimeoutMs, type Deadline } from "./deadline.ts";
+import type { Stale } from "./judge.ts";
+import { identifySession, type Session } from "./session.ts";
 import { command } from "./statement.ts";
-import { abandonable, toTimeoutMs } from "./timeouts.ts";
+
+/** A connection and the session that it has on the server. */
+type Connected = { readonly client: pg.PoolClient; readonly session: Session };
 
 /** Connections of node-postgres' pool that are fit for use. */
 export type Connector = {
   /**
-   * Waits for a connection within the budget. One that has not been used for long is asked for a sign of life
-   * first, and each is with `verify`.
+   * Waits for a connection until the deadline. One that has not been used for long is asked for a sign of
+   * life first, and each is with `verify`.
    */
-  connect(budget: Budget, verify: boolean): Promise<pg.PoolClient>;
+  connect(deadline: Deadline, verify: boolean): Promise<Connected>;
   /** Gives a connection back; destroys it if it is not sound or a transaction is open on it. */
   giveBack(client: pg.PoolClient, sound: boolean): void;
   /**
@@ -18,7 +23,7 @@ export type Connector = {
    * more, or their server is no longer the one that takes writes. The latter is looked for now and then only,
    * because reads go on meanwhile.
    */
-  renew(stale: "plan" | "server" | undefined): void;
+  renew(stale: Stale | undefined): void;
 };
 
 /**
@@ -28,29 +33,43 @@ const unverifiedMsMax = 10_000;
 /** A sound server answers within this; else the connection is destroyed and another one taken. */
 const verifyMsMax = 500;
 
+/** As long as connecting may take before it. */
+const identifyMsMax = 2_000;
+
 /** How often all connections are made again to find a server that takes writes. */
 const serverMsMin = 500;
 
 const selectNothing = command("pool.sign_of_life", "select 1");
 
 /** Takes connections from a pool. */
-export function createConnector(pool: pg.Pool): Connector {
-  const madeAt = new WeakMap<pg.PoolClient, number>();
+export function createConnector(pool: pg.Pool, engine: Engine): Connector {
+  const sessions = new WeakMap<pg.ClientBase, Session & { readonly madeAt: number }>();
   const usedAt = new WeakMap<pg.PoolClient, number>();
   let renewedAt = -Infinity;
-  pool.on("connect", (client) => madeAt.set(client, performance.now()));
+  // The pool waits for it before it hands out a connection that it has made, though its types do not say so.
+  // oxlint-disable-next-line typescript/no-misused-promises
+  pool.options.onConnect = async (client) => {
+    const madeAt = performance.now();
+    try {
+      sessions.set(client, { ...(await inTime(identifySession(client, engine), identifyMsMax)), madeAt });
+    } catch (error) {
+      resetSocket(client);
+      throw error;
+    }
+  };
 
-  const isFresh = (client: pg.PoolClient): boolean => madeAt.get(client)! > renewedAt;
   const isInUse = (client: pg.PoolClient): boolean => {
     const now = performance.now();
     return now - (usedAt.get(client) ?? now) < unverifiedMsMax;
   };
   return {
-    async connect(budget, verify) {
+    async connect(deadline, verify) {
       for (;;) {
-        const client = await abandonable(pool.connect(), budget, (late) => late.release());
+        const client = await abandonable(pool.connect(), deadline, (late) => late.release());
+        const session = sessions.get(client);
         const isTrusted = !verify && isInUse(client);
-        if (isFresh(client) && (isTrusted || (await isAlive(client, budget)))) return client;
+        if (session && session.madeAt > renewedAt && (isTrusted || (await isAlive(client, deadline))))
+          return { client, session };
         discard(client);
       }
     },
@@ -75,23 +94,30 @@ type Internals = { readonly connection: { readonly stream: Socket & { readonly [
  * socket is the one below.
  */
 function discard(client: pg.PoolClient): void {
+  resetSocket(client);
+  client.release(true);
+}
+
+function resetSocket(client: pg.ClientBase): void {
   const { stream } = (client as unknown as Internals).connection;
   const socket = stream["_parent"] ?? stream;
   // Nothing is on its way in a Unix socket, nor in one that is not connected.
   if (socket.remoteAddress === undefined) socket.destroy();
   else socket.resetAndDestroy();
-  client.release(true);
 }
 
-async function isAlive(client: pg.PoolClient, { deadlineMs }: Budget): Promise<boolean> {
+async function isAlive(client: pg.PoolClient, { deadlineMs }: Deadline): Promise<boolean> {
   const waitMs = Math.min(verifyMsMax, toTimeoutMs(deadlineMs));
-  // After a pause of this process the timer comes first, and then the answer that has long been there.
-  const timeout = new Promise<false>((resolve) => {
-    setTimeout(() => setImmediate(resolve, false), waitMs).unref();
-  });
-  const answer = client.query(selectNothing).then(
+  return inTime(client.query(selectNothing), waitMs).then(
     () => true,
     () => false,
   );
-  return Promise.race([answer, timeout]);
+}
+
+/** Waits for an answer so long. After a pause of this process the timer comes before one that is there. */
+async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const giveUp = (): void => reject(new Error("a new connection does not answer"));
+  const timer = setTimeout(() => setImmediate(giveUp), ms).unref();
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

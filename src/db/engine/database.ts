@@ -1,132 +1,176 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import type { Config, Connection, Engine } from "../../config.ts";
-import { createLender } from "./lender.ts";
-import { tooSlow, toServerError } from "../../errors.ts";
-import { createPool, statementMsMax, type Lease, type PoolStats, type Session } from "./pool.ts";
-import { AttemptError, retrying, stalenessOf, type Budget, type Fate, type Phase } from "./retry.ts";
-import type { Statement } from "./statement.ts";
-import { begin, commit, rollback } from "./transaction.ts";
+import {
+  contention,
+  databaseAway,
+  databaseOverloaded,
+  databaseReadOnly,
+  outcomeUnknown,
+} from "../../errors.ts";
+import { attempt, terminate, terminateLater, type Failure } from "./attempt.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Disposition, Progress } from "./judge.ts";
 import { DecodeError, toParameter } from "./pg-types.ts";
+import { createPool, type Pool, type PoolStats } from "./pool.ts";
+import type { Session } from "./session.ts";
+import { sqlstate } from "./sqlstate.ts";
+import type { Run, Statement } from "./statement.ts";
+import { begin, commit, rollback } from "./transaction.ts";
 
-/** An open transaction. */
-type Tx = {
-  query<Row>(statement: Statement<Row>, values: readonly unknown[]): Promise<Row[]>;
-};
-
-/**
- * The database as the rest of the service sees it: statements and transactions that are retried where that is
- * safe.
- */
+/** The database as the rest of the service sees it: statements that are retried where that is safe. */
 export type Database = {
   readonly engine: Engine;
   /**
-   * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation, and
-   * again as `retrying` allows. Throws a DomainError for what a caller may be told. When the signal aborts,
-   * it throws the signal's reason at once and the server is asked to stop.
+   * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation.
+   * Attempts are run again until one succeeds, with full jitter between them; it is given up when the next
+   * wait would end after the deadline, or after `ATTEMPTS_MAX`. Throws a DomainError for what a caller may be
+   * told, "outcome_unknown" where it is not known in the end whether an attempt happened. When the signal
+   * aborts, it throws the signal's reason at once and the server is asked to stop.
    */
-  query<Row>(statement: Statement<Row>, values: readonly unknown[], budget: Budget): Promise<Row[]>;
-  /**
-   * Runs `work` in a serializable transaction, commits it and returns its result. `work` may run many times:
-   * it changes nothing but the database, asks it again for all it knows, and its writes are keyed by ids
-   * derived from the call.
-   */
-  transaction<T>(budget: Budget, work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** See `Lender.leftBehind`. */
-  leftBehind(): Promise<unknown> | undefined;
+  query<Row>(statement: Statement<Row>, values: readonly unknown[], deadline: Deadline): Promise<Row[]>;
+  /** See `Orphans.ended`. */
+  orphansEnded(): Promise<unknown> | undefined;
   /** See `Pool.suspect`. */
   suspect(isAway: boolean): void;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Is told of attempts that are run again. */
-export type DatabaseObserver = { retried(fate: Fate, code: string): void };
+/** Runs statements that read within one deadline; `mutate` runs those that write. */
+export function within(db: Database, deadline: Deadline): Run {
+  return (statement, values) => db.query(statement, values, deadline);
+}
+
+/** Is told of each failed attempt that is followed by another, with the SQLSTATE or errno. */
+export type DatabaseObserver = { retried(disposition: Disposition, code: string): void };
+
+/** What retrying depends on; tests own time and chance. */
+export type RetryOptions = {
+  readonly observer?: DatabaseObserver;
+  readonly now?: () => number;
+  readonly random?: () => number;
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+};
 
 /** Opens the database. It owns its connections; nothing is connected yet. */
 export function createDatabase(
   connection: Connection,
   engine: Engine,
   limits: Config["pool"],
-  observer: DatabaseObserver = { retried: () => {} },
+  observer?: DatabaseObserver,
 ): Database {
-  const pool = createPool(connection, engine, limits);
-  const { lend, fence, leave, leftBehind } = createLender(pool, engine);
+  return databaseOf(createPool(connection, engine, limits), observer && { observer });
+}
+
+/** Attempts of one call. With the waits below they take some four seconds, most of the default deadline. */
+export const ATTEMPTS_MAX = 64;
+/**
+ * The first wait is up to 2 ms, about what a conflicting statement needs to finish; each next one up to twice
+ * that.
+ */
+const backoffMsBase = 2;
+/** A wait is never longer: those who wait longest must not be the last to learn that a hot row is free. */
+const backoffMsMax = 128;
+/** A database without room is left alone for longer. */
+const overloadedMsMax = 1_000;
+
+/** The database behind a pool, which it owns. */
+export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
+  const { observer, now = Date.now, random = Math.random, sleep = interruptibleSleep } = options;
+
+  async function query<Row>(
+    statement: Statement<Row>,
+    values: readonly unknown[],
+    deadline: Deadline,
+  ): Promise<Row[]> {
+    // The session of an attempt that may have happened, or may hold locks. It is ended before the next one
+    // begins: a refusal then is final, because nothing can come true after it, and no lock is waited for.
+    let inDoubt: Session | undefined;
+    let isAmbiguous = false;
+    try {
+      for (let attempts = 1; ; attempts++) {
+        let failure = inDoubt && (await terminate(pool, inDoubt, deadline));
+        if (failure === undefined) {
+          inDoubt = undefined;
+          const result = await attempt(
+            pool,
+            deadline,
+            workOf(statement, values, pool.engine),
+            attempts === 1,
+          );
+          if (result.ok) return result.value;
+          failure = result;
+          if (failure.judgement.mayStillAct) inDoubt = failure.session;
+        }
+        deadline.signal.throwIfAborted();
+        const { disposition, code } = failure.judgement;
+        isAmbiguous ||= disposition === "ambiguous";
+        const waitMs = toWaitMs(failure, attempts, isAmbiguous, deadline);
+        if (waitMs === undefined) throw toAnswer(failure, isAmbiguous);
+        observer?.retried(disposition, code);
+        await sleep(waitMs, deadline.signal);
+      }
+    } finally {
+      // Its caller may be back before it has happened.
+      if (inDoubt) pool.orphans.add(terminateLater(pool, inDoubt));
+    }
+  }
+
+  /** How long to wait before the next attempt; undefined where there is to be none. */
+  function toWaitMs(
+    { judgement }: Failure,
+    attempts: number,
+    isAmbiguous: boolean,
+    deadline: Deadline,
+  ): number | undefined {
+    if (judgement.disposition === "final") return undefined;
+    const ceiling = Math.min(backoffMsMax, backoffMsBase * 2 ** (attempts - 1));
+    const waitMs = random() * (judgement.disposition === "overloaded" ? overloadedMsMax : ceiling);
+    const sensible = Math.min(deadline.attemptsMax ?? ATTEMPTS_MAX, judgement.attemptsMax ?? ATTEMPTS_MAX);
+    // Only running it again resolves an ambiguous attempt.
+    const enough = isAmbiguous ? ATTEMPTS_MAX : sensible;
+    return attempts >= enough || now() + waitMs >= deadline.deadlineMs ? undefined : waitMs;
+  }
 
   return {
-    engine,
-    query: (statement, values, budget) =>
-      attempts(budget, phaseOf(statement), (lease, phase) =>
-        statement.isolation && engine === "postgresql"
-          ? runTransaction(lease, (tx) => tx.query(statement, values), budget.signal, statement.isolation)
-          : run(lease, statement, values, phase, budget.signal),
-      ),
-    transaction: (budget, work) =>
-      attempts(budget, "committing", (lease) => runTransaction(lease, work, budget.signal)),
-    leftBehind,
+    engine: pool.engine,
+    query,
+    orphansEnded: () => pool.orphans.ended(),
     suspect: (isAway) => pool.suspect(isAway),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
-
-  /** Runs `use` until it succeeds, each time on a connection of its own. */
-  async function attempts<T>(
-    budget: Budget,
-    phase: Phase,
-    use: (lease: Lease, phase: Phase) => Promise<T>,
-  ): Promise<T> {
-    // The session of an attempt that may or may not have happened. It is ended before the next one begins: a
-    // refusal then is final, because nothing can come true after it, and no lock that it holds is waited for.
-    let unsettled: Session | undefined;
-    let isFirst = true;
-    const attempt = async (): Promise<T> => {
-      if (unsettled) await fence(budget, unsettled);
-      unsettled = undefined;
-      const options = { onUnsettled: (session: Session) => void (unsettled = session), isFirst };
-      isFirst = false;
-      return lend(budget, phase, (lease) => use(lease, phase), options);
-    };
-    try {
-      return await retrying(budget, attempt, { onRetry: observer.retried });
-    } catch (error) {
-      // Its caller may be back before it has happened.
-      if (unsettled) leave(unsettled);
-      throw error;
-    }
-  }
 }
 
-/** A write outside of a transaction commits by itself, and a read has nothing to commit. */
-function phaseOf({ readsOnly }: Statement<unknown>): Phase {
-  return readsOnly ? "executing" : "committing";
+/** What a caller is told of a statement that has failed for good. */
+function toAnswer({ phase, cause, judgement }: Failure, isAmbiguous: boolean): unknown {
+  const { disposition, code, meaning } = judgement;
+  if (disposition === "final") {
+    // An attempt without a connection has asked nothing, and one that means nothing to the caller says nothing
+    // of an attempt before.
+    if (isAmbiguous && (phase === "connecting" || meaning === undefined)) return outcomeUnknown(cause);
+    return meaning ?? cause;
+  }
+  // A definite abort after an ambiguous attempt says nothing of the ambiguous one.
+  if (isAmbiguous) return outcomeUnknown(cause);
+  if (disposition === "overloaded") return databaseOverloaded(cause);
+  if (disposition === "aborted") return contention(cause);
+  return code === sqlstate.readOnly ? databaseReadOnly(cause) : databaseAway(cause);
 }
 
-async function run<Row>(
-  { client, engine }: Lease,
-  { name, text }: Statement<Row>,
-  values: readonly unknown[],
-  phase: Phase,
-  signal: AbortSignal,
-): Promise<Row[]> {
-  signal.throwIfAborted();
-  const sinceMs = performance.now();
-  const wasPrepared = isPrepared(client, name);
-  try {
-    const parameters = values.map(toParameter);
-    const { rows } = await client.query<Row & pg.QueryResultRow>({ name, text, values: parameters });
-    return rows;
-  } catch (error) {
-    // Of an answer that came to its end: nothing was lost, and the same again would end in the same.
-    if (error instanceof DecodeError) throw error;
-    // On PostgreSQL it has been undone.
-    const isTooSlow =
-      engine === "postgresql" &&
-      toServerError(error)?.code === "57014" &&
-      performance.now() - sinceMs >= statementMsMax;
-    const cause = isTooSlow ? tooSlow(error) : error;
-    // What nothing was prepared for is not mended by preparing it again.
-    const isHopeless = stalenessOf(error) === "plan" && !wasPrepared;
-    throw new AttemptError(engine, phase, cause, isHopeless ? "final" : undefined);
-  }
+/** The work of one attempt to run a statement. */
+function workOf<Row>(statement: Statement<Row>, values: readonly unknown[], engine: Engine) {
+  const { name, text, readsOnly } = statement;
+  const query = { name, text, values: values.map(toParameter) };
+  const isolation = engine === "postgresql" ? statement.isolation : undefined;
+  return async (client: pg.PoolClient, progress: Progress): Promise<Row[]> => {
+    const run = async (): Promise<Row[]> => (await client.query<Row & pg.QueryResultRow>(query)).rows;
+    progress.wasPrepared = isPrepared(client, name);
+    // A write outside of a transaction commits by itself, and a read has nothing to commit.
+    progress.phase = readsOnly ? "executing" : "committing";
+    return isolation === undefined ? run() : inTransaction(client, progress, isolation, run);
+  };
 }
 
 /** Whether a connection has prepared a statement; node-postgres knows and does not declare it. */
@@ -135,32 +179,29 @@ function isPrepared(client: pg.PoolClient, name: string): boolean {
   return (client as unknown as Internals).connection.parsedStatements[name] !== undefined;
 }
 
-async function runTransaction<T>(
-  lease: Lease,
-  work: (tx: Tx) => Promise<T>,
-  signal: AbortSignal,
-  isolation?: "repeatable read",
+async function inTransaction<T>(
+  client: pg.PoolClient,
+  progress: Progress,
+  isolation: NonNullable<Statement<unknown>["isolation"]>,
+  run: () => Promise<T>,
 ): Promise<T> {
-  await control(lease, begin[isolation ?? "default"], "executing");
-  let result: T;
-  try {
-    result = await work({ query: (statement, values) => run(lease, statement, values, "inside", signal) });
-    signal.throwIfAborted();
-  } catch (error) {
+  progress.phase = "executing";
+  await client.query(begin[isolation]);
+  progress.phase = "inside";
+  const result = await run().catch(async (error: unknown) => {
     // The connection is sound when the rollback succeeds; its own failure must not hide the first error.
-    await control(lease, rollback, "inside").catch(() => {});
+    await client.query(rollback).catch(() => {});
     throw error;
-  }
+  });
+  progress.phase = "committing";
+  const { command } = await client.query(commit);
   // The server answers a commit of a failed transaction with ROLLBACK and without an error.
-  const answer = await control(lease, commit, "committing");
-  if (answer !== "COMMIT") throw new Error(`COMMIT was answered ${answer}`);
+  if (command !== "COMMIT") throw new DecodeError(new Error(`COMMIT was answered ${command}`));
   return result;
 }
 
-async function control({ client, engine }: Lease, text: string, phase: Phase): Promise<string> {
-  try {
-    return (await client.query(text)).command;
-  } catch (error) {
-    throw new AttemptError(engine, phase, error);
-  }
+async function interruptibleSleep(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => {
+    throw signal.reason;
+  });
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import pg from "pg";
 import type { Config, Connection, Engine } from "../../config.ts";
 import { bounds } from "../../bounds.ts";
@@ -7,17 +6,14 @@ import { cancel } from "./cancel-request.ts";
 import { toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError } from "../../errors.ts";
-import type { Budget } from "./retry.ts";
+import type { Deadline } from "./deadline.ts";
+import { STATEMENT_MS_MAX, type Stale } from "./judge.ts";
+import { createOrphans, type Orphans } from "./orphans.ts";
 import { types } from "./pg-types.ts";
-
-/**
- * What the server knows a connection by: the process and, since numbers of processes come again, a name of
- * its own.
- */
-export type Session = { readonly processId: number; readonly applicationName: string };
+import type { Session } from "./session.ts";
 
 /** A connection that is in use by one attempt. */
-export type Lease = {
+export type Checkout = {
   readonly client: pg.PoolClient;
   readonly session: Session;
   /** Asks the server to stop what the connection executes. */
@@ -27,7 +23,6 @@ export type Lease = {
    * sent and has not left this machine yet.
    */
   release(sound: boolean): void;
-  readonly engine: Engine;
 };
 
 /** The state of the pool: connections, and the calls that wait for one. */
@@ -46,17 +41,20 @@ export type PoolStats = {
 
 /** Connections that are shared by all calls. */
 export type Pool = {
+  readonly engine: Engine;
+  /** What the callers that have left, and calls in doubt, leave on the server. */
+  readonly orphans: Orphans;
   /**
-   * Waits for a connection as long as the queue and the budget allow. Throws as `Queue.enter`, or what
+   * Waits for a connection as long as the queue and the deadline allow. Throws as `Queue.enter`, or what
    * failed. While the database is suspected to be away, a call's first attempt gets a connection that has
    * just answered, or DATABASE_UNAVAILABLE within a tenth of a second; those who have begun to wait for the
    * database go on to.
    */
-  acquire(budget: Budget, isFirst?: boolean): Promise<Lease>;
+  checkOut(deadline: Deadline, isFirst?: boolean): Promise<Checkout>;
   /** Says whether the database is suspected to be away. */
   suspect(isAway: boolean): void;
   /** See `Connector.renew`. */
-  renew(stale: "plan" | "server" | undefined): void;
+  renew(stale: Stale | undefined): void;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -68,8 +66,6 @@ const awayMsMax = 100;
  * second try.
  */
 const connectMsMax = 2_000;
-/** Longer than any call may take: what ends a statement whose service died. */
-export const statementMsMax = 120_000;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
 const idleInTransactionMsMax = 10_000;
 
@@ -83,19 +79,18 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
     refuse: exhausted,
   });
   const pool = openConnections(connection, engine, limits);
-  const connections = createConnector(pool);
+  const connections = createConnector(pool, engine);
   let isSuspected = false;
   let acquired = 0;
   let waitedMs = 0;
 
-  async function lease(budget: Budget, verify: boolean): Promise<Lease> {
-    const leave = await queue.enter(budget);
+  async function checkOut(deadline: Deadline, verify: boolean): Promise<Checkout> {
+    const leave = await queue.enter(deadline);
     try {
-      const client = await connections.connect(budget, verify);
+      const { client, session } = await connections.connect(deadline, verify);
       return {
         client,
-        engine,
-        session: toSession(client),
+        session,
         cancel: () => cancel(connection, client),
         release(sound) {
           connections.giveBack(client, sound);
@@ -109,12 +104,16 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   }
 
   return {
-    async acquire(budget, isFirst = false) {
+    engine,
+    orphans: createOrphans(),
+    async checkOut(deadline, isFirst = false) {
       const since = performance.now();
-      const leased = await (isSuspected && isFirst ? atOnce(lease, budget) : lease(budget, false));
+      const checkout = await (isSuspected && isFirst
+        ? atOnce(checkOut, deadline)
+        : checkOut(deadline, false));
       acquired++;
       waitedMs += performance.now() - since;
-      return leased;
+      return checkout;
     },
     suspect: (isAway) => void (isSuspected = isAway),
     renew: connections.renew,
@@ -133,15 +132,15 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   };
 }
 
-/** A lease for the first attempt of a call whose database is probably away. */
+/** A connection for the first attempt of a call whose database is probably away. */
 async function atOnce(
-  lease: (budget: Budget, verify: boolean) => Promise<Lease>,
-  { signal }: Budget,
-): Promise<Lease> {
+  checkOut: (deadline: Deadline, verify: boolean) => Promise<Checkout>,
+  { signal }: Deadline,
+): Promise<Checkout> {
   const soon = AbortSignal.timeout(awayMsMax);
   try {
-    const budget = { signal: AbortSignal.any([signal, soon]), deadlineMs: Date.now() + awayMsMax };
-    return await lease(budget, true);
+    const deadline = { signal: AbortSignal.any([signal, soon]), deadlineMs: Date.now() + awayMsMax };
+    return await checkOut(deadline, true);
   } catch (error) {
     throw signal.aborted || error instanceof DomainError ? error : databaseAway(error);
   }
@@ -150,6 +149,8 @@ async function atOnce(
 function openConnections(connection: Connection, engine: Engine, limits: Config["pool"]): pg.Pool {
   const pool = new pg.Pool({
     ...toClientConfig(connection, serviceSettings(engine)),
+    // One for all: CockroachDB keeps statistics of statements by it.
+    application_name: "commerce-core",
     types,
     max: limits.connsMax,
     min: limits.connsMin,
@@ -157,11 +158,10 @@ function openConnections(connection: Connection, engine: Engine, limits: Config[
     connectionTimeoutMillis: connectMsMax,
     keepAlive: true,
   });
-  // Read by the pool for each connection that it makes.
-  Object.defineProperties(pool.options, {
-    application_name: { get: () => `commerce-core ${randomBytes(6).toString("hex")}` },
-    // Without jitter, connections made together would all be renewed together.
-    maxLifetimeSeconds: { get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())) },
+  // Read by the pool for each connection that it makes. Without jitter, connections made together would all
+  // be renewed together.
+  Object.defineProperty(pool.options, "maxLifetimeSeconds", {
+    get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())),
   });
   // Errors of idle connections, and those of connections in use that no query is waiting to hear of. The pool
   // removes the connection; whoever uses it next hears of it.
@@ -170,20 +170,11 @@ function openConnections(connection: Connection, engine: Engine, limits: Config[
   return pool;
 }
 
-/** node-postgres keeps both on the client without declaring them. */
-function toSession(client: pg.PoolClient): Session {
-  const { processID, connectionParameters } = client as unknown as {
-    processID: number;
-    connectionParameters: { application_name: string };
-  };
-  return { processId: processID, applicationName: connectionParameters.application_name };
-}
-
 /** What the sessions of calls need, whatever the role or the database has been given. */
-function serviceSettings(engine: Engine): Settings {
+export function serviceSettings(engine: Engine): Settings {
   const shared = {
     default_transaction_isolation: "serializable",
-    statement_timeout: statementMsMax,
+    statement_timeout: STATEMENT_MS_MAX,
     // How long a statement waits is its caller's to say.
     lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,

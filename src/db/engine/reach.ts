@@ -113,7 +113,7 @@ function expectEncoding(connection: Connection, { encoding }: Described): void {
 
 /**
  * A pooler shows itself by settings that do not arrive, or by a session that is not the one that we were
- * told: a session in doubt could then not be ended (see fence.ts), and a refusal would not be final.
+ * told: a session in doubt could then not be ended (see session.ts), and a refusal would not be final.
  */
 async function expectNoPooler(
   connection: Connection,

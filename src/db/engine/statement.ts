@@ -10,10 +10,13 @@ export type Statement<Row> = {
    * What PostgreSQL runs it under instead of "serializable", where transactions also conflict by pages of an
    * index. It takes two more round trips. The statement says why it is as good.
    */
-  readonly isolation?: "repeatable read" | undefined;
+  readonly isolation?: "repeatable read" | "read committed" | undefined;
   /** Only a type: what a row of the result is. */
   readonly row?: Row;
 };
+
+/** Runs a statement within the deadline of a call, and returns its rows. */
+export type Run = <Row>(statement: Statement<Row>, values: readonly unknown[]) => Promise<Row[]>;
 
 const statements = new Map<string, Statement<unknown>>();
 const commands = new Map<string, { readonly text: string; readonly engine: Engine | undefined }>();

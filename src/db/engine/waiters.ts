@@ -1,12 +1,12 @@
 import { afterwards, DomainError } from "../../errors.ts";
 import type { Needs } from "./holdings.ts";
 import type { Pace } from "./pace.ts";
-import type { Budget } from "./retry.ts";
+import type { Deadline } from "./deadline.ts";
 
 /** A request of a batcher that has not been answered. */
 export type Waiter<Q, A> = Needs & {
   readonly request: Q;
-  readonly budget: Budget;
+  readonly deadline: Deadline;
   readonly resolve: (answer: A) => void;
   readonly reject: (error: unknown) => void;
   /** Listens to the signal until there is an answer. */
@@ -32,7 +32,7 @@ const unsent = { left: false, inDoubt: false, alone: undefined, isBack: false };
 
 /** A waiter who leaves, and is told so at once, when the signal aborts. */
 export function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | keyof typeof unsent>): Waiter<Q, A> {
-  const { signal } = about.budget;
+  const { signal } = about.deadline;
   const leave = (): void => {
     waiter.left = true;
     waiter.onLeave(waiter);
@@ -58,7 +58,7 @@ type Run = {
  */
 export async function runSet<Q, A>(
   set: readonly Waiter<Q, A>[],
-  operation: (requests: readonly Q[], budget: Budget) => Promise<readonly A[]>,
+  operation: (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>,
   { writes, pace, onLate }: Run,
 ): Promise<readonly Waiter<Q, A>[]> {
   const isSplit = writes && set.length > 1;
@@ -83,9 +83,9 @@ export async function runSet<Q, A>(
     watch(Infinity);
   };
   const onLeave = (): void => void (lateAt < Infinity && watch(pace.leftMs()));
-  const shared = shareBudget(set, { writes, begin, onLeave });
+  const shared = shareDeadline(set, { writes, begin, onLeave });
   const requests = set.map(({ request }) => request);
-  const again = await operation(requests, shared.budget).then(
+  const again = await operation(requests, shared.deadline).then(
     (answers) => {
       set.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
       return [];
@@ -118,14 +118,14 @@ function fail<Q, A>(
 
 /** A waiter who is about to be answered and cannot leave any more. */
 function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
-  waiter.budget.signal.removeEventListener("abort", waiter.leave);
+  waiter.deadline.signal.removeEventListener("abort", waiter.leave);
   return waiter;
 }
 
-/** The budget of a set. */
-type SharedBudget = {
-  readonly budget: Budget;
-  /** Ends what runs on the budget, for the sake of those who go on waiting. */
+/** The deadline of a set. */
+type SharedDeadline = {
+  readonly deadline: Deadline;
+  /** Ends what runs on the deadline, for the sake of those who go on waiting. */
   readonly split: () => void;
 };
 
@@ -138,15 +138,18 @@ type Watch = {
 };
 
 /**
- * The budget of a set: it ends when the last of its callers has left, or would stop waiting. A caller who has
+ * The deadline of a set: it ends when the last of its callers has left, or would stop waiting. A caller who has
  * left may be back at another replica: of writes, no attempt begins any more that has its request.
  */
-function shareBudget<Q, A>(set: readonly Waiter<Q, A>[], { writes, begin, onLeave }: Watch): SharedBudget {
-  if (set.length === 1) return { budget: { ...set[0]!.budget, throwIfStale: begin }, split: () => {} };
+function shareDeadline<Q, A>(
+  set: readonly Waiter<Q, A>[],
+  { writes, begin, onLeave }: Watch,
+): SharedDeadline {
+  if (set.length === 1) return { deadline: { ...set[0]!.deadline, throwIfStale: begin }, split: () => {} };
   const all = new AbortController();
   let staying = set.length;
-  const leave = ({ budget }: Waiter<Q, A>): void => {
-    if (--staying === 0) all.abort(budget.signal.reason);
+  const leave = ({ deadline }: Waiter<Q, A>): void => {
+    if (--staying === 0) all.abort(deadline.signal.reason);
     else onLeave();
   };
   for (const waiter of set) waiter.onLeave = leave;
@@ -155,6 +158,6 @@ function shareBudget<Q, A>(set: readonly Waiter<Q, A>[], { writes, begin, onLeav
     all.signal.throwIfAborted();
     begin();
   };
-  const deadlineMs = Math.max(...set.map((waiter) => waiter.budget.deadlineMs));
-  return { budget: { signal: all.signal, deadlineMs, throwIfStale }, split: () => all.abort(split) };
+  const deadlineMs = Math.max(...set.map((waiter) => waiter.deadline.deadlineMs));
+  return { deadline: { signal: all.signal, deadlineMs, throwIfStale }, split: () => all.abort(split) };
 }

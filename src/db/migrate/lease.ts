@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Connection } from "../../config.ts";
 import { connect } from "../engine/connection.ts";
+import { sqlstate } from "../engine/sqlstate.ts";
 import { command } from "../engine/statement.ts";
 
 /** The right to migrate a database, which one process at a time has. Disposal gives it back. */
@@ -108,7 +109,7 @@ async function tryLease(client: pg.Client, values: readonly unknown[]): Promise<
     return (await client.query(takeLease, [...values])).rowCount === 1;
   } catch (error) {
     // Serialization failure: another process is taking it.
-    if (error instanceof pg.DatabaseError && error.code === "40001") return false;
+    if (error instanceof pg.DatabaseError && error.code === sqlstate.serializationFailure) return false;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Connection, Engine } from "../../config.ts";
 import { connect, type Settings } from "../engine/connection.ts";
+import { sqlstate } from "../engine/sqlstate.ts";
 import { acquireLease, expectLease, type MigrationLease } from "./lease.ts";
 import {
   compareMigrations,
@@ -131,7 +132,7 @@ async function readApplied(client: pg.Client): Promise<readonly AppliedRow[]> {
   try {
     return (await client.query<AppliedRow>(selectApplied)).rows;
   } catch (error) {
-    if (error instanceof pg.DatabaseError && error.code === "42P01") return [];
+    if (error instanceof pg.DatabaseError && error.code === sqlstate.undefinedTable) return [];
     throw error;
   }
 }
@@ -184,8 +185,8 @@ function fail({ version, file }: Migration, error: unknown, sql: string): never 
  * again.
  */
 async function createTable(client: pg.Client, statement: string): Promise<void> {
-  // duplicate_object, unique_violation, duplicate_table, serialization_failure
-  const races = ["42710", "23505", "42P07", "40001"];
+  const { duplicateObject, uniqueViolation, duplicateTable, serializationFailure } = sqlstate;
+  const races: readonly string[] = [duplicateObject, uniqueViolation, duplicateTable, serializationFailure];
   for (let attempt = 1; ; attempt++) {
     try {
       await client.query(statement);

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Connection, Engine } from "../../config.ts";
 import { createDatabase } from "../engine/database.ts";
 import { findPending, readMigrations, selectApplied, type AppliedRow } from "./migration-files.ts";
-import { createBudget } from "../engine/retry.ts";
+import { createDeadline } from "../engine/deadline.ts";
+import { sqlstate } from "../engine/sqlstate.ts";
 import { statement } from "../engine/statement.ts";
 
 const selectMigrations = statement<AppliedRow>("migrations.list", selectApplied);
@@ -40,7 +41,6 @@ const busyMin = 0.8;
 const payloadBytes = 8_192;
 /** Whether a disk is full shows by writing: calls are to try again after this. */
 const fullMs = 5_000;
-const diskFull = "53100";
 
 /**
  * Looks at a database by connections of its own, so that it waits behind no call: the second one is for when
@@ -58,12 +58,12 @@ export async function createReadiness(
   let fullUntil = 0;
 
   async function look(): Promise<string | undefined> {
-    const budget = createBudget(answerMsMax);
-    const [answer] = await db.query(echo, [payload], budget);
+    const deadline = createDeadline(answerMsMax);
+    const [answer] = await db.query(echo, [payload], deadline);
     if (answer!.readOnly === "on") return "the database takes no writes: is it a standby?";
     // Migrations that this version does not know are a newer version's, whose replicas replace ours one by
     // one.
-    const [pending] = findPending(migrations, await db.query(selectMigrations, [], budget));
+    const [pending] = findPending(migrations, await db.query(selectMigrations, [], deadline));
     if (pending) return `migration ${pending.version} is not applied`;
     return Date.now() < fullUntil ? "the database's disk is full" : undefined;
   }
@@ -87,7 +87,7 @@ export async function createReadiness(
   return {
     check: () => check(),
     note(code) {
-      if (code === diskFull) fullUntil = Date.now() + fullMs;
+      if (code === sqlstate.diskFull) fullUntil = Date.now() + fullMs;
     },
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
   };

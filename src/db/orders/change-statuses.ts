@@ -1,11 +1,9 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import { isFinal, sourcesOf, statusesThat, targetsOf, type OrderStatus } from "../order-status.ts";
 import { getOrders, orderColumns, type Order } from "./orders.ts";
 import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type Outcome } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 
 /** A step that an order is to take. Its idempotency key is derived from the call. */
 export type StatusChange = {
@@ -102,27 +100,40 @@ const selectEventsByKey = statement<{
 );
 
 /**
- * Moves orders along the status machine and returns an outcome for each change in the order given: the order
- * without its items, or why the change was refused ("not_found", "aborted", "failed_precondition", or
- * "invalid" for a reused request id). With `atomic`, one refusal leaves all as they were, and only the
- * refusals are outcomes: the others are undefined.
+ * Moves orders along the status machine, each or not by itself, and returns an outcome for each change in the
+ * order given: the order without its items, or why the change was refused ("not_found", "aborted",
+ * "failed_precondition", or "invalid" for a reused request id).
  */
-export async function changeStatuses(
-  db: Database,
-  budget: Budget,
+export async function changeStatuses(run: Run, changes: readonly StatusChange[]): Promise<Outcome<Order>[]> {
+  return (await moveOrders(run, changes, false)) as Outcome<Order>[];
+}
+
+/**
+ * Moves orders as changeStatuses does, all of them or none: where one is refused, only refusals are outcomes,
+ * and the others are undefined.
+ */
+export function changeStatusesAtomically(
+  run: Run,
   changes: readonly StatusChange[],
-  { atomic }: { readonly atomic: boolean },
+): Promise<(Outcome<Order> | undefined)[]> {
+  return moveOrders(run, changes, true);
+}
+
+async function moveOrders(
+  run: Run,
+  changes: readonly StatusChange[],
+  atomic: boolean,
 ): Promise<(Outcome<Order> | undefined)[]> {
   const outcomes = new Array<Outcome<Order> | undefined>(changes.length);
   const replayed: number[] = [];
   expectDistinct(changes.map(({ orderId }) => orderId));
   expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
-  for (const { n, was, ...row } of await db.query(updateStatuses, updateValues(changes, atomic), budget)) {
+  for (const { n, was, ...row } of await run(updateStatuses, updateValues(changes, atomic))) {
     if (row.verdict === "replayed") replayed.push(n);
     else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
     else if (row.id !== null) outcomes[n] = withoutVerdict(row);
   }
-  if (replayed.length > 0) await answerReplays(db, budget, changes, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(run, changes, replayed, outcomes);
   return outcomes;
 }
 
@@ -137,19 +148,15 @@ function withoutVerdict({ verdict: _, ...order }: Order & { readonly verdict: "o
 
 /** A change whose key is known already has happened, or its request id was used for something else. */
 async function answerReplays(
-  db: Database,
-  budget: Budget,
+  run: Run,
   changes: readonly StatusChange[],
   replayed: readonly number[],
   outcomes: (Outcome<Order> | undefined)[],
 ): Promise<void> {
   const keys = replayed.map((n) => changes[n]!.idempotencyKey);
-  const events = new Map(
-    (await db.query(selectEventsByKey, [keys], budget)).map((e) => [e.idempotencyKey, e]),
-  );
+  const events = new Map((await run(selectEventsByKey, [keys])).map((e) => [e.idempotencyKey, e]));
   const stored = await getOrders(
-    db,
-    budget,
+    run,
     [...events.values()].map((e) => e.orderId),
     false,
   );

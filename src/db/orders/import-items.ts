@@ -1,10 +1,9 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError, invalid } from "../../errors.ts";
 import { isFinal, statusesThat, type OrderStatus } from "../order-status.ts";
+import { writeUntilSettled } from "../contended.ts";
 import { notFound, orderType, productType, requestIdReused, type RowOutcome } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
 
 /** Items that an order may have; the contract says the same. */
@@ -159,25 +158,19 @@ const insertItems = statement<LeftRow>(
  * Adds items to orders, each or not by itself, and returns an outcome for each in the order given. Their ids
  * are distinct.
  */
-export async function importItems(
-  db: Database,
-  budget: Budget,
-  drafts: readonly ItemDraft[],
-): Promise<RowOutcome[]> {
+export async function importItems(run: Run, drafts: readonly ItemDraft[]): Promise<RowOutcome[]> {
   const outcomes = new Array<RowOutcome>(drafts.length).fill("inserted");
-  for (let round = drafts.map((_, n) => n); round.length > 0;) {
-    const rows = await db.query(insertItems, insertValues(drafts, round), budget);
-    round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
-    for (const { n, verdict, orderCurrency, status } of rows) {
-      if (verdict === "existed") outcomes[n] = verdict;
-      else if (verdict !== "contended") outcomes[n] = refusal(drafts[n]!, verdict, orderCurrency!, status!);
-    }
+  const toValues = (numbers: readonly number[]) => insertValues(drafts, numbers);
+  const rows = await writeUntilSettled(run, insertItems, drafts.length, toValues);
+  for (const { n, verdict, orderCurrency, status } of rows) {
+    if (verdict === "existed") outcomes[n] = verdict;
+    else outcomes[n] = refusal(drafts[n]!, verdict, orderCurrency!, status!);
   }
   return outcomes;
 }
 
-function insertValues(drafts: readonly ItemDraft[], round: readonly number[]): unknown[] {
-  const set = round.map((n) => {
+function insertValues(drafts: readonly ItemDraft[], numbers: readonly number[]): unknown[] {
+  const set = numbers.map((n) => {
     const draft = drafts[n]!;
     return { ...draft, n, unitPrice: toDecimal(draft.unitPrice) };
   });

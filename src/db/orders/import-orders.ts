@@ -1,10 +1,8 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import type { RowOutcome } from "../outcome.ts";
 import type { OrderDraft } from "./order-drafts.ts";
 import { placeOrders } from "./place-orders.ts";
-import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 
 const selectFingerprints = statement<{ readonly id: string; readonly fingerprint: string }>(
   "orders.fingerprints",
@@ -15,18 +13,13 @@ const selectFingerprints = statement<{ readonly id: string; readonly fingerprint
  * Places orders as createOrders does and says of each only what became of it: who imports does not ask for
  * the orders themselves, and reading them would cost more than finding that they are there.
  */
-export async function importOrders(
-  db: Database,
-  budget: Budget,
-  drafts: readonly OrderDraft[],
-): Promise<RowOutcome[]> {
+export async function importOrders(run: Run, drafts: readonly OrderDraft[]): Promise<RowOutcome[]> {
   const outcomes = await placeOrders<{ readonly isNew: boolean }>(
-    db,
-    budget,
+    run,
     drafts,
     () => ({ isNew: true }),
     async (ids) => {
-      const stored = await db.query(selectFingerprints, [ids], budget);
+      const stored = await run(selectFingerprints, [ids]);
       return stored.map((order) => ({ ...order, isNew: false }));
     },
   );

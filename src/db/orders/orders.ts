@@ -1,9 +1,7 @@
 import type { Cursor } from "../cursor.ts";
-import type { Database } from "../engine/database.ts";
 import type { OrderStatus } from "../order-status.ts";
 import { notFound, orderType } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
-import { columns, statement } from "../engine/statement.ts";
+import { columns, statement, type Run } from "../engine/statement.ts";
 import { toE4, toTimestamptz, type E4, type Micros } from "../engine/pg-types.ts";
 
 export type OrderItem = {
@@ -78,12 +76,11 @@ const selectOrders = statement<OrderRow & { readonly fingerprint: string }>(
 
 /** Reads orders by id, in no order; those that do not exist are missing. */
 export async function getOrders(
-  db: Database,
-  budget: Budget,
+  run: Run,
   ids: readonly string[],
   withItems: boolean,
 ): Promise<(Order & { readonly fingerprint: string })[]> {
-  const rows = await db.query(selectOrders, [ids, withItems], budget);
+  const rows = await run(selectOrders, [ids, withItems]);
   return rows.map(({ fingerprint, ...row }) => ({ ...toOrder(row), fingerprint }));
 }
 
@@ -135,8 +132,7 @@ export type OrderFilter = {
  * are fewer where they would be too large for a message.
  */
 export async function listOrders(
-  db: Database,
-  budget: Budget,
+  run: Run,
   { userId, status, withItems }: OrderFilter,
   after: Cursor,
   size: number,
@@ -151,7 +147,7 @@ export async function listOrders(
         : listByUserAndStatus;
   const filters = [userId, status].filter((value) => value !== undefined);
   const values = [toTimestamptz(after.createTime), after.id, size + 1, withItems, ...filters];
-  const rows = await db.query(text, values, budget);
+  const rows = await run(text, values);
   const orders = rows.slice(0, size).map(({ found: _, ...row }) => toOrder(row));
   return { orders, more: orders.length < (rows[0]?.found ?? 0) };
 }
@@ -178,13 +174,12 @@ const selectEvents = statement<{ readonly [K in keyof OrderEvent]: OrderEvent[K]
  * order.
  */
 export async function listOrderEvents(
-  db: Database,
-  budget: Budget,
+  run: Run,
   orderId: string,
   afterVersion: bigint,
   limit: number,
 ): Promise<OrderEvent[]> {
-  const rows = await db.query(selectEvents, [orderId, afterVersion, limit], budget);
+  const rows = await run(selectEvents, [orderId, afterVersion, limit]);
   if (rows.length === 0) throw notFound(orderType, orderId);
   const events = rows.filter((row): row is OrderEvent => row.version !== null);
   return events.toSorted((a, b) => Number(a.version - b.version));

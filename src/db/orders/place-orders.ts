@@ -1,8 +1,8 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
 import { firstStatus } from "../order-status.ts";
 import { getOrders, type Order } from "./orders.ts";
+import { writeUntilSettled } from "../contended.ts";
 import {
   expectDistinct,
   notFound,
@@ -11,8 +11,7 @@ import {
   userType,
   type Outcome,
 } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 import type { Micros } from "../engine/pg-types.ts";
 
 /** By what a stored order is known to be that of a draft. */
@@ -108,18 +107,13 @@ const insertOrders = statement<CreatedRow>(
  * its items, or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request
  * id). A draft whose id exists already is answered with the stored order as it is now.
  */
-export function createOrders(
-  db: Database,
-  budget: Budget,
-  drafts: readonly OrderDraft[],
-): Promise<Outcome<Order>[]> {
-  return placeOrders<Order>(db, budget, drafts, placed, (ids) => getOrders(db, budget, ids, true));
+export function createOrders(run: Run, drafts: readonly OrderDraft[]): Promise<Outcome<Order>[]> {
+  return placeOrders<Order>(run, drafts, placed, (ids) => getOrders(run, ids, true));
 }
 
 /** How a set of orders is answered: `toAnswer` those that were placed now, `find` those that were before. */
 export async function placeOrders<T>(
-  db: Database,
-  budget: Budget,
+  run: Run,
   drafts: readonly OrderDraft[],
   toAnswer: (draft: OrderDraft, createTime: Micros) => T,
   find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
@@ -127,14 +121,10 @@ export async function placeOrders<T>(
   const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
   expectDistinct(drafts.map(({ id }) => id));
   const refusals = new Map<number, DomainError>();
-  for (let round = drafts.map((_, n) => n); round.length > 0;) {
-    const rows = await db.query(insertOrders, toParameters(drafts, round), budget);
-    round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
-    for (const row of rows) {
-      if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
-      else if (row.verdict !== "existed" && row.verdict !== "contended")
-        refusals.set(row.n, refusal(drafts[row.n]!, row));
-    }
+  const toValues = (numbers: readonly number[]) => toParameters(drafts, numbers);
+  for (const row of await writeUntilSettled(run, insertOrders, drafts.length, toValues)) {
+    if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
+    else if (row.verdict !== "existed") refusals.set(row.n, refusal(drafts[row.n]!, row));
   }
   // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
   // attempt may itself have taken the last stock. Only an order that is not found is refused.

@@ -1,10 +1,9 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import { getProducts, productColumns, type Product } from "./products.ts";
+import { writeUntilSettled } from "../contended.ts";
 import { expectDistinct, notFound, productType, requestIdReused, type Outcome } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 
 /** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
 const onHandMax = 1_000_000_000_000n;
@@ -93,25 +92,23 @@ const selectMovements = statement<{ readonly id: string; readonly fingerprint: s
  * or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request id).
  */
 export async function adjustStock(
-  db: Database,
-  budget: Budget,
+  run: Run,
   adjustments: readonly StockAdjustment[],
 ): Promise<Outcome<Product>[]> {
   const outcomes = new Array<Outcome<Product> | undefined>(adjustments.length);
   expectDistinct(adjustments.map(({ id }) => id));
   const replayed: number[] = [];
-  for (let round = adjustments.map((_, n) => n); round.length > 0;) {
-    const set = round.map((n) => ({ n, ...adjustments[n]! }));
-    const rows = await db.query(insertMovements, [onHandMax, ...sentMovements.values(set)], budget);
-    round = rows.flatMap((row) => (row.verdict === "contended" ? [row.n] : [])).toSorted((a, b) => a - b);
-    for (const { n, onHandBefore, ...row } of rows) {
-      if (row.verdict === "replayed") replayed.push(n);
-      else if (row.verdict === "ok") outcomes[n] = withoutVerdict(row);
-      else if (row.verdict !== "contended")
-        outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
-    }
+  const toValues = (numbers: readonly number[]) => {
+    const batch = numbers.map((n) => ({ n, ...adjustments[n]! }));
+    return [onHandMax, ...sentMovements.values(batch)];
+  };
+  const rows = await writeUntilSettled(run, insertMovements, adjustments.length, toValues);
+  for (const { n, onHandBefore, ...row } of rows) {
+    if (row.verdict === "replayed") replayed.push(n);
+    else if (row.verdict === "ok") outcomes[n] = withoutVerdict(row);
+    else outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
   }
-  if (replayed.length > 0) await answerReplays(db, budget, adjustments, replayed, outcomes);
+  if (replayed.length > 0) await answerReplays(run, adjustments, replayed, outcomes);
   return outcomes as Outcome<Product>[];
 }
 
@@ -120,18 +117,15 @@ function withoutVerdict({ verdict: _, ...product }: Product & { readonly verdict
 }
 
 async function answerReplays(
-  db: Database,
-  budget: Budget,
+  run: Run,
   adjustments: readonly StockAdjustment[],
   replayed: readonly number[],
   outcomes: (Outcome<Product> | undefined)[],
 ): Promise<void> {
   const wanted = replayed.map((n) => adjustments[n]!);
   const ids = wanted.map(({ id }) => id);
-  const movements = new Map(
-    (await db.query(selectMovements, [ids], budget)).map((m) => [m.id, m.fingerprint]),
-  );
-  const products = await getProducts(db, budget, [...new Set(wanted.map(({ productId }) => productId))]);
+  const movements = new Map((await run(selectMovements, [ids])).map((m) => [m.id, m.fingerprint]));
+  const products = await getProducts(run, [...new Set(wanted.map(({ productId }) => productId))]);
   for (const n of replayed) {
     const { id, productId, fingerprint } = adjustments[n]!;
     const found = products.find((product) => product.id === productId);

@@ -1,9 +1,7 @@
-import type { Database } from "../engine/database.ts";
 import type { Cursor } from "../cursor.ts";
 import { expectDistinct, requestIdReused, type Outcome } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
-import { columns, statement } from "../engine/statement.ts";
+import { columns, statement, type Run } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
 
 /** Something that can be ordered. `onHand` counts the pieces that no order has reserved. */
@@ -33,11 +31,10 @@ const selectProducts = statement<Product & { readonly fingerprint: string }>(
 
 /** Reads products by id, in no order; those that do not exist are missing. */
 export function getProducts(
-  db: Database,
-  budget: Budget,
+  run: Run,
   ids: readonly string[],
 ): Promise<(Product & { readonly fingerprint: string })[]> {
-  return db.query(selectProducts, [ids], budget);
+  return run(selectProducts, [ids]);
 }
 
 const selectPage = statement<Product>(
@@ -47,8 +44,8 @@ const selectPage = statement<Product>(
 );
 
 /** Lists at most `limit` products behind a cursor, newest first. */
-export function listProducts(db: Database, budget: Budget, after: Cursor, limit: number): Promise<Product[]> {
-  return db.query(selectPage, [toTimestamptz(after.createTime), after.id, limit], budget);
+export function listProducts(run: Run, after: Cursor, limit: number): Promise<Product[]> {
+  return run(selectPage, [toTimestamptz(after.createTime), after.id, limit]);
 }
 
 /** A product to be created. The id is derived from the call. */
@@ -92,17 +89,13 @@ const insertProducts = statement<{ readonly n: number; readonly createTime: Micr
  * Creates products; a draft whose id exists is answered with the product as it is now, or "invalid" if it
  * differs.
  */
-export async function createProducts(
-  db: Database,
-  budget: Budget,
-  drafts: readonly ProductDraft[],
-): Promise<Outcome<Product>[]> {
+export async function createProducts(run: Run, drafts: readonly ProductDraft[]): Promise<Outcome<Product>[]> {
   expectDistinct(drafts.map(({ id }) => id));
   const values = sentProducts.values(drafts.map((draft, n) => ({ n, ...draft })));
-  const rows = await db.query(insertProducts, values, budget);
+  const rows = await run(insertProducts, values);
   const createTimes = new Map(rows.map((row) => [row.n, row.createTime]));
   const existing = drafts.filter((_, n) => (createTimes.get(n) ?? null) === null).map((draft) => draft.id);
-  const stored = existing.length === 0 ? [] : await getProducts(db, budget, existing);
+  const stored = existing.length === 0 ? [] : await getProducts(run, existing);
   return drafts.map(({ id, name, onHand, fingerprint }, n) => {
     const createTime = createTimes.get(n) ?? null;
     if (createTime !== null) return { id, name, onHand, version: 1n, createTime, updateTime: createTime };

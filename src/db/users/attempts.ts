@@ -1,7 +1,7 @@
 import type { Database } from "../engine/database.ts";
+import type { Deadline } from "../engine/deadline.ts";
 import { expectDistinct } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 
 /** An attempt to authenticate. The ids are those of rows: keyed hashes of the account and of the caller. */
 export type Attempt = {
@@ -58,16 +58,12 @@ const reserve = statement<{ readonly id: string; readonly waitMs: number | null 
  * Reserves attempts, of different accounts and under one rule, and returns for each how many milliseconds it
  * is too early; 0: it may be judged.
  */
-export async function reserveAttempts(
-  db: Database,
-  budget: Budget,
-  attempts: readonly Attempt[],
-): Promise<number[]> {
+export async function reserveAttempts(run: Run, attempts: readonly Attempt[]): Promise<number[]> {
   const ids = attempts.map(({ accountId }) => accountId);
   expectDistinct(ids);
   const callerIds = attempts.map(({ callerId }) => callerId ?? null);
   const { delaysMs, forgetMs } = attempts[0]!;
-  const refused = await db.query(reserve, [ids, callerIds, delaysMs, forgetMs], budget);
+  const refused = await run(reserve, [ids, callerIds, delaysMs, forgetMs]);
   const waits = new Map(refused.map(({ id, waitMs }) => [id, Math.max(1, Math.ceil(waitMs ?? 0))]));
   return ids.map((id) => waits.get(id) ?? 0);
 }
@@ -75,12 +71,8 @@ export async function reserveAttempts(
 const clear = statement("login_attempts.clear", `delete from login_attempts where id = any($1::uuid[])`);
 
 /** Forgets the failures of accounts. */
-export async function clearAttempts(
-  db: Database,
-  budget: Budget,
-  accountIds: readonly string[],
-): Promise<void[]> {
-  await db.query(clear, [accountIds], budget);
+export async function clearAttempts(run: Run, accountIds: readonly string[]): Promise<void[]> {
+  await run(clear, [accountIds]);
   return accountIds.map(() => {});
 }
 
@@ -111,15 +103,11 @@ const countFailure = statement(
 );
 
 /** Counts failures of callers, any number of each, under one rule. */
-export async function countFailures(
-  db: Database,
-  budget: Budget,
-  failures: readonly CallerFailure[],
-): Promise<void[]> {
+export async function countFailures(run: Run, failures: readonly CallerFailure[]): Promise<void[]> {
   const counts = new Map<string, number>();
   for (const { callerId } of failures) counts.set(callerId, (counts.get(callerId) ?? 0) + 1);
   const { failuresMax, windowMs } = failures[0]!;
-  await db.query(countFailure, [[...counts.keys()], [...counts.values()], failuresMax, windowMs], budget);
+  await run(countFailure, [[...counts.keys()], [...counts.values()], failuresMax, windowMs]);
   return failures.map(() => {});
 }
 
@@ -134,6 +122,6 @@ const sweep = statement(
 );
 
 /** Deletes some of the rows that count no more; CockroachDB does so by itself. */
-export async function sweepAttempts(db: Database, budget: Budget): Promise<void> {
-  if (db.engine === "postgresql") await db.query(sweep, [sweptMax], budget);
+export async function sweepAttempts(db: Database, deadline: Deadline): Promise<void> {
+  if (db.engine === "postgresql") await db.query(sweep, [sweptMax], deadline);
 }

@@ -1,9 +1,7 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import { statusesThat } from "../order-status.ts";
 import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
-import { statement } from "../engine/statement.ts";
+import { statement, type Run } from "../engine/statement.ts";
 import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
 
 /** A change of a user; what is undefined stays. */
@@ -67,18 +65,14 @@ const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | nul
  * Changes a user and returns it. Throws "not_found", "aborted", "already_exists", or "invalid" for a reused
  * id.
  */
-export async function updateUser(
-  db: Database,
-  budget: Budget,
-  change: UserChange & UserEdits,
-): Promise<User> {
+export async function updateUser(run: Run, change: UserChange & UserEdits): Promise<User> {
   const { changeId, userId, version, fingerprint } = change;
   const edits = editedFields.map((field) => change[field] ?? null);
   const values = [changeId, userId, version ?? null, fingerprint, ...edits];
-  const [row] = await db.query(updateOne, values, budget);
+  const [row] = await run(updateOne, values);
   const { verdict, fingerprint: known, ...user } = row!;
   if (!happened(verdict, known, change)) return user as User;
-  const [now] = await getUsers(db, budget, [userId]);
+  const [now] = await getUsers(run, [userId]);
   if (now === undefined) throw notFound(userType, userId);
   return now;
 }
@@ -126,15 +120,11 @@ const deleteOne = statement<Judged>(
  * Throws "not_found", "aborted", "failed_precondition" for orders without force or for too many of them, or
  * "invalid" for a reused id.
  */
-export async function deleteUser(
-  db: Database,
-  budget: Budget,
-  change: UserChange & { readonly force: boolean },
-): Promise<void> {
+export async function deleteUser(run: Run, change: UserChange & { readonly force: boolean }): Promise<void> {
   const { changeId, userId, version, fingerprint, force } = change;
   const read = force ? ordersMax + 1 : 1;
   const values = [changeId, userId, version ?? null, fingerprint, force, read, ordersMax, itemsMax];
-  const [row] = await db.query(deleteOne, values, budget);
+  const [row] = await run(deleteOne, values);
   happened(row!.verdict, row!.fingerprint, change);
 }
 

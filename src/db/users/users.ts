@@ -1,10 +1,8 @@
-import type { Database } from "../engine/database.ts";
 import { DomainError } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
 import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "../outcome.ts";
-import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
-import { columns, statement } from "../engine/statement.ts";
+import { columns, statement, type Run } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
 
 /** A user as every caller may see it. */
@@ -33,8 +31,8 @@ const selectUsers = statement<User>(
 );
 
 /** Reads users by id, in no order; those that do not exist are missing. */
-export function getUsers(db: Database, budget: Budget, ids: readonly string[]): Promise<User[]> {
-  return db.query(selectUsers, [ids], budget);
+export function getUsers(run: Run, ids: readonly string[]): Promise<User[]> {
+  return run(selectUsers, [ids]);
 }
 
 const selectUsersByEmail = statement<User & { readonly passwordHash: string }>(
@@ -48,11 +46,10 @@ const selectUsersByEmail = statement<User & { readonly passwordHash: string }>(
  * missing.
  */
 export function getUsersByEmail(
-  db: Database,
-  budget: Budget,
+  run: Run,
   emails: readonly string[],
 ): Promise<(User & { readonly passwordHash: string })[]> {
-  return db.query(selectUsersByEmail, [emails], budget);
+  return run(selectUsersByEmail, [emails]);
 }
 
 const selectPage = statement<User>(
@@ -62,8 +59,8 @@ const selectPage = statement<User>(
 );
 
 /** Lists at most `limit` users behind a cursor, newest first. */
-export function listUsers(db: Database, budget: Budget, after: Cursor, limit: number): Promise<User[]> {
-  return db.query(selectPage, [toTimestamptz(after.createTime), after.id, limit], budget);
+export function listUsers(run: Run, after: Cursor, limit: number): Promise<User[]> {
+  return run(selectPage, [toTimestamptz(after.createTime), after.id, limit]);
 }
 
 /** What callers say of a user, and may change. */
@@ -120,21 +117,17 @@ const selectRivals = statement<User & { readonly fingerprint: string }>(
  * it was refused ("already_exists", or "invalid" for a reused request id). A draft whose id exists is
  * answered with the user as it is now.
  */
-export async function createUsers(
-  db: Database,
-  budget: Budget,
-  drafts: readonly UserDraft[],
-): Promise<Outcome<User>[]> {
+export async function createUsers(run: Run, drafts: readonly UserDraft[]): Promise<Outcome<User>[]> {
   expectDistinct(drafts.map(({ id }) => id));
   const outcomes = new Array<Outcome<User> | undefined>(drafts.length);
   const isOpen = (n: number): boolean => outcomes[n] === undefined;
   for (let open = drafts.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
-    await insertRound(db, budget, drafts, open, outcomes);
+    await insertRound(run, drafts, open, outcomes);
     const conflicting = open.filter(isOpen).map((n) => [n, drafts[n]!] as const);
     if (conflicting.length === 0) break;
     const ids = conflicting.map(([, draft]) => draft.id);
     const emails = conflicting.map(([, draft]) => draft.email);
-    const rivals = await db.query(selectRivals, [ids, emails], budget);
+    const rivals = await run(selectRivals, [ids, emails]);
     for (const [n, draft] of conflicting) {
       const same = rivals.find((user) => user.id === draft.id);
       if (same)
@@ -147,14 +140,13 @@ export async function createUsers(
 }
 
 async function insertRound(
-  db: Database,
-  budget: Budget,
+  run: Run,
   drafts: readonly UserDraft[],
   round: readonly number[],
   outcomes: (Outcome<User> | undefined)[],
 ): Promise<void> {
   const values = sentUsers.values(round.map((n) => ({ n, ...drafts[n]! })));
-  for (const { n, createTime, deleted } of await db.query(insertUsers, values, budget)) {
+  for (const { n, createTime, deleted } of await run(insertUsers, values)) {
     if (deleted) outcomes[n] = notFound(userType, drafts[n]!.id);
     if (createTime === null) continue;
     const { id, email, name } = drafts[n]!;

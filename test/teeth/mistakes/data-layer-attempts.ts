@@ -84,7 +84,7 @@ export const attemptMutations: readonly Mutation[] = [
   {
     file: "src/db/secrets.ts",
     what: "each replica has a key of its own",
-    from: "return (await findSecret(db, budget, name))!;",
+    from: "return (await findSecret(db, deadline, name))!;",
     to: 'return Buffer.from(made[1]!, "base64");',
     tests: ["test/service/secrets.test.ts"],
   },

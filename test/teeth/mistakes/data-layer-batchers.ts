@@ -142,8 +142,8 @@ export const laneMutations: readonly Mutation[] = [
   {
     file: waiters,
     what: "the deadline of a set is that of its least patient caller",
-    from: "Math.max(...set.map((waiter) => waiter.budget.deadlineMs))",
-    to: "Math.min(...set.map((waiter) => waiter.budget.deadlineMs))",
+    from: "Math.max(...set.map((waiter) => waiter.deadline.deadlineMs))",
+    to: "Math.min(...set.map((waiter) => waiter.deadline.deadlineMs))",
     tests: ["test/batcher.test.ts"],
   },
   {

@@ -47,7 +47,7 @@ export const connectionMutations: readonly Mutation[] = [
   {
     file: connector,
     what: "a connection that was idle for long is used as it is",
-    from: "(isTrusted || (await isAlive(client, budget)))",
+    from: "(isTrusted || (await isAlive(client, deadline)))",
     to: "(isTrusted || true)",
     tests: ["test/service/pool.test.ts"],
   },
@@ -68,9 +68,16 @@ export const connectionMutations: readonly Mutation[] = [
   {
     file: connector,
     what: "old plans are used again",
-    from: "isFresh(client) && (isTrusted",
-    to: "(isTrusted",
+    from: "session && session.madeAt > renewedAt && (isTrusted",
+    to: "session && (isTrusted",
     tests: ["test/service/late-connections.test.ts"],
+  },
+  {
+    file: connector,
+    what: "a connection that does not say which session it has is waited for",
+    from: "(await inTime(identifySession(client, engine), identifyMsMax))",
+    to: "(await identifySession(client, engine))",
+    tests: ["test/service/sessions.test.ts"],
   },
   {
     file: connector,
@@ -80,7 +87,7 @@ export const connectionMutations: readonly Mutation[] = [
     tests: ["test/service/late-connections.test.ts"],
   },
   {
-    file: "src/db/engine/timeouts.ts",
+    file: "src/db/engine/deadline.ts",
     what: "a far deadline is one that is over",
     from: "Math.min(Math.max(deadlineMs - Date.now(), 0) + signalSlackMs, 2 ** 31 - 1)",
     to: "Math.max(deadlineMs - Date.now(), 0) + signalSlackMs",

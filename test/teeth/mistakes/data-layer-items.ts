@@ -150,13 +150,6 @@ export const itemMutations: readonly Mutation[] = [
     tests: ["test/service/round-trips.test.ts"],
   },
   {
-    file: importing,
-    what: "an item that comes again in a later round passes as inserted, whatever becomes of it",
-    from: 'verdict === "contended" ? [n] : []',
-    to: "[]",
-    tests: counted,
-  },
-  {
     file: reading,
     what: "a page of orders begins with the last one of the page before",
     from: "where (o.create_time, o.id) < (",

@@ -2,14 +2,14 @@ import type { Mutation } from "../mutation.ts";
 
 const pool = "src/db/engine/pool.ts";
 const settings = ["test/service/session-settings.test.ts"];
-const fence = ["test/service/fence.test.ts"];
+const fence = ["test/service/sessions.test.ts"];
 
 /** Mistakes in how the pool makes, names and hands out connections. */
 export const poolMutations: readonly Mutation[] = [
   {
     file: pool,
     what: "a statement of a service that died goes on",
-    from: "    statement_timeout: statementMsMax,\n",
+    from: "    statement_timeout: STATEMENT_MS_MAX,\n",
     to: "",
     tests: settings,
   },
@@ -78,9 +78,9 @@ export const poolMutations: readonly Mutation[] = [
   },
   {
     file: pool,
-    what: "all sessions have one name",
-    from: 'randomBytes(6).toString("hex")',
-    to: 'process.pid.toString(16).padStart(12, "0")',
+    what: "the sessions of one service have many names",
+    from: 'application_name: "commerce-core",',
+    to: "application_name: `commerce-core ${Math.random()}`,",
     tests: fence,
   },
   {
@@ -100,8 +100,8 @@ export const poolMutations: readonly Mutation[] = [
   {
     file: pool,
     what: "calls wait for a database that is known to be away",
-    from: "isSuspected && isFirst ? atOnce",
-    to: "isSuspected && !isFirst ? atOnce",
+    from: "isSuspected && isFirst",
+    to: "isSuspected && !isFirst",
     tests: ["test/service/away.test.ts"],
   },
 ];

@@ -71,10 +71,10 @@ export const stockMutations: readonly Mutation[] = [
     tests: ["test/service/inventory.test.ts"],
   },
   {
-    file: adjusting,
-    what: "what is left for a later round is forgotten",
-    from: 'row.verdict === "contended" ? [row.n] : []',
-    to: "[]",
+    file: "src/db/contended.ts",
+    what: "what has met another transaction is forgotten",
+    from: "isSettled(row) ? [] : [row.n]",
+    to: "isSettled(row) || row.n < 0 ? [] : []",
     tests: ["test/service/sets.test.ts"],
   },
   {

@@ -87,8 +87,8 @@ export const processes: readonly Mutation[] = [
   {
     file: "src/bindings.ts",
     what: "each replica signs page tokens with a key of its own",
-    from: "getSecret(db, createBudget(secretMsMax), `page_tokens/${period}`)",
-    to: "getSecret(db, createBudget(secretMsMax), `page_tokens/${period}/${Math.random()}`)",
+    from: "getSecret(db, createDeadline(secretMsMax), `page_tokens/${period}`)",
+    to: "getSecret(db, createDeadline(secretMsMax), `page_tokens/${period}/${Math.random()}`)",
     tests: ["test/service/page-tokens.test.ts"],
   },
   {

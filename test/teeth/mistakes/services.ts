@@ -144,8 +144,8 @@ export const services: readonly Mutation[] = [
   {
     file: orders,
     what: "a batch changes the orders that it can",
-    from: "{ atomic: true }",
-    to: "{ atomic: false }",
+    from: "call, changeStatusesAtomically, changes",
+    to: "call, changeStatuses, changes",
     tests: ["test/service/batches.test.ts"],
   },
   {

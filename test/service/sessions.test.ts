@@ -1,20 +1,20 @@
 import { afterAll, expect, test } from "vitest";
-import { endSession } from "../../src/db/engine/fence.ts";
+import { endSession } from "../../src/db/engine/session.ts";
 import { createPool } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 import { createTestDatabase } from "../support/databases.ts";
-import { budget, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { deadline, limits, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
 
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
-test("a session is ended by its name, and not the one that has its number now", async () => {
+test("a session is ended by its id, and not the one that has its number now", async () => {
   await using pool = createPool(connection, engine, limits);
-  const [own, other] = [await pool.acquire(budget()), await pool.acquire(budget())];
+  const [own, other] = [await pool.checkOut(deadline()), await pool.checkOut(deadline())];
   const isThere = async (): Promise<boolean> =>
     (await reasonOf(other.client.query("select 1"))) === "it did not fail";
 
-  await endSession(own.client, engine, { ...other.session, applicationName: "commerce-core none" });
+  await endSession(own.client, engine, { ...other.session, id: "1" });
   const after = await isThere();
   await endSession(own.client, engine, other.session);
   const ended = await isThere();
@@ -24,21 +24,37 @@ test("a session is ended by its name, and not the one that has its number now", 
   expect([after, ended]).toEqual([true, false]);
 });
 
-test("each session has a name of its own, by which the server knows it", async () => {
+test("each session has an id of its own, and all have one name", async () => {
   await using pool = createPool(connection, engine, limits);
-  const leases = [await pool.acquire(budget()), await pool.acquire(budget())];
+  const checkouts = [await pool.checkOut(deadline()), await pool.checkOut(deadline())];
 
   const names = await Promise.all(
-    leases.map(({ client }) =>
+    checkouts.map(({ client }) =>
       client.query<{ name: string }>("select current_setting('application_name') as name"),
     ),
   );
 
-  for (const { release } of leases) release(true);
-  const known = names.map(({ rows }) => rows[0]!.name);
-  expect(known).toEqual(leases.map(({ session }) => session.applicationName));
-  expect(known[0]).toMatch(/^commerce-core [0-9a-f]{12}$/);
-  expect(known[1]).not.toBe(known[0]);
+  for (const { release } of checkouts) release(true);
+  expect(names.map(({ rows }) => rows[0]!.name)).toEqual(["commerce-core", "commerce-core"]);
+  expect(new Set(checkouts.map(({ session }) => session.id)).size).toBe(2);
+});
+
+test("a connection that does not say which session it has is not used, and the call goes on", async () => {
+  const proxy = await openProxy(connection);
+  const db = openDatabase(proxy.connection);
+  const ask = statement("test.ask_of_another", "select 1 as one");
+  const asked: number[] = [];
+  proxy.decidesIdentification = true;
+  proxy.decide = ({ connection: id }) => {
+    asked.push(id);
+    if (id === 1) return { kind: "half_open" };
+    return id === 2 ? { kind: "cut_after" } : undefined;
+  };
+
+  const answer = await db.query(ask, [], deadline());
+
+  expect(answer).toEqual([{ one: 1 }]);
+  expect(asked).toEqual([1, 2, 3, 3]);
 });
 
 test.runIf(engine === "postgresql")(
@@ -55,7 +71,7 @@ test.runIf(engine === "postgresql")(
       return name === "fence" && sent.length === 2 ? { kind: "error", code: "40001" } : undefined;
     };
 
-    await db.query(touch, ["none"], budget());
+    await db.query(touch, ["none"], deadline());
 
     expect(sent).toEqual(["test.touch", "fence", "fence", "test.touch"]);
   },

@@ -1,6 +1,24 @@
-import type { Budget } from "./retry.ts";
+/** How long a caller waits: what bounds every use of the database. A `Call` is one. */
+export type Deadline = {
+  readonly signal: AbortSignal;
+  readonly deadlineMs: number;
+  /** Whose work it is, of the holders that take turns for connections; work without one is shared by all. */
+  readonly holder?: unknown;
+  /**
+   * Asked before each attempt is sent. Throws where the attempt must not be sent any more: it has the row of
+   * a caller that has left, and may be back at another replica.
+   */
+  readonly throwIfStale?: () => void;
+  /** Attempts, where there is something better to do than to run the same again; default: `ATTEMPTS_MAX`. */
+  readonly attemptsMax?: number;
+};
 
-/** Where the deadline is the caller's, its signal aborts at that time: it is to come first. */
+/** The deadline of the service itself, where it asks the database for no caller. */
+export function createDeadline(ms: number): Deadline {
+  return { signal: AbortSignal.timeout(ms), deadlineMs: Date.now() + ms };
+}
+
+/** A caller's own deadline aborts its signal at that time, which is to come first. */
 const signalSlackMs = 20;
 
 /**
@@ -17,7 +35,7 @@ export function toTimeoutMs(deadlineMs: number): number {
  */
 export async function abandonable<T>(
   promise: Promise<T>,
-  { signal, deadlineMs }: Budget,
+  { signal, deadlineMs }: Deadline,
   onLate: (value: T) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {

@@ -1,0 +1,146 @@
+import type { Engine } from "../../config.ts";
+import { DomainError, toDomainError, tooSlow, toServerError } from "../../errors.ts";
+import { DecodeError } from "./pg-types.ts";
+import { sqlstate } from "./sqlstate.ts";
+
+/**
+ * How far an attempt had come when it failed. A statement outside a transaction commits by itself, so that it
+ * is "committing" from the moment it was sent. "inside" a transaction the server may keep its locks when the
+ * connection is lost.
+ */
+export type Phase = "connecting" | "executing" | "inside" | "committing";
+
+/** What is known of an attempt while it runs. */
+export type Progress = {
+  phase: Phase;
+  /** Whether the connection had prepared the statement before. */
+  wasPrepared: boolean;
+  /** When the attempt got its connection, by performance.now(). */
+  readonly beginMs: number;
+};
+
+/** What is known of a failed attempt, and so what may follow it. */
+export type Disposition =
+  /** It did not happen; its connection is sound. */
+  | "aborted"
+  /** It did not happen; its connection is of no use. */
+  | "disconnected"
+  /** It did not happen; the database has no room. */
+  | "overloaded"
+  /** It happened or it did not: running it again, with the same derived ids, is the only way to find out. */
+  | "ambiguous"
+  /** It did not happen and never will. */
+  | "final";
+
+/** What the failure of an attempt means. */
+export type Judgement = {
+  readonly disposition: Disposition;
+  /** The SQLSTATE, the errno, or "none". */
+  readonly code: string;
+  /** Whether another call may have the connection. */
+  readonly reusable: boolean;
+  /** Whether the session may still commit what the attempt did, or hold its locks. */
+  readonly mayStillAct: boolean;
+  /** What all connections that were made before have: a plan that no longer fits, or another server. */
+  readonly stale?: Stale | undefined;
+  /** Attempts after which waiting does not mend it; by default as many as a call has. */
+  readonly attemptsMax?: number | undefined;
+  /** What a final failure means to the caller; without it, it is a mistake of ours. */
+  readonly meaning?: DomainError | undefined;
+};
+
+export type Stale = "plan" | "server";
+
+/** Longer than any call may take: what ends a statement whose service died. */
+export const STATEMENT_MS_MAX = 120_000;
+
+type Meaning = Pick<Judgement, "disposition" | "stale" | "attemptsMax"> & {
+  /** Where it differs once the commit was sent. */
+  readonly atCommit?: Disposition;
+};
+
+/** What the server's errors mean, by SQLSTATE: the first that fits. All others are final. */
+const meanings: readonly (readonly [codes: RegExp, meaning: Meaning])[] = [
+  // Contention. CR000 was CockroachDB's own code for it.
+  [/^(40001|40P01|CR000)$/, { disposition: "aborted" }],
+  // 40003 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that the
+  // connection ends: before the commit was sent the transaction died with it.
+  [/^(40003|08...|57P0.|58C0.)$/, { disposition: "disconnected", atCommit: "ambiguous" }],
+  // The transaction was idle or open for too long, and the server has undone it.
+  [/^25P0[34]$/, { disposition: "disconnected" }],
+  // The disk is full: it is not cleared up within a call.
+  [new RegExp(`^${sqlstate.diskFull}$`), { disposition: "overloaded", attemptsMax: 3 }],
+  // No memory, no connection, a limit.
+  [/^53(000|200|300|400)$/, { disposition: "overloaded" }],
+  // A cached plan no longer fits its table; the server forgot a prepared statement.
+  [/^(0A000|26000)$/, { disposition: "disconnected", stale: "plan" }],
+  // Behind the name there may be a server that takes writes within half a second.
+  [new RegExp(`^${sqlstate.readOnly}$`), { disposition: "disconnected", stale: "server", attemptsMax: 10 }],
+  // Cancelled by another session: of our own cancellations the outcome is not asked for.
+  [new RegExp(`^${sqlstate.queryCanceled}$`), { disposition: "aborted" }],
+];
+
+/**
+ * Unique and foreign keys that a statement checks by reading before it writes. Their violation means that
+ * another statement came in between; a re-run reads what it wrote.
+ */
+const racingConstraints = new Set([
+  "order_events_idempotency_key_key",
+  "order_events_pkey",
+  "order_events_order_id_fkey",
+  "order_items_order_id_fkey",
+  "orders_user_id_fkey",
+  "stock_movements_pkey",
+  "user_changes_pkey",
+]);
+
+/** Judges a failed attempt by SQLSTATE and phase, never by the text of a message. */
+export function judge(engine: Engine, progress: Progress, cause: unknown): Judgement {
+  const found = toMeaning(engine, progress, cause);
+  const { phase } = progress;
+  const disposition = (phase === "committing" && found.atCommit) || found.disposition;
+  const isLost = disposition === "disconnected" || disposition === "ambiguous";
+  const { code, severity } = (cause ?? {}) as { readonly code?: unknown; readonly severity?: unknown };
+  return {
+    disposition,
+    code: typeof code === "string" ? code : "none",
+    // A CockroachDB node that drains sends 57P01 with the severity of an error of the statement.
+    reusable: cause instanceof DecodeError || (severity === "ERROR" && !isLost),
+    mayStillAct: disposition === "ambiguous" || (phase === "inside" && disposition === "disconnected"),
+    stale: found.stale,
+    attemptsMax: found.attemptsMax,
+    meaning: disposition === "final" ? (found.meaning ?? toDomainError(cause)) : undefined,
+  };
+}
+
+const final: Meaning = { disposition: "final" };
+
+function toMeaning(
+  engine: Engine,
+  { phase, wasPrepared, beginMs }: Progress,
+  cause: unknown,
+): Meaning & Pick<Judgement, "meaning"> {
+  // What could not be read has run to its end, and ends the same when it is run again.
+  if (cause instanceof DomainError || cause instanceof DecodeError) return final;
+  const server = toServerError(cause);
+  // Not from the server: the connection broke, or was never made.
+  if (server === undefined) return { disposition: "disconnected", atCommit: "ambiguous" };
+  const { code, constraint } = server;
+  if (code.startsWith("23"))
+    return racingConstraints.has(constraint ?? "") ? { disposition: "aborted" } : final;
+  // A password or a database that is being changed: the next connection may be let in.
+  if (phase === "connecting" && /^(28|3D)/.test(code)) return { disposition: "disconnected" };
+  const meaning = meanings.find(([codes]) => codes.test(code))?.[1] ?? final;
+  // Where nothing was prepared, 0A000 is also what CockroachDB says of all that it has not implemented.
+  if (meaning.stale === "plan" && !wasPrepared) return final;
+  if (
+    code === sqlstate.queryCanceled &&
+    engine === "postgresql" &&
+    performance.now() - beginMs >= STATEMENT_MS_MAX
+  )
+    return { ...final, meaning: tooSlow(cause) };
+  // CockroachDB says it of statements that may have been committed.
+  if (code === sqlstate.queryCanceled && engine === "cockroachdb")
+    return { ...meaning, atCommit: "ambiguous" };
+  return meaning;
+}

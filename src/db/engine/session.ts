@@ -1,0 +1,81 @@
+import type pg from "pg";
+import type { Engine } from "../../config.ts";
+import { command } from "./statement.ts";
+
+/** How the server knows a session: learnt when its connection is made. */
+export type Session = {
+  /** The process of PostgreSQL; its number comes again. */
+  readonly processId: number;
+  /**
+   * What tells the session from all that were before it: when the process of PostgreSQL began, in
+   * microseconds since 1970; the id of a session of CockroachDB, 32 hexadecimal digits.
+   */
+  readonly id: string;
+};
+
+const beganAt = "(extract(epoch from backend_start) * 1000000)::int8::text";
+
+const selectIds = {
+  postgresql: command(
+    "session.began",
+    `select ${beganAt} as id from pg_stat_get_activity(pg_backend_pid())`,
+    "postgresql",
+  ),
+  cockroachdb: command("session.id", "show session_id", "cockroachdb"),
+};
+
+/** Asks a connection, in one round trip, which session of the server it has. */
+export async function identifySession(client: pg.ClientBase, engine: Engine): Promise<Session> {
+  const { rows } = await client.query<{ id: string } | { session_id: string }>(selectIds[engine]);
+  const [row] = rows;
+  if (row === undefined) throw new Error("the server does not say which session it has opened");
+  // node-postgres does not declare the process.
+  const { processID } = client as unknown as { readonly processID: number };
+  return { processId: processID, id: "id" in row ? row.id : row.session_id };
+}
+
+const endBackend = command(
+  "session.end",
+  `select pg_terminate_backend(pid, $3::int8) as ended from pg_stat_get_activity($1::int4)
+  where ${beganAt} = $2::text`,
+  "postgresql",
+);
+
+// "cancel session" takes no parameters: the id, which is made of digits, is written into the text. The id
+// names the session's node, and no other is asked.
+const cancelSession = command("session.cancel", "cancel session if exists '<id>'", "cockroachdb");
+
+/** The node of a session: the last 32 bits of its id. A node that cannot be asked is a row without a session. */
+const selectSessions = command(
+  "session.remaining",
+  `select node_id from [show cluster sessions]
+  where session_id = '<id>' or (session_id is null and node_id = <node>)`,
+  "cockroachdb",
+);
+
+/** How long a session may take to end: it only has to roll back. */
+const endMsMax = 1_000;
+
+/**
+ * Ends a session on the server and returns once it has ended, or never existed. From then on nothing that was
+ * sent on it can happen any more, not even what still waits in a network: what has not happened by now never
+ * will. Throws if the session is not known to have ended in time.
+ */
+export async function endSession(client: pg.ClientBase, engine: Engine, session: Session): Promise<void> {
+  const hasEnded = await (engine === "postgresql" ? endProcess(client, session) : endById(client, session));
+  if (!hasEnded) throw new Error("a session whose outcome is unknown did not end in time");
+}
+
+async function endProcess(client: pg.ClientBase, { processId, id }: Session): Promise<boolean> {
+  const { rows } = await client.query<{ ended: boolean }>(endBackend, [processId, id, endMsMax]);
+  return rows.every(({ ended }) => ended);
+}
+
+async function endById(client: pg.ClientBase, { id }: Session): Promise<boolean> {
+  if (!/^[0-9a-f]{32}$/.test(id)) throw new Error("the server has given a session an id of another form");
+  await client.query(cancelSession.replace("<id>", id));
+  // A session that was cancelled ends by itself; the next attempt finds it gone.
+  const node = Number.parseInt(id.slice(-8), 16).toString();
+  const { rows } = await client.query(selectSessions.replace("<id>", id).replace("<node>", node));
+  return rows.length === 0;
+}

@@ -5,8 +5,8 @@ import { DomainError, outcomeUnknown } from "../src/errors.ts";
 import { createLender } from "../src/db/engine/lender.ts";
 import type { Lease, Pool } from "../src/db/engine/pool.ts";
 
-const refusal = new DomainError("failed_precondition", "INSUFFICIENT_STOCK", "too little");
-const full = new DomainError("exhausted", "POOL_EXHAUSTED", "full");
+const refusal = new DomainError("INSUFFICIENT_STOCK", "too little");
+const full = new DomainError("POOL_EXHAUSTED", "full");
 
 /** Runs a write that ends in these ways, one after the other, beside what was left behind. */
 function write(ends: readonly (() => unknown)[], leftBehind: Promise<unknown>, signal = forever) {

@@ -87,7 +87,5 @@ test.each([
 });
 
 test("what a statement is refused with is final", () => {
-  expect(fateOf("postgresql", "connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))).toBe(
-    "final",
-  );
+  expect(fateOf("postgresql", "connecting", new DomainError("POOL_EXHAUSTED", "full"))).toBe("final");
 });

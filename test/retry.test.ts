@@ -110,7 +110,7 @@ test.each([
   ["no connection", [disconnected]],
   [
     "no place in the queue",
-    [new AttemptError("postgresql", "connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full"))],
+    [new AttemptError("postgresql", "connecting", new DomainError("POOL_EXHAUSTED", "full"))],
   ],
 ])("the outcome of an ambiguous attempt stays unknown after %s", async (_, then) => {
   const { outcome } = await play([ambiguous, ...then]);

@@ -6,7 +6,7 @@ import { createQueue } from "../../queue.ts";
 import { cancel } from "./cancel-request.ts";
 import { toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
-import { databaseAway, DomainError } from "../../errors.ts";
+import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Budget } from "./retry.ts";
 import { types } from "./pg-types.ts";
 
@@ -80,7 +80,7 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
     lengthMax: limits.queueMax,
     lengthFloor: bounds.queueFloor.max,
     waitMsMax: limits.waitMsMax,
-    refuse: exhausted,
+    refuse: poolExhausted,
   });
   const pool = openConnections(connection, engine, limits);
   const connections = createConnector(pool);
@@ -208,12 +208,4 @@ function serviceSettings(engine: Engine): Settings {
     // Optional columns of a set are sent as nulls in arrays.
     array_nulls: "on",
   };
-}
-
-function exhausted(why: "full" | "late"): DomainError {
-  const message =
-    why === "full"
-      ? "too many calls wait for a database connection"
-      : "no database connection became free in time";
-  return new DomainError("exhausted", bounds.queueFloor.reason, message, { retryAfterMs: 200 });
 }

@@ -1,6 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Engine } from "../../config.ts";
-import { databaseAway, DomainError, outcomeUnknown, toDomainError, toServerError } from "../../errors.ts";
+import {
+  contention as contended,
+  databaseAway,
+  databaseOverloaded,
+  databaseReadOnly,
+  DomainError,
+  outcomeUnknown,
+  toDomainError,
+  toServerError,
+} from "../../errors.ts";
 
 /** How long a caller waits: what every use of the database is bounded by. A `Call` is one. */
 export type Budget = {
@@ -183,30 +192,9 @@ export async function retrying<T>(
 function gaveUp(fate: Fate, ambiguous: boolean, cause: unknown): DomainError {
   // A definite abort after an ambiguous attempt says nothing of the ambiguous one.
   if (ambiguous) return outcomeUnknown(cause);
-  if (fate === "overloaded")
-    return new DomainError(
-      "exhausted",
-      "DATABASE_OVERLOADED",
-      "the database has no room for this call now",
-      { retryAfterMs: 1_000 },
-      cause,
-    );
-  if (fate === "aborted")
-    return new DomainError(
-      "unavailable",
-      "CONTENTION",
-      "too many calls change the same rows now; nothing was changed",
-      { retryAfterMs: 100 },
-      cause,
-    );
-  if (codeOf(cause) === readOnly)
-    return new DomainError(
-      "unavailable",
-      "DATABASE_READ_ONLY",
-      "the database takes no writes now; nothing was changed",
-      { retryAfterMs: 1_000 },
-      cause,
-    );
+  if (fate === "overloaded") return databaseOverloaded(cause);
+  if (fate === "aborted") return contended(cause);
+  if (codeOf(cause) === readOnly) return databaseReadOnly(cause);
   return databaseAway(cause);
 }
 

@@ -1,7 +1,7 @@
 import type { Cursor } from "../cursor.ts";
 import type { Database } from "../engine/database.ts";
 import type { OrderStatus } from "../order-status.ts";
-import { notFound, orderType } from "../outcome.ts";
+import { notFound, orderType } from "../../errors.ts";
 import type { Budget } from "../engine/retry.ts";
 import { columns, statement } from "../engine/statement.ts";
 import { toE4, toTimestamptz, type E4, type Micros } from "../engine/pg-types.ts";

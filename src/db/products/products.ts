@@ -1,6 +1,7 @@
 import type { Database } from "../engine/database.ts";
 import type { Cursor } from "../cursor.ts";
-import { expectDistinct, requestIdReused, type Outcome } from "../outcome.ts";
+import { requestIdReused } from "../../errors.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement } from "../engine/statement.ts";

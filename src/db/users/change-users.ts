@@ -1,7 +1,14 @@
 import type { Database } from "../engine/database.ts";
-import { DomainError } from "../../errors.ts";
+import {
+  createError,
+  type DomainError,
+  notFound,
+  requestIdReused,
+  staleEtag,
+  unmet,
+  userType,
+} from "../../errors.ts";
 import { statusesThat } from "../order-status.ts";
-import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
 import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
@@ -168,9 +175,14 @@ function happened(
   }
 }
 
-function undeletable(reason: string, userId: string, why: string, advice: string): DomainError {
-  return new DomainError("failed_precondition", reason, `user ${userId} ${why}; ${advice}`, {
-    violations: [{ type: "ORDERS", subject: `${userType}/${userId}`, description: `the user ${why}` }],
+function undeletable(
+  reason: "USER_HAS_ORDERS" | "TOO_MANY_ORDERS",
+  userId: string,
+  why: string,
+  advice: string,
+): DomainError {
+  return createError(reason, `user ${userId} ${why}; ${advice}`, {
+    violations: [unmet("ORDERS", userType, userId, `the user ${why}`)],
     metadata: { id: userId },
   });
 }

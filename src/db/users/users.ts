@@ -1,7 +1,7 @@
 import type { Database } from "../engine/database.ts";
-import { DomainError } from "../../errors.ts";
+import { emailTaken, notFound, requestIdReused, userType } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
-import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "../outcome.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement } from "../engine/statement.ts";
@@ -164,10 +164,4 @@ async function insertRound(
 
 function withoutFingerprint({ fingerprint: _, ...user }: User & { readonly fingerprint: string }): User {
   return user;
-}
-
-function emailTaken(): DomainError {
-  return new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
-    resource: { type: userType, name: "email" },
-  });
 }

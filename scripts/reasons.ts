@@ -6,7 +6,7 @@ import type { Table } from "./limits.ts";
 
 const REPEAT = {
   never: "no",
-  after_wait: "after the delay of its RetryInfo",
+  after_wait: "after a wait",
   at_once: "at once",
   same_request_id: "with the same request_id",
 } as const;

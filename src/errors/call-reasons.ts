@@ -45,7 +45,7 @@ export const callReasons = {
   TOO_MANY_LARGE_READS: {
     kind: "exhausted",
     repeat: "after_wait",
-    action: "Repeat the call after the delay, or ask for pages of at most 100 entries.",
+    action: "Repeat the call after the delay, or ask for smaller pages or batches.",
   },
   TOO_MANY_UNREAD_BYTES: {
     kind: "exhausted",
@@ -55,7 +55,7 @@ export const callReasons = {
   POOL_EXHAUSTED: {
     kind: "exhausted",
     repeat: "after_wait",
-    action: "Repeat the call after the delay of the RetryInfo.",
+    action: "Repeat the call after the delay.",
   },
   CREDENTIALS_MISSING: {
     kind: "unauthenticated",

@@ -19,7 +19,7 @@ export type Kind =
 export type Repeat =
   /** It is refused again. */
   | "never"
-  /** After the delay of the RetryInfo, which the error has. */
+  /** After the delay of the RetryInfo, which the errors of calls have. */
   | "after_wait"
   /** Without waiting: the error has a RetryInfo of no delay. */
   | "at_once"

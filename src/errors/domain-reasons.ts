@@ -8,7 +8,7 @@ export const domainReasons = {
     metadata: {
       id: "by id",
       email: "by email",
-      missing: "BatchGetUsers: up to 20 ids, between commas",
+      missing: "BatchGetUsers: ids, between commas",
     },
     action: "Use the id or email of a user who exists.",
   },
@@ -64,7 +64,7 @@ export const domainReasons = {
     kind: "failed_precondition",
     repeat: "never",
     metadata: { id: "always" },
-    action: "Put further items into another order: a total stays below 10^15.",
+    action: "Put further items into another order: the total of one has an upper limit.",
   },
   INSUFFICIENT_STOCK: {
     kind: "failed_precondition",
@@ -114,11 +114,11 @@ export const domainReasons = {
   TOO_MANY_ATTEMPTS: {
     kind: "exhausted",
     repeat: "after_wait",
-    action: "Tell the person how long to wait (up to 15 minutes); do not repeat the login unasked.",
+    action: "Tell the person how long to wait; do not repeat the login unasked.",
   },
   TOO_MANY_PASSWORDS: {
     kind: "exhausted",
     repeat: "after_wait",
-    action: "Repeat the call after the delay of the RetryInfo.",
+    action: "Repeat the call after the delay.",
   },
 } as const satisfies Readonly<Record<string, Definition>>;

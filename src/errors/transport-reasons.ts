@@ -50,7 +50,7 @@ export const transportReasons = {
   MALFORMED_HTTP: {
     kind: "invalid",
     repeat: "never",
-    action: "Send a request of HTTP/1.1, with a Host.",
+    action: "Send a well-formed HTTP request that names its host.",
   },
   HEADERS_TOO_LARGE: {
     kind: "exhausted",

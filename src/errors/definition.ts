@@ -16,7 +16,7 @@ export type Kind =
   | "internal";
 
 /** Whether the same call may be made again, unchanged. */
-export type Repeat =
+type Repeat =
   /** It is refused again. */
   | "never"
   /** After the delay of the RetryInfo, which the errors of calls have. */

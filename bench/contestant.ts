@@ -13,7 +13,7 @@ export function bindPart(service: DescService, implementation: object): Binding 
   const missing = ({ localName, name }: DescMethod) => [
     localName,
     () => {
-      throw new DomainError("not_found", "NOT_IN_THE_BENCH", `${name} is not served here`);
+      throw new DomainError("UNKNOWN_METHOD", `${name} is not served here`);
     },
   ];
   const others = Object.fromEntries(service.methods.map(missing)) as object;

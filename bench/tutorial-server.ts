@@ -41,7 +41,7 @@ const toOrder = (row: tutorial.OrderRow) => ({
 const users = {
   async getUser({ id }: GetUserRequest) {
     const user = await tutorial.getUser(pool, id);
-    if (!user) throw new DomainError("not_found", "USER_NOT_FOUND", "there is no such user");
+    if (!user) throw new DomainError("USER_NOT_FOUND", "there is no such user");
     const { created_at: createTime, updated_at: updateTime, email, name } = user;
     return { user: { id, email, name, createTime: toTime(createTime), updateTime: toTime(updateTime) } };
   },
@@ -75,7 +75,7 @@ const orders = {
 /** The table's own check says that there is too little stock. */
 function refuseShort(error: unknown): never {
   if ((error as { code?: string }).code === "23514")
-    throw new DomainError("failed_precondition", "INSUFFICIENT_STOCK", "there is too little stock");
+    throw new DomainError("INSUFFICIENT_STOCK", "there is too little stock");
   throw error;
 }
 

@@ -21,7 +21,7 @@ export async function executeInTransaction<T>(
     }
   }
   const message = `transaction failed after ${maxRetries} retries`;
-  throw new DomainError("unavailable", "TRANSACTION_FAILED", message, {}, lastError);
+  throw new DomainError("CONTENTION", message, {}, lastError);
 }
 
 async function executeTransaction<T>(pool: pg.Pool, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
@@ -122,10 +122,9 @@ export function updateStatus(pool: pg.Pool, orderId: string, status: OrderStatus
   return executeInTransaction(pool, async (tx) => {
     const locked = { name: "select_status", text: selectStatus, values: [orderId] };
     const { rows } = await tx.query<{ status: OrderStatus }>(locked);
-    if (rows[0] === undefined)
-      throw new DomainError("not_found", "ORDER_NOT_FOUND", "there is no such order");
+    if (rows[0] === undefined) throw new DomainError("ORDER_NOT_FOUND", "there is no such order");
     if (!targetsOf(rows[0].status).includes(status))
-      throw new DomainError("failed_precondition", "INVALID_TRANSITION", "invalid status transition");
+      throw new DomainError("FORBIDDEN_STATUS_CHANGE", "invalid status transition");
     await tx.query({ name: "update_order", text: updateOrder, values: [orderId, status] });
   });
 }

@@ -90,9 +90,12 @@ async function checkGenerated(): Promise<boolean> {
 
 async function digestGenerated(): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
-  for await (const file of glob(["src/gen/**/*.ts", "schema.sql", "README.md", "docs/limits.md"], {
-    cwd: root,
-  })) {
+  for await (const file of glob(
+    ["src/gen/**/*.ts", "schema.sql", "README.md", "docs/limits.md", "docs/errors.md"],
+    {
+      cwd: root,
+    },
+  )) {
     digests.set(
       file,
       createHash("sha256")

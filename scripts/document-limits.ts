@@ -1,7 +1,8 @@
 // Writes docs/limits.md, or the file that is its argument.
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { limitTables, type Table } from "./limits.ts";
+import { limitTables } from "./limits.ts";
+import { toMarkdown } from "./markdown.ts";
 
 const intro = `# Limits
 
@@ -13,9 +14,3 @@ of other wrong requests (INVALID_FIELD, MALFORMED_REQUEST, MALFORMED_ROW).
 
 const file = process.argv[2] ?? path.join(import.meta.dirname, "..", "docs", "limits.md");
 await writeFile(file, `${intro}\n${limitTables().map(toMarkdown).join("\n")}`);
-
-function toMarkdown({ title, columns, rows }: Table): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |\n`;
-  const rule = line(columns.map(() => "---"));
-  return `## ${title}\n\n${line(columns)}${rule}${rows.map(line).join("")}`;
-}

@@ -30,8 +30,7 @@ const compressed = (bytes: Uint8Array): Buffer => {
 };
 
 test.each(PORTS)("refuses a caller without a token before its request is there (%s port)", async (port) => {
-  const authenticate = () =>
-    Promise.reject(new DomainError("unauthenticated", "CREDENTIALS_MISSING", "none"));
+  const authenticate = () => Promise.reject(new DomainError("CREDENTIALS_MISSING", "none"));
   await using doors = await startDoors({ getUser }, { authenticate });
   await using connection = connect(doors[port].address.port);
 

@@ -51,7 +51,7 @@ const aggregates = ["users", "orders", "products"];
  */
 const parts: readonly Part[] = [
   { name: "gen", files: /^src\/gen\//, arrows: [], withoutPackages: [] },
-  { name: "errors", files: /^src\/errors\.ts$/, arrows: [], withoutPackages: [...data, "pg"] },
+  { name: "errors", files: /^src\/errors(\.ts$|\/)/, arrows: [], withoutPackages: [...data, "pg"] },
   // Knows pg, and no table.
   {
     name: "engine",
@@ -97,7 +97,7 @@ const parts: readonly Part[] = [
   {
     name: "shared",
     files: /^src\/(bounds\/[a-z]+|bounds|garbage|queue|shares)\.ts$/,
-    arrows: [],
+    arrows: ["errors"],
     withoutPackages: [...transports, "pg"],
   },
   {

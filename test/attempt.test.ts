@@ -86,7 +86,7 @@ test("what is lost in doubt after its caller has left is ended", async () => {
 });
 
 test.each<Phase>(["executing", "committing"])(
-  "a connection to CockroachDB on which something was cancelled is not used again, nor ended if it has ended (%s)",
+  "a connection to CockroachDB is not used again after a cancellation, nor ended if it has ended (%s)",
   async (phase) => {
     const { seen, cancelled, pool } = open("cockroachdb");
     const [caller, used] = [new AbortController(), Promise.withResolvers<string>()];
@@ -182,9 +182,7 @@ test("a session in doubt is ended although the pool was full at first", async ()
   const { seen, pool } = open();
   let asked = 0;
   const checkOut: Pool["checkOut"] = (deadline) =>
-    ++asked < 3
-      ? Promise.reject(new DomainError("exhausted", "POOL_EXHAUSTED", "full"))
-      : pool.checkOut(deadline);
+    ++asked < 3 ? Promise.reject(new DomainError("POOL_EXHAUSTED", "full")) : pool.checkOut(deadline);
   vi.useRealTimers();
 
   await terminateLater({ ...pool, checkOut }, { processId: 7, id: "doubtful" });

@@ -5,7 +5,7 @@ import { createTestBatcher, patient, settle, useBatcherClock } from "./support/b
 
 useBatcherClock();
 
-const away = new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away");
+const away = new DomainError("DATABASE_UNAVAILABLE", "away");
 
 test("a caller who has left before its set is not sent", async () => {
   const { departed, ask } = createTestBatcher();

@@ -4,7 +4,7 @@ import { createTestBatcher, lateMs, patient, settle, useBatcherClock } from "./s
 
 useBatcherClock();
 
-const away = new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away");
+const away = new DomainError("DATABASE_UNAVAILABLE", "away");
 
 test("a repetition does not pass the request of its key that waits for a lock", async () => {
   // 12 and 32 have one key; only 12 needs the lock that is taken.

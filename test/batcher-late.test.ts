@@ -43,8 +43,8 @@ test("a request that was in a set which was stopped stays in doubt until it is a
   departed[0]!.fail(departed[0]!.deadline.signal.reason);
   await settle();
 
-  departed[1]!.fail(new DomainError("unavailable", "DATABASE_UNAVAILABLE", "away"));
-  departed[2]!.fail(new DomainError("not_found", "USER_NOT_FOUND", "no user"));
+  departed[1]!.fail(new DomainError("DATABASE_UNAVAILABLE", "away"));
+  departed[2]!.fail(new DomainError("USER_NOT_FOUND", "no user"));
 
   expect(await answers).toMatchObject([
     { reason: { reason: "COMMIT_OUTCOME_UNKNOWN" } },

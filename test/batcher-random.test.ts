@@ -82,7 +82,7 @@ test("whatever arrives, leaves, comes late or fails, each caller is answered and
           callers[request]?.abort(new Error("left"));
           left.add(request);
         } else if (kind === "answer") set?.answer();
-        else if (kind === "refuse") set?.fail(new DomainError("unavailable", "AWAY", "away"));
+        else if (kind === "refuse") set?.fail(new DomainError("DATABASE_UNAVAILABLE", "away"));
         else if (kind === "break") set?.fail(new Error("broken"));
         else vi.advanceTimersByTime(which);
       };

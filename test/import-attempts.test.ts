@@ -12,7 +12,8 @@ import { readState, writeState } from "../scripts/import/resume.ts";
 import type { Rows } from "../scripts/import/rows.ts";
 import { sendUntilAnswered } from "../scripts/import/send.ts";
 import { CommittedChunkSchema } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { toConnectError, tooLarge } from "../src/rpc/status.ts";
+import { tooLarge } from "../src/errors.ts";
+import { toConnectError } from "../src/rpc/status.ts";
 
 async function* toRows(count: number, bytes = 1): Rows<string> {
   const rows = Array.from({ length: count }, (_, n) => n + 1);

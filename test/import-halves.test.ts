@@ -22,11 +22,8 @@ test("a drain ends an import between the halves of a chunk", async () => {
 
 test.each([
   ["that meets others on its rows", contended],
-  ["for which the database has no room", new DomainError("exhausted", "DATABASE_OVERLOADED", "no room")],
-  [
-    "that the database stopped as too late",
-    new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "late"),
-  ],
+  ["for which the database has no room", new DomainError("DATABASE_OVERLOADED", "no room")],
+  ["that the database stopped as too late", new DomainError("DEADLINE_EXCEEDED", "late")],
   ["that is too large for the database", serverError("54000")],
   ["of which a later round met others", outcomeUnknown(contended)],
 ])("a chunk %s is halved down to single rows, and grows back", async (_, error) => {

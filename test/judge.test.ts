@@ -96,9 +96,7 @@ test.each([
 });
 
 test("what a statement is refused with is final", () => {
-  expect(
-    dispositionOf("postgresql", "connecting", new DomainError("exhausted", "POOL_EXHAUSTED", "full")),
-  ).toBe("final");
+  expect(dispositionOf("postgresql", "connecting", new DomainError("POOL_EXHAUSTED", "full"))).toBe("final");
 });
 
 test.each([

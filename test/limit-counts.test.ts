@@ -1,17 +1,17 @@
-import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { DomainError, type Reason } from "../src/errors.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import { toRefusal } from "../src/rpc/status.ts";
+import { toConnectError } from "../src/rpc/status.ts";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
 
 const open = () => createTelemetry({ logLevel: "silent", tracesEndpoint: undefined });
-const refusal = (reason: string) => toRefusal(Code.ResourceExhausted, reason, "too many");
+const refusal = (reason: Reason) => toConnectError(new DomainError(reason, "too many"));
 
 test("a call that a limit refuses is counted by the limit", async () => {
   await using telemetry = await open();
 
   const observe = telemetry.observe(UserService.method.getUser, false);
-  for (const reason of ["TOO_MANY_CALLS", "TOO_MANY_CALLS", "REQUEST_ID_REUSED"])
+  for (const reason of ["TOO_MANY_CALLS", "TOO_MANY_CALLS", "REQUEST_ID_REUSED"] as const)
     observe("grpc", () => null).end(refusal(reason));
 
   const { body } = await telemetry.scrape();

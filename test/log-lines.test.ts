@@ -1,9 +1,9 @@
-import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
+import { createError } from "../src/errors.ts";
 import { Health } from "../src/gen/grpc/health/v1/health_pb.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { toHostPort } from "../src/rpc/listen.ts";
-import { toRefusal } from "../src/rpc/status.ts";
+import { toConnectError } from "../src/rpc/status.ts";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
 
 /** Telemetry whose log is read. */
@@ -26,7 +26,7 @@ test("a password or a token that is logged by mistake is not in the log", async 
 
 test("a probe leaves no line in the log, whether it fails or not, and a call one", async () => {
   const { lines, telemetry } = await open();
-  const failed = toRefusal(Code.NotFound, "UNKNOWN_SERVICE", "no service");
+  const failed = toConnectError(createError("UNKNOWN_SERVICE", "no service"));
 
   for (const error of [undefined, failed])
     telemetry

@@ -4,8 +4,8 @@ import { mutate } from "../src/db/engine/mutate.ts";
 import type { Run } from "../src/db/engine/statement.ts";
 import { DomainError, outcomeUnknown } from "../src/errors.ts";
 
-const refusal = new DomainError("failed_precondition", "INSUFFICIENT_STOCK", "too little");
-const full = new DomainError("exhausted", "POOL_EXHAUSTED", "full");
+const refusal = new DomainError("INSUFFICIENT_STOCK", "too little");
+const full = new DomainError("POOL_EXHAUSTED", "full");
 
 /** Runs a write that ends in these ways, one after the other, beside what is orphaned. */
 function write(ends: readonly (() => unknown)[], orphans: Promise<unknown>, signal = forever) {

@@ -69,14 +69,14 @@ test.each(PROTOCOLS)(
       retryAfterMs: 1500,
       metadata: { available: "3" },
     };
-    const thrown = new DomainError("failed_precondition", "TOO_LITTLE_STOCK", "3 left of p1 — “ß”", facts);
+    const thrown = new DomainError("INSUFFICIENT_STOCK", "3 left of p1 — “ß”", facts);
     await using doors = await startDoors({ getUser: () => Promise.reject(thrown) });
 
     const error = await failureOf(userClient(doors, protocol).getUser({ id: ID }));
 
     expect([error.code, error.rawMessage]).toEqual([Code.FailedPrecondition, "3 left of p1 — “ß”"]);
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
-      { reason: "TOO_LITTLE_STOCK", domain: "commerce-core", metadata: { available: "3" } },
+      { reason: "INSUFFICIENT_STOCK", domain: "commerce-core", metadata: { available: "3" } },
     ]);
     expect(error.findDetails(BadRequestSchema)).toMatchObject([{ fieldViolations: facts.fields }]);
     expect(error.findDetails(ResourceInfoSchema)).toMatchObject([
@@ -95,7 +95,7 @@ test("cuts an error to what every client takes in HTTP trailers: 8 KiB", async (
     description: "字".repeat(1000),
   }));
   const facts = { fields, metadata: { missing: ID.repeat(1000) } };
-  const thrown = new DomainError("invalid", "INVALID_FIELD", "x😀".repeat(5000), facts);
+  const thrown = new DomainError("INVALID_FIELD", "x😀".repeat(5000), facts);
   await using doors = await startDoors({ getUser: () => Promise.reject(thrown) });
   const request = toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID }));
 
@@ -200,7 +200,7 @@ test("sheds calls above the bound until handlers have really stopped, and never 
 test.each(PROTOCOLS)("hands the authenticated principal to the handler over %s", async (protocol) => {
   const authenticate = async (header: (name: string) => string | null): Promise<string> => {
     const token = header("authorization");
-    if (!token) throw new DomainError("unauthenticated", "CREDENTIALS_MISSING", "no token");
+    if (!token) throw new DomainError("CREDENTIALS_MISSING", "no token");
     return token.replace("Bearer ", "");
   };
   const handler = { getUser: (_: unknown, { principal }: Call) => ({ user: { name: principal } }) };
@@ -214,7 +214,7 @@ test.each(PROTOCOLS)("hands the authenticated principal to the handler over %s",
 
 test("counts calls by method, door and code, and leaves no request in the log", async () => {
   await using doors = await startDoors({
-    createUser: () => Promise.reject(new DomainError("already_exists", "EMAIL_TAKEN", "taken")),
+    createUser: () => Promise.reject(new DomainError("EMAIL_TAKEN", "taken")),
   });
   const request = { email: "ann@example.com", name: "Ann", password: "correct horse" };
 

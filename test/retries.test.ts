@@ -113,7 +113,7 @@ test.each([
   ["a definite abort", [aborted]],
   ["overload", [overloaded]],
   ["no connection", [disconnected]],
-  ["no place in the queue", [refused(new DomainError("exhausted", "POOL_EXHAUSTED", "full"))]],
+  ["no place in the queue", [refused(new DomainError("POOL_EXHAUSTED", "full"))]],
 ])("the outcome of an ambiguous attempt stays unknown after %s", async (_, then) => {
   const { outcome } = await play([ambiguous, ...then]);
 

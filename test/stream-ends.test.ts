@@ -14,7 +14,7 @@ const BIDI = PROTOCOLS.filter((protocol) => ["gRPC door", "gRPC", "Connect"].inc
 const ROUNDS = 50;
 
 const answer = { user: { name: "a" } };
-const refusal = () => new DomainError("aborted", "STOPPED_ON_ERROR", "the second half is refused");
+const refusal = () => new DomainError("STOPPED_ON_ERROR", "the second half is refused");
 const start = (streams: Partial<Streams>) => startDoors({}, { bindings: [bindStreams(streams)] });
 
 /** A handler that reads ahead, as an import does, answers once and fails. */

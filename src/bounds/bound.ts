@@ -1,3 +1,5 @@
+import type { Reason } from "../errors.ts";
+
 /**
  * A bound of what callers can make the service do or hold: plain data, so that it can be listed, as
  * docs/limits.md does. What the configuration sets has its default in src/config/environment.ts, and what the
@@ -13,6 +15,6 @@ export type Bound = {
    * connections, by which `rpc_server_refused_total` does. Without one a connection is closed as it may be
    * at any time.
    */
-  readonly reason?: string;
+  readonly reason?: Reason;
   readonly why: string;
 };

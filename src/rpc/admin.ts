@@ -1,5 +1,4 @@
 import { createServer } from "node:http";
-import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
 import type { Address } from "../config.ts";
 import { startFront } from "./front.ts";
@@ -61,7 +60,7 @@ export async function startAdminDoor(options: {
   };
   const front = await startFront(at, (socket, protocol, connection) => {
     if (protocol === "http/1.1") return requests.accept(socket, connection);
-    const error = toRefusal(Code.InvalidArgument, "NEEDS_HTTP1", "this port speaks HTTP/1.1, without TLS");
+    const error = toRefusal("NEEDS_HTTP1", "this port speaks HTTP/1.1, without TLS");
     return refuseBytes(socket, 400, error, refused);
   });
   return {
@@ -81,7 +80,7 @@ function boundScrapes(scrape: Telemetry["scrape"], refused: Refused): () => Prom
   let waiting = 0;
   return async () => {
     if (waiting >= bounds.scrapesWaiting.max) {
-      refused(toRefusal(Code.ResourceExhausted, bounds.scrapesWaiting.reason, TOO_MANY_SCRAPES));
+      refused(toRefusal(bounds.scrapesWaiting.reason, TOO_MANY_SCRAPES));
       return toJson(503, { error: TOO_MANY_SCRAPES });
     }
     waiting += 1;

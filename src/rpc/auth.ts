@@ -12,7 +12,7 @@ import {
 } from "jose";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
-import { DomainError } from "../errors.ts";
+import { createError, DomainError } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 
 /** Answers who calls a method, from the call's headers. Fails with a DomainError where that may not be. */
@@ -70,19 +70,11 @@ export function createAuthenticator(auth: Config["auth"], options: AuthOptions =
 
 function bearerToken(header: string | null): string {
   if (header === null || header === "") {
-    throw new DomainError(
-      "unauthenticated",
-      "CREDENTIALS_MISSING",
-      "The call needs `authorization: Bearer <JWT>`.",
-    );
+    throw createError("CREDENTIALS_MISSING", "The call needs `authorization: Bearer <JWT>`.");
   }
   const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header)?.[1];
   if (token !== undefined) return token;
-  throw new DomainError(
-    "unauthenticated",
-    "CREDENTIALS_MALFORMED",
-    "The authorization is not `Bearer <JWT>`.",
-  );
+  throw createError("CREDENTIALS_MALFORMED", "The authorization is not `Bearer <JWT>`.");
 }
 
 function requiredScopes(method: DescMethod): readonly string[] | undefined {
@@ -92,13 +84,13 @@ function requiredScopes(method: DescMethod): readonly string[] | undefined {
 function authorise(identity: Identity, scopes: readonly string[] | undefined, method: DescMethod): void {
   const name = `${method.parent.typeName}/${method.name}`;
   if (scopes === undefined) {
-    throw new DomainError("permission_denied", "METHOD_CLOSED", `No scope allows ${name}.`, {
+    throw createError("METHOD_CLOSED", `No scope allows ${name}.`, {
       metadata: { method: name },
     });
   }
   const missing = scopes.filter((scope) => !identity.scopes.has(scope)).join(" ");
   if (missing !== "") {
-    throw new DomainError("permission_denied", "SCOPE_MISSING", `${name} needs a token with: ${missing}.`, {
+    throw createError("SCOPE_MISSING", `${name} needs a token with: ${missing}.`, {
       metadata: { method: name, scope: missing },
     });
   }
@@ -119,7 +111,7 @@ function createVerifier(
       if (error instanceof DomainError) throw error;
       // Never the cause: jose's errors carry the claims.
       if (error instanceof errors.JWTExpired) {
-        throw new DomainError("unauthenticated", "TOKEN_EXPIRED", "The token has expired.");
+        throw createError("TOKEN_EXPIRED", "The token has expired.");
       }
       throw invalidToken(error instanceof errors.JOSEError ? error.code : "ERR_KEY");
     }
@@ -138,7 +130,7 @@ function toIdentity(claims: JWTPayload): Identity {
 
 function invalidToken(check: string): DomainError {
   const message = "The token is not one that this service accepts.";
-  return new DomainError("unauthenticated", "TOKEN_INVALID", message, { metadata: { check } });
+  return createError("TOKEN_INVALID", message, { metadata: { check } });
 }
 
 /** Keys of a file: a PEM public key, or a JWKS. */
@@ -166,13 +158,7 @@ function fetchKeys(url: string, msMax: number): JWTVerifyGetKey {
     } catch (error) {
       if (tokenFaults.some((fault) => error instanceof fault)) throw error;
       const message = "The keys to verify tokens with cannot be fetched at the moment.";
-      throw new DomainError(
-        "unavailable",
-        "SIGNING_KEYS_UNAVAILABLE",
-        message,
-        { retryAfterMs: 1000 },
-        error,
-      );
+      throw createError("SIGNING_KEYS_UNAVAILABLE", message, { retryAfterMs: 1000 }, error);
     }
   };
 }

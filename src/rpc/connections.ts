@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
 import { toPeer } from "./peers.ts";
 import type { Refused } from "./refusals.ts";
@@ -86,7 +85,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
   };
   const cut = ({ socket }: Held): void => {
     const words = "this connection sends much that belongs to no call";
-    refused(toRefusal(Code.ResourceExhausted, bounds.idleBytes.reason, words));
+    refused(toRefusal(bounds.idleBytes.reason, words));
     socket.destroy();
   };
   const sweep = (): void => {
@@ -104,7 +103,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
       // Of one that is gone already there is no address any more.
       const peer = toPeer(socket.remoteAddress ?? "");
       if (!makeRoom(peer)) {
-        refused(toRefusal(Code.ResourceExhausted, bounds.closingConnections.reason, "this port has no room"));
+        refused(toRefusal(bounds.closingConnections.reason, "this port has no room"));
         socket.destroy();
         return undefined;
       }

@@ -1,8 +1,7 @@
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
-import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
+import { createError, malformed, tooLarge } from "../errors.ts";
 
 const DECOMPRESS = {
   gzip: promisify(gunzip),
@@ -35,13 +34,9 @@ export async function decompress(
     return await DECOMPRESS[encoding](bytes, { maxOutputLength });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE")
-      throw new DomainError(
-        "invalid",
-        MALFORMED_REQUEST,
-        `the request cannot be decompressed as ${encoding}`,
-      );
+      throw malformed(`the request cannot be decompressed as ${encoding}`);
     if (maxOutputLength === bytesMax) throw tooLarge(bytesMax);
     const { reason, max } = bounds.decompressionRatio;
-    throw new DomainError("exhausted", reason, `the message is over ${max} times as large as it was sent`);
+    throw createError(reason, `the message is over ${max} times as large as it was sent`);
   }
 }

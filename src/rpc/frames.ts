@@ -1,19 +1,10 @@
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
-import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
+import { createError, type DomainError, malformed, tooLarge } from "../errors.ts";
 
 /** Why a request is refused whose bytes end within a message. */
-export const cutOff = new DomainError(
-  "invalid",
-  MALFORMED_REQUEST,
-  "the request ends in the middle of a message",
-);
+export const cutOff = malformed("the request ends in the middle of a message");
 
-const badFlag = new DomainError(
-  "invalid",
-  MALFORMED_REQUEST,
-  "the request has a message with an unknown flag",
-);
+const badFlag = malformed("the request has a message with an unknown flag");
 
 /** Is told what frames of messages hold, in their order. */
 export type FrameSink = {
@@ -87,7 +78,7 @@ export function createPieceCount(): (bytes: Uint8Array) => DomainError | undefin
   return (bytes) => {
     left += bytes.length / PIECE_BYTES - 1;
     if (left >= 0) return undefined;
-    return new DomainError("exhausted", bounds.pieces.reason, "the request arrives in too small pieces");
+    return createError(bounds.pieces.reason, "the request arrives in too small pieces");
   };
 }
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { Metadata, type Server, type StatusObject } from "@grpc/grpc-js";
@@ -32,7 +32,7 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
   const verify = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean => {
     const contentType = headers["content-type"] ?? "";
     if (!/^application\/grpc(?:[+;]|$)/.test(contentType)) {
-      const error = toRefusal(Code.Unimplemented, "UNSUPPORTED_MEDIA_TYPE", ONLY_GRPC);
+      const error = toRefusal("UNSUPPORTED_MEDIA_TYPE", ONLY_GRPC);
       refused(error);
       stream.respond({ ":status": 415, "content-type": "application/json" });
       stream.end(errorToJsonBytes(error, { registry: errorDetails }));
@@ -41,7 +41,7 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
     }
     const path = headers[":path"] ?? "";
     if (paths.has(path)) return true;
-    const error = toRefusal(Code.Unimplemented, "UNKNOWN_METHOD", `there is no method ${path}`);
+    const error = toRefusal("UNKNOWN_METHOD", `there is no method ${path}`);
     refused(error);
     const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
     stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });

@@ -1,6 +1,6 @@
 import type { Http2Server, Http2Session } from "node:http2";
 import type { Socket } from "node:net";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from "@grpc/grpc-js";
 import type { Address } from "../config.ts";
 import { bounds } from "../bounds.ts";
@@ -83,9 +83,9 @@ export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoo
 
 /** What is said to a connection that speaks something else. */
 function toMisplaced(protocol: Protocol, secure: boolean): [status: number, error: ConnectError] {
-  if (secure) return [400, toRefusal(Code.InvalidArgument, "NEEDS_TLS", "this port speaks TLS")];
-  if (protocol === "tls") return [400, toRefusal(Code.InvalidArgument, "NO_TLS", "this port speaks no TLS")];
-  return [505, toRefusal(Code.Unimplemented, "NEEDS_HTTP2", ONLY_GRPC)];
+  if (secure) return [400, toRefusal("NEEDS_TLS", "this port speaks TLS")];
+  if (protocol === "tls") return [400, toRefusal("NO_TLS", "this port speaks no TLS")];
+  return [505, toRefusal("NEEDS_HTTP2", ONLY_GRPC)];
 }
 
 type GrpcDoorOptions = {

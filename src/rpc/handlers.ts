@@ -7,9 +7,10 @@ import {
 } from "@bufbuild/protobuf";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
+import { late } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import type { Authenticate } from "./auth.ts";
-import { type Begin, callerLeft, type Incoming, late, type Lifetime } from "./lifetime.ts";
+import { type Begin, callerLeft, type Incoming, type Lifetime } from "./lifetime.ts";
 import type { LargeReads } from "./large-reads.ts";
 import type { Limits } from "./limits.ts";
 import { type RequestReader, rowsOf } from "./reading.ts";

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Service } from "../call.ts";
-import { DomainError } from "../errors.ts";
+import { createError } from "../errors.ts";
 import {
   type Health as HealthDesc,
   type HealthCheckResponseSchema,
@@ -90,7 +90,7 @@ export function healthService(health: Health): Service<typeof HealthDesc> {
       const status = health.status(service);
       if (status === undefined) {
         const resource = { type: "grpc.health.v1.service", name: service };
-        throw new DomainError("not_found", "UNKNOWN_SERVICE", `no service ${service}`, { resource });
+        throw createError("UNKNOWN_SERVICE", `no service ${service}`, { resource });
       }
       return { status };
     },

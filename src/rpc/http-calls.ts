@@ -1,7 +1,6 @@
 import type { DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import {
-  Code,
   ConnectError,
   type ConnectRouter,
   createConnectRouter,
@@ -61,20 +60,20 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (!handler) {
-      const error = toRefusal(Code.Unimplemented, "UNKNOWN_METHOD", `there is no method ${path}`);
+      const error = toRefusal("UNKNOWN_METHOD", `there is no method ${path}`);
       return refuseCall(request, response, 404, error, refused);
     }
     if (request.httpVersionMajor < 2 && handler.method.methodKind === "bidi_streaming") {
       // What the caller is about to send is not read.
       response.setHeader("connection", "close");
       const words = `${path} streams in both directions, which needs HTTP/2`;
-      return refuseCall(request, response, 505, toRefusal(Code.Unimplemented, "NEEDS_HTTP2", words), refused);
+      return refuseCall(request, response, 505, toRefusal("NEEDS_HTTP2", words), refused);
     }
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
       universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
     } catch {
-      const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
+      const error = toRefusal("MALFORMED_HTTP", "the authority (Host) names no host");
       return refuseHttp(request, response, 400, error, refused);
     }
     const method = byDesc.get(handler.method)!;
@@ -166,7 +165,7 @@ function refuseForm(
   if (!request.method || !allowedMethods.includes(request.method)) {
     const verbs = allowedMethods.join(", ");
     response.setHeader("allow", verbs);
-    const error = toRefusal(Code.Unimplemented, "METHOD_NOT_ALLOWED", `${requestPath} is called by ${verbs}`);
+    const error = toRefusal("METHOD_NOT_ALLOWED", `${requestPath} is called by ${verbs}`);
     return refuseHttp(request, response, 405, error, refused);
   }
   const prefix = methodKind === "unary" ? "application/" : "application/connect+";
@@ -175,7 +174,7 @@ function refuseForm(
     request.method === "GET"
       ? "a GET has its request in the parameters encoding (json or proto) and message"
       : `the content-type must be one of ${types}`;
-  refuseHttp(request, response, 415, toRefusal(Code.Unimplemented, "UNSUPPORTED_MEDIA_TYPE", words), refused);
+  refuseHttp(request, response, 415, toRefusal("UNSUPPORTED_MEDIA_TYPE", words), refused);
 }
 
 function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): void {

@@ -1,14 +1,13 @@
 import type { Readable } from "node:stream";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
+import { type DomainError, malformed, tooLarge } from "../errors.ts";
 import type { Encoding } from "./decompression.ts";
 import { createPieceCount, cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
 import { callerLeft } from "./lifetime.ts";
 import type { Hold } from "./receipt.ts";
 import type { Request } from "./refusals.ts";
 import { type Body, noMessage, secondMessage, type Sent } from "./requests.ts";
-import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
 
 /** How the messages of a request stand in its body. */
 export type Form = {
@@ -62,7 +61,7 @@ function decodeBase64(text: string): Uint8Array {
   try {
     return base64Decode(text.replaceAll("-", "+").replaceAll("_", "/"));
   } catch {
-    throw new DomainError("invalid", MALFORMED_REQUEST, "the parameter message is not base64");
+    throw malformed("the parameter message is not base64");
   }
 }
 

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { Code } from "@connectrpc/connect";
 import type { Address } from "../config.ts";
 import { LINGER_MS } from "./acceptor.ts";
 import type { Connection, ConnectionLimits } from "./connections.ts";
@@ -44,7 +43,7 @@ export async function startHttpDoor(
   const front = await startFront(at, (socket, protocol, connection) => {
     if (!secure) return accept(socket, protocol, connection);
     if (protocol === "tls") return secure.accept(socket, connection);
-    return refuseBytes(socket, 400, toRefusal(Code.InvalidArgument, "NEEDS_TLS", NEEDS_TLS), refused);
+    return refuseBytes(socket, 400, toRefusal("NEEDS_TLS", NEEDS_TLS), refused);
   });
   const close = async (): Promise<void> => {
     h1.close();

@@ -1,6 +1,6 @@
 import * as http1 from "node:http";
 import type { Socket } from "node:net";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
 import { type Acceptor, closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
@@ -42,7 +42,7 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     });
     if (request.rawHeaders.length <= 2 * bounds.headerFields.max) return serve(request, response);
     const words = `the request has over ${bounds.headerFields.max} header fields`;
-    const error = toRefusal(Code.ResourceExhausted, bounds.headerFields.reason, words);
+    const error = toRefusal(bounds.headerFields.reason, words);
     response.shouldKeepAlive = false;
     refuseHttp(request, response, 431, error, refused);
   });
@@ -95,11 +95,11 @@ export function watchRequests(server: http1.Server): Pick<Acceptor, "accept"> & 
 /** Answers the requests that Node would refuse without a word. */
 function refuseOthers(server: http1.Server, refused: Refused): void {
   server.on("checkExpectation", (request, response) => {
-    const error = toRefusal(Code.Unimplemented, "EXPECTATION_FAILED", "the only expectation is 100-continue");
+    const error = toRefusal("EXPECTATION_FAILED", "the only expectation is 100-continue");
     refuseHttp(request, response, 417, error, refused);
   });
   server.on("connect", (_request, socket) => {
-    const error = toRefusal(Code.Unimplemented, "METHOD_NOT_ALLOWED", "this is no proxy that would CONNECT");
+    const error = toRefusal("METHOD_NOT_ALLOWED", "this is no proxy that would CONNECT");
     refuseBytes(socket as Socket, 405, error, refused);
   });
 }
@@ -125,9 +125,9 @@ function refuseUnreadable(
 function toRefusalOf({ code, message }: NodeJS.ErrnoException): [status: number, error: ConnectError] {
   if (code === "HPE_HEADER_OVERFLOW") {
     const words = `the headers have over ${http1.maxHeaderSize} bytes`;
-    return [431, toRefusal(Code.ResourceExhausted, "HEADERS_TOO_LARGE", words)];
+    return [431, toRefusal("HEADERS_TOO_LARGE", words)];
   }
   if (code === "ERR_HTTP_REQUEST_TIMEOUT")
-    return [408, toRefusal(Code.DeadlineExceeded, "REQUEST_TIMEOUT", "the request did not arrive in time")];
-  return [400, toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", `this is not HTTP/1.1: ${message}`)];
+    return [408, toRefusal("REQUEST_TIMEOUT", "the request did not arrive in time")];
+  return [400, toRefusal("MALFORMED_HTTP", `this is not HTTP/1.1: ${message}`)];
 }

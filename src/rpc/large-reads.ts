@@ -2,7 +2,7 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 import { createQueue } from "../queue.ts";
 import { unreadAnswers } from "./unread.ts";
 
@@ -54,5 +54,5 @@ const retryAfterMs = 500;
 function tooMany(): DomainError {
   const advice = `ask for pages of at most ${bounds.largeReadRows.max} entries, or call again later`;
   const message = `too many calls that read many rows wait for their turn: ${advice}`;
-  return new DomainError("exhausted", bounds.largeReads.reason, message, { retryAfterMs });
+  return createError(bounds.largeReads.reason, message, { retryAfterMs });
 }

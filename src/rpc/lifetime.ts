@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError, late } from "../errors.ts";
 import { type IdleWatch, startIdleWatch } from "./idle.ts";
 import type { Limits } from "./limits.ts";
 import type { Body } from "./requests.ts";
@@ -56,7 +56,7 @@ const CLOCK_SLACK_MS = 2;
 /** Why a call ends whose caller is gone: what a door aborts Incoming.controller with. */
 export function callerLeft(deadlineMs: number): DomainError {
   if (Date.now() + CLOCK_SLACK_MS >= deadlineMs) return late();
-  return new DomainError("cancelled", "CANCELLED", "the caller cancelled the call");
+  return createError("CANCELLED", "the caller cancelled the call");
 }
 
 /** Counts, times and ends calls. */
@@ -134,18 +134,8 @@ function startTimer(timeMs: number, ring: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Why a call ends whose deadline has passed. */
-export function late(): DomainError {
-  return new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "the call's deadline has passed");
-}
-
 function idledFor(ms: number): DomainError {
   const advice = "call again, and resume behind the last answer";
   const message = `the stream has been idle for ${ms / 1000} s: ${advice}`;
-  return new DomainError("deadline_exceeded", "STREAM_IDLE", message);
-}
-
-/** Why a stream ends that would outlast a drain. */
-export function goingAway(): DomainError {
-  return new DomainError("unavailable", "SHUTTING_DOWN", "the server is shutting down", { retryAfterMs: 0 });
+  return createError("STREAM_IDLE", message);
 }

@@ -1,10 +1,11 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { Counter, type Registry } from "prom-client";
 import { type Bound, bounds } from "../bounds.ts";
+import type { Reason } from "../errors.ts";
 import { toLogFields } from "./status.ts";
 
 /** The reasons that stand for a limit alone. */
-const LIMITS: ReadonlySet<string> = new Set([
+const LIMITS: ReadonlySet<string> = new Set<Reason>([
   ...Object.values<Bound>(bounds).flatMap(({ reason }) =>
     reason === undefined || /^(INVALID|MALFORMED)_/.test(reason) ? [] : [reason],
   ),

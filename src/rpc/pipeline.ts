@@ -1,13 +1,14 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Service } from "../call.ts";
+import { shuttingDown } from "../errors.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Authenticate } from "./auth.ts";
 import { findRowsField } from "./elements.ts";
 import { answerOnce, answerStream, type Rpc, type Shared } from "./handlers.ts";
-import { createLifetimes, goingAway, type Incoming } from "./lifetime.ts";
+import { createLifetimes, type Incoming } from "./lifetime.ts";
 import { type CallLimits, limitsOf, requestBytesMaxOf } from "./limits.ts";
 import { createRequestReader } from "./reading.ts";
 import { createIsLarge, createLargeReads } from "./large-reads.ts";
@@ -119,5 +120,5 @@ export function createPipeline(
   const methods = bindings.flatMap(({ service, implementation }) =>
     service.methods.map((desc) => toMethod(desc, implementation)),
   );
-  return { methods, drain: () => draining.abort(goingAway()), inFlight: slots.taken };
+  return { methods, drain: () => draining.abort(shuttingDown()), inFlight: slots.taken };
 }

@@ -1,9 +1,8 @@
 import { type DescMethod, fromBinary, fromJsonString, type Message } from "@bufbuild/protobuf";
-import { DomainError } from "../errors.ts";
+import { DomainError, malformed } from "../errors.ts";
 import { createElementCount, findRowsField } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
 import { createRowReader, type Split } from "./rows.ts";
-import { MALFORMED_REQUEST } from "./status.ts";
 
 /** Reads requests of one method. Both functions throw a DomainError for bytes that are no such request. */
 export type RequestReader = {
@@ -60,5 +59,5 @@ export function createRequestReader({ input }: DescMethod): RequestReader {
 }
 
 function toMalformed(error: unknown, message: string): DomainError {
-  return error instanceof DomainError ? error : new DomainError("invalid", MALFORMED_REQUEST, message);
+  return error instanceof DomainError ? error : malformed(message);
 }

@@ -1,5 +1,5 @@
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 import { createShares, type Shares } from "../shares.ts";
 
 /** What a call holds of its request. Disposal gives all of it back. */
@@ -73,5 +73,5 @@ const RETRY_AFTER_MS = 1_000;
 
 function tooMuch(): DomainError {
   const message = "the requests that are being read hold too many bytes";
-  return new DomainError("exhausted", bounds.receiptBytes.reason, message, { retryAfterMs: RETRY_AFTER_MS });
+  return createError(bounds.receiptBytes.reason, message, { retryAfterMs: RETRY_AFTER_MS });
 }

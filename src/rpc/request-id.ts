@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { getOption, hasOption, type DescMethod, type Message } from "@bufbuild/protobuf";
-import { DomainError } from "../errors.ts";
+import { DomainError, repeatable, repeatableWith } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 
 /** What the pipeline does with a method's idempotency key (AIP-155). */
@@ -55,8 +55,7 @@ async function* watchFirst<T>(items: AsyncIterable<T>, see: (first: T) => void):
 
 /** The caller may repeat the call as it is, and most do so by themselves when they see UNAVAILABLE. */
 function explainGiven(error: unknown): never {
-  if (!(error instanceof DomainError && error.kind === "outcome_unknown")) throw error;
-  throw new DomainError("unavailable", error.reason, error.message, error.facts, error.cause);
+  throw isUnknown(error) ? repeatable(error) : error;
 }
 
 /**
@@ -64,9 +63,9 @@ function explainGiven(error: unknown): never {
  * repetition; with the key that we made for it, it can be repeated safely.
  */
 function explainMade(error: unknown, name: string, made: string): never {
-  if (!(error instanceof DomainError && error.kind === "outcome_unknown")) throw error;
-  const remedy = `repeat the call with the ${name} ${made}`;
-  const message = `it is not known whether the change was committed; ${remedy}`;
-  const facts = { ...error.facts, metadata: { ...error.facts.metadata, [name]: made } };
-  throw new DomainError(error.kind, error.reason, message, facts, error.cause);
+  throw isUnknown(error) ? repeatableWith(error, name, made) : error;
+}
+
+function isUnknown(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.kind === "outcome_unknown";
 }

@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Call } from "../call.ts";
 import { abortable } from "./abortable.ts";
 import { decompress, decompressedBytesMax, type Encoding } from "./decompression.ts";
@@ -24,8 +24,7 @@ export type Body = {
 };
 
 /** What a request asks for that the service, or its protocol, does not do. */
-export const unsupported = (words: string): ConnectError =>
-  toRefusal(Code.Unimplemented, "NOT_SUPPORTED", words);
+export const unsupported = (words: string): ConnectError => toRefusal("NOT_SUPPORTED", words);
 
 /** What is answered where one message is due. */
 export const noMessage = () => unsupported("the request has no message");

@@ -1,5 +1,4 @@
 import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2";
-import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
 import { closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
@@ -37,7 +36,7 @@ export function watchSession(session: Http2Session, connection: Connection, refu
       if (!isReset(stream)) return resets.finished();
       if (performance.now() - beginMs >= bounds.resetMs.max || session.destroyed || !resets.reset()) return;
       const words = "this connection resets the calls that it begins";
-      const error = toRefusal(Code.ResourceExhausted, bounds.resets.reason, words);
+      const error = toRefusal(bounds.resets.reason, words);
       refused(error);
       // What has arrived with the last resets would still become calls.
       session.removeAllListeners("stream");

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 import { createShares, type Shares } from "../shares.ts";
 import type { CallLimits } from "./limits.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -62,7 +62,7 @@ export function createSlots({ inFlightMax, streamsMax }: CallLimits, telemetry: 
 function tooMany({ desc }: Occupant): DomainError {
   const retryAfterMs = retryAfterMsMin + Math.random() * (retryAfterMsMax - retryAfterMsMin);
   const what = desc.methodKind === "unary" ? "calls" : "streams";
-  return new DomainError("exhausted", bounds.callsFloor.reason, `too many ${what} in flight`, {
+  return createError(bounds.callsFloor.reason, `too many ${what} in flight`, {
     retryAfterMs: Math.round(retryAfterMs),
   });
 }

@@ -2,7 +2,15 @@ import { randomUUID } from "node:crypto";
 import { create, createRegistry, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { DomainError, type ErrorFacts, type Kind } from "../errors.ts";
+import {
+  createError,
+  DomainError,
+  type ErrorFacts,
+  type Kind,
+  type Reason,
+  tooLarge,
+  type TransportReason,
+} from "../errors.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -30,11 +38,8 @@ const METADATA_BYTES_MAX = 1024;
 const ITEMS_MAX = 10;
 const ITEM_BYTES_MAX = 150;
 
-/** The reason of requests that are no message of their method. */
-export const MALFORMED_REQUEST = "MALFORMED_REQUEST";
-const MESSAGE_TOO_LARGE = "MESSAGE_TOO_LARGE";
-
-const CODES: Readonly<Record<Kind, Code>> = {
+/** The code of each kind. */
+export const CODES: Readonly<Record<Kind, Code>> = {
   invalid: Code.InvalidArgument,
   not_found: Code.NotFound,
   already_exists: Code.AlreadyExists,
@@ -48,6 +53,8 @@ const CODES: Readonly<Record<Kind, Code>> = {
   cancelled: Code.Canceled,
   // gRPC has no code for "perhaps it happened"; UNKNOWN is the one that no client library repeats by itself.
   outcome_unknown: Code.Unknown,
+  unimplemented: Code.Unimplemented,
+  internal: Code.Internal,
 };
 
 /** What a caller is not told about: an unknown error. The caller is told its id, the log both. */
@@ -60,35 +67,26 @@ class Masked extends Error {
  * raised, leaves as INTERNAL with an id in its ErrorInfo; toLogFields() has the error itself.
  */
 export function toConnectError(error: unknown): ConnectError {
-  if (error instanceof DomainError) {
-    return new ConnectError(
-      cut(error.message, MESSAGE_BYTES_MAX),
-      CODES[error.kind],
-      undefined,
-      toDetails(error.reason, error.facts),
-      error,
-    );
-  }
+  if (error instanceof DomainError) return toAnswer(error, error);
   if (error instanceof ConnectError) return explain(error);
   const masked = new Masked("unknown error", { cause: error });
-  const details = toDetails("INTERNAL", { metadata: { id: masked.id } });
-  return new ConnectError("internal error", Code.Internal, undefined, details, masked);
+  return toAnswer(createError("INTERNAL", "internal error", { metadata: { id: masked.id } }), masked);
+}
+
+function toAnswer({ message, kind, reason, facts }: DomainError, cause: unknown): ConnectError {
+  const words = cut(message, MESSAGE_BYTES_MAX);
+  return new ConnectError(words, CODES[kind], undefined, toDetails(reason, facts), cause);
 }
 
 /** The error of a request that reaches no handler, because it breaks a rule of the transport. */
-export function toRefusal(code: Code, reason: string, message: string): ConnectError {
-  return new ConnectError(cut(message, MESSAGE_BYTES_MAX), code, undefined, toDetails(reason, {}));
-}
-
-/** The error of a message that is larger than its method takes. */
-export function tooLarge(bytesMax: number): DomainError {
-  return new DomainError("exhausted", MESSAGE_TOO_LARGE, `the message has over ${bytesMax} bytes`);
+export function toRefusal(reason: TransportReason, message: string): ConnectError {
+  return toConnectError(createError(reason, message));
 }
 
 /** What a transport's library means by the codes of the errors that it raises by itself. */
-const RAISED: Readonly<Partial<Record<Code, string>>> = {
-  [Code.InvalidArgument]: MALFORMED_REQUEST,
-  [Code.ResourceExhausted]: MESSAGE_TOO_LARGE,
+const RAISED: Readonly<Partial<Record<Code, Reason>>> = {
+  [Code.InvalidArgument]: "MALFORMED_REQUEST",
+  [Code.ResourceExhausted]: "MESSAGE_TOO_LARGE",
   [Code.Unimplemented]: "NOT_SUPPORTED",
   [Code.DeadlineExceeded]: "DEADLINE_EXCEEDED",
   [Code.Canceled]: "CANCELLED",
@@ -103,9 +101,10 @@ export function explain(error: ConnectError): ConnectError {
   const { code } = error;
   // Both libraries say in their last word how large a message may be.
   const bytesMax = code === Code.ResourceExhausted && /(\d+)\)?$/.exec(error.rawMessage)?.[1];
+  const words = cut(error.rawMessage, MESSAGE_BYTES_MAX);
   const { message, rawMessage, details } = bytesMax
     ? toConnectError(tooLarge(Number(bytesMax)))
-    : toRefusal(code, RAISED[code] ?? "TRANSPORT", error.rawMessage);
+    : new ConnectError(words, code, undefined, toDetails(RAISED[code] ?? "TRANSPORT", {}));
   return Object.assign(error, { message, rawMessage, details });
 }
 
@@ -139,7 +138,7 @@ function findInfo({ details }: ConnectError): MessageInitShape<typeof ErrorInfoS
   return undefined;
 }
 
-function toDetails(reason: string, facts: ErrorFacts): Detail[] {
+function toDetails(reason: Reason, facts: ErrorFacts): Detail[] {
   const { fields, resource, violations, retryAfterMs, metadata = {} } = facts;
   const entries = Object.entries(metadata).slice(0, ITEMS_MAX);
   const valueBytesMax = Math.floor(METADATA_BYTES_MAX / entries.length);

@@ -1,4 +1,4 @@
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 
 const UNITS_MS: Readonly<Record<string, number>> = {
   H: 3_600_000,
@@ -26,7 +26,7 @@ export function parseDeadline(
   const [, count, unit = "m"] = (header === "grpc-timeout" ? GRPC : CONNECT).exec(value) ?? [];
   if (count === undefined) {
     const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is no timeout`;
-    return new DomainError("invalid", "MALFORMED_TIMEOUT", message);
+    return createError("MALFORMED_TIMEOUT", message);
   }
   return arrivedMs + Number(count) * UNITS_MS[unit]!;
 }

@@ -1,6 +1,5 @@
-import { Code } from "@connectrpc/connect";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 import { createShares } from "../shares.ts";
 import type { Refused } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
@@ -42,7 +41,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
     for (const answer of waiting) {
       if (answer.sinceMs > lateMs) break;
       release(answer);
-      refused(toRefusal(Code.DeadlineExceeded, unreadMs.reason, "nobody reads the answer"));
+      refused(toRefusal(unreadMs.reason, "nobody reads the answer"));
       answer.cut();
     }
     timer = waiting.size > 0 ? setTimeout(sweep, unreadMs.max / 8).unref() : undefined;
@@ -63,5 +62,5 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
 /** Why an answer is not given. */
 export function unreadAnswers(): DomainError {
   const message = "too many answers wait to be read on this connection";
-  return new DomainError("exhausted", bounds.unreadBytes.reason, message, { retryAfterMs: 1_000 });
+  return createError(bounds.unreadBytes.reason, message, { retryAfterMs: 1_000 });
 }

@@ -2,7 +2,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { bounds } from "../bounds.ts";
-import { DomainError } from "../errors.ts";
+import { createError } from "../errors.ts";
 
 /** Holds requests against the rules that stand in the contract. */
 export type RequestValidator = {
@@ -43,7 +43,7 @@ export function createRequestValidator(): RequestValidator {
       }));
       const { field, description } = fields[0]!;
       const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
-      throw new DomainError("invalid", "INVALID_FIELD", `${field}: ${description}${more}`, { fields });
+      throw createError("INVALID_FIELD", `${field}: ${description}${more}`, { fields });
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Call } from "../call.ts";
-import { afterwards, DomainError, toServerError } from "../errors.ts";
+import { afterwards, createError, DomainError, shuttingDown, toServerError } from "../errors.ts";
 import type { RowOutcome } from "../db/outcome.ts";
 import type { Deadline } from "../db/engine/deadline.ts";
 import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
@@ -228,22 +228,8 @@ function isDoubtful(error: unknown): boolean {
   return error instanceof DomainError && error.kind === "outcome_unknown";
 }
 
-function shuttingDown(lastIndex: number): DomainError {
-  return new DomainError(
-    "unavailable",
-    "SHUTTING_DOWN",
-    `the server is shutting down; resume the import behind index ${lastIndex}`,
-    { retryAfterMs: 0, metadata: { last_index: lastIndex.toString() } },
-  );
-}
-
 function stopped(index: number): DomainError {
-  return new DomainError(
-    "aborted",
-    "STOPPED_ON_ERROR",
-    `the import has ended because row ${index} was refused`,
-    {
-      metadata: { index: index.toString() },
-    },
-  );
+  return createError("STOPPED_ON_ERROR", `the import has ended because row ${index} was refused`, {
+    metadata: { index: index.toString() },
+  });
 }

@@ -3,7 +3,7 @@ import type { Call } from "../call.ts";
 import type { Config } from "../config.ts";
 import { sweepAttempts } from "../db/users/attempts.ts";
 import type { Database } from "../db/engine/database.ts";
-import { databaseAway, DomainError } from "../errors.ts";
+import { createError, databaseAway, DomainError } from "../errors.ts";
 import type { Batchers } from "../db/batchers.ts";
 
 /** Limits attempts to authenticate, for all replicas that share a database. */
@@ -86,7 +86,7 @@ function toRowId(key: Buffer, kind: "account" | "caller", name: string): string 
 
 function tooManyAttempts(waitMs: number): DomainError {
   const message = "too many attempts to authenticate have failed, or are being judged";
-  return new DomainError("exhausted", "TOO_MANY_ATTEMPTS", message, { retryAfterMs: waitMs });
+  return createError("TOO_MANY_ATTEMPTS", message, { retryAfterMs: waitMs });
 }
 
 /** An attempt changes nothing that its caller asked for, so that it may be made again as it is. */

@@ -2,12 +2,12 @@ import type { Call, Service } from "../call.ts";
 import { changeStatusesAtomically, type StatusChange } from "../db/orders/change-statuses.ts";
 import { within, type Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
-import { DomainError, invalid } from "../errors.ts";
+import { DomainError, invalid, notFound, ofChange, orderType } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
 import { allStatuses, type OrderStatus as StoredStatus } from "../db/order-status.ts";
 import * as db from "../db/orders/orders.ts";
-import { expectOk, notFound, orderType } from "../db/outcome.ts";
+import { expectOk } from "../db/outcome.ts";
 import {
   OrderStatus,
   OrderView,
@@ -159,10 +159,6 @@ function expectDistinct(changes: readonly StatusChange[]): void {
 /** The orders of an atomic batch, or why the first refused change was refused, with its index. */
 function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
   for (const [index, outcome] of outcomes.entries())
-    if (outcome instanceof DomainError)
-      throw new DomainError(outcome.kind, outcome.reason, `changes[${index}]: ${outcome.message}`, {
-        ...outcome.facts,
-        metadata: { ...outcome.facts.metadata, index: index.toString() },
-      });
+    if (outcome instanceof DomainError) throw ofChange(index, outcome);
   return outcomes as db.Order[];
 }

@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import pLimit from "p-limit";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
-import { DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 import { createShares } from "../shares.ts";
 
 const derive = promisify(argon2);
@@ -69,7 +69,7 @@ const retryAfterMsMax = 4_000;
 function tooManyPasswords(): DomainError {
   const retryAfterMs = Math.round(retryAfterMsMin + Math.random() * (retryAfterMsMax - retryAfterMsMin));
   const { reason } = bounds.passwords;
-  return new DomainError("exhausted", reason, "too many passwords wait to be hashed", { retryAfterMs });
+  return createError(reason, "too many passwords wait to be hashed", { retryAfterMs });
 }
 
 /** The hash of no password: its tag is what argon2id gives for nothing that can be typed. */

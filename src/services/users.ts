@@ -2,10 +2,10 @@ import type { Call, Service } from "../call.ts";
 import { deleteUser, updateUser } from "../db/users/change-users.ts";
 import { within, type Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
-import { DomainError, invalid } from "../errors.ts";
+import { createError, emailNotFound, invalid, notFound, userType, usersNotFound } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
-import { expectOk, notFound, userType } from "../db/outcome.ts";
+import { expectOk } from "../db/outcome.ts";
 import * as db from "../db/users/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
 import type { Login, Logins } from "./logins.ts";
@@ -58,7 +58,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
     async getUserByEmail(request, call) {
       const email = parseEmail("email", request.email);
       const user = await batchers.getUserByEmail(email, call);
-      if (!user) throw notFound(userType, email, "email");
+      if (!user) throw emailNotFound(email);
       return { user: toMessage(user) };
     },
 
@@ -67,7 +67,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
       const found = await db.getUsers(within(database, call), [...new Set(ids)]);
       const users = new Map(found.map((user) => [user.id, user]));
       const missing = [...new Set(ids)].filter((id) => !users.has(id));
-      if (missing.length > 0) throw notFoundAll(missing);
+      if (missing.length > 0) throw usersNotFound(missing);
       return { users: ids.map((id) => toMessage(users.get(id)!)) };
     },
 
@@ -117,7 +117,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
       const [login, user] = await judge(email, request.password, call);
       if (!user) {
         await login.fail();
-        throw new DomainError("unauthenticated", "INVALID_CREDENTIALS", "the email or the password is wrong");
+        throw createError("INVALID_CREDENTIALS", "the email or the password is wrong");
       }
       await login.succeed();
       return { user: toMessage(user) };
@@ -171,16 +171,4 @@ function parseEdits({ user, updateMask }: UpdateUserRequest): Partial<db.UserFie
   );
   if (chosen.length === 0) throw invalid("update_mask", "names nothing to change");
   return Object.fromEntries(chosen.map((field) => [field, parsers[field](`user.${field}`, user![field])]));
-}
-
-/** As many ids as fit into the trailers that every client takes. */
-const missingMax = 20;
-
-function notFoundAll(missing: readonly string[]): DomainError {
-  const count =
-    missing.length === 1 ? "there is no user" : `${missing.length} users do not exist, the first is`;
-  return new DomainError("not_found", "USER_NOT_FOUND", `${count} ${missing[0]}`, {
-    resource: { type: userType, name: missing[0]! },
-    metadata: { missing: missing.slice(0, missingMax).join(",") },
-  });
 }

@@ -15,8 +15,9 @@ export const write = statement<{ readonly value: string }>("test.write", "update
 type Ending = (number: number) => Promise<{ readonly rows: readonly unknown[] }>;
 
 /**
- * A pool whose connections are numbered and do what a test says: `run` is what becomes of a statement, and a
- * session that is to be ended ends; `committed` is what a commit is answered. What becomes of the connections is noted in `seen`.
+ * A pool whose connections are numbered and do what a test says: `run` is what becomes of a statement, a
+ * session that is to be ended ends, and `committed` is what a commit is answered. What becomes of the
+ * connections is noted in `seen`.
  */
 export function openTestPool(run: Ending, engine: Engine = "postgresql", committed = "COMMIT") {
   const seen: string[] = [];

@@ -6,6 +6,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "../../src/gen/google/rpc/error_details_pb.ts";
+import { findUncatalogued } from "./catalogue.ts";
 
 /** What a test asserts of an error: the code's name, the stable reason, and what the details name. */
 export type Failure = {
@@ -28,9 +29,11 @@ export async function failure(call: Promise<unknown>): Promise<Failure> {
   return toFailure(answer.error);
 }
 
-/** Reads an error as a caller can. */
+/** Reads an error as a caller can. Throws for one of which the catalogue of reasons says something else. */
 export function toFailure(thrown: unknown): Failure {
   const error = ConnectError.from(thrown);
+  const uncatalogued = findUncatalogued(error);
+  if (uncatalogued.length > 0) throw new Error(uncatalogued.join("; "));
   const [info] = error.findDetails(ErrorInfoSchema);
   const [bad] = error.findDetails(BadRequestSchema);
   const [resource] = error.findDetails(ResourceInfoSchema);

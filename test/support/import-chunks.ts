@@ -13,8 +13,8 @@ export type Written = {
   fail(error: unknown): void;
 };
 
-export const refused = new DomainError("not_found", "USER_NOT_FOUND", "no user");
-export const contended = new DomainError("unavailable", "CONTENTION", "too many");
+export const refused = new DomainError("USER_NOT_FOUND", "no user");
+export const contended = new DomainError("CONTENTION", "too many");
 
 /** An import of rows in chunks of at most four, which a test answers in the order in which they were sent. */
 export function openImport(

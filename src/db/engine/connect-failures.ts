@@ -76,7 +76,7 @@ export function explainConnectFailure(error: unknown, connection: Connection): C
   return { line: `the database at ${place} cannot be reached: ${says}`, passing: known?.passing ?? true };
 }
 
-/** Whether a later attempt may be let in: the server starts, stops or has no room, or its system fails (58xxx). */
+/** Whether it may pass: the server starts, stops or has no room, or its system fails (58xxx). */
 function isPassing(server: ServerError): boolean {
   const progress = { phase: "connecting", wasPrepared: false, beginMs: performance.now() } as const;
   const { disposition } = judge("postgresql", progress, server);

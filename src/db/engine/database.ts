@@ -147,8 +147,8 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
 function toAnswer({ phase, cause, judgement }: Failure, isAmbiguous: boolean): unknown {
   const { disposition, code, meaning } = judgement;
   if (disposition === "final") {
-    // An attempt without a connection has asked nothing, and one that means nothing to the caller says nothing
-    // of an attempt before.
+    // An attempt without a connection has asked nothing, and a failure that means nothing to the caller says
+    // nothing of an attempt before.
     if (isAmbiguous && (phase === "connecting" || meaning === undefined)) return outcomeUnknown(cause);
     return meaning ?? cause;
   }

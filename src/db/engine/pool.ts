@@ -5,7 +5,7 @@ import { createQueue } from "../../queue.ts";
 import { cancel } from "./cancel-request.ts";
 import { toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
-import { databaseAway, DomainError } from "../../errors.ts";
+import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import { STATEMENT_MS_MAX, type Stale } from "./judge.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
@@ -76,7 +76,7 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
     lengthMax: limits.queueMax,
     lengthFloor: bounds.queueFloor.max,
     waitMsMax: limits.waitMsMax,
-    refuse: exhausted,
+    refuse: poolExhausted,
   });
   const pool = openConnections(connection, engine, limits);
   const connections = createConnector(pool, engine);
@@ -199,12 +199,4 @@ export function serviceSettings(engine: Engine): Settings {
     // Optional columns of a set are sent as nulls in arrays.
     array_nulls: "on",
   };
-}
-
-function exhausted(why: "full" | "late"): DomainError {
-  const message =
-    why === "full"
-      ? "too many calls wait for a database connection"
-      : "no database connection became free in time";
-  return new DomainError("exhausted", bounds.queueFloor.reason, message, { retryAfterMs: 200 });
 }

@@ -45,7 +45,7 @@ const endBackend = command(
 // names the session's node, and no other is asked.
 const cancelSession = command("session.cancel", "cancel session if exists '<id>'", "cockroachdb");
 
-/** The node of a session: the last 32 bits of its id. A node that cannot be asked is a row without a session. */
+/** The last 32 bits of an id are its node. A node that cannot be asked is a row without a session. */
 const selectSessions = command(
   "session.remaining",
   `select node_id from [show cluster sessions]

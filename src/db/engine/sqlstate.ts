@@ -1,4 +1,4 @@
-/** Errors of the server that the service names, by their codes (SQLSTATE). `judge` says what all of them mean. */
+/** SQLSTATEs of the server that the service names. `judge` says what all of them mean. */
 export const sqlstate = {
   queryCanceled: "57014",
   serializationFailure: "40001",

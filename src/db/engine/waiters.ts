@@ -138,8 +138,8 @@ type Watch = {
 };
 
 /**
- * The deadline of a set: it ends when the last of its callers has left, or would stop waiting. A caller who has
- * left may be back at another replica: of writes, no attempt begins any more that has its request.
+ * The deadline of a set: it ends when the last of its callers has left, or would stop waiting. A caller who
+ * has left may be back at another replica: of writes, no attempt begins any more that has its request.
  */
 function shareDeadline<Q, A>(
   set: readonly Waiter<Q, A>[],

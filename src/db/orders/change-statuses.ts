@@ -1,7 +1,15 @@
-import { DomainError } from "../../errors.ts";
+import {
+  createError,
+  type DomainError,
+  notFound,
+  orderType,
+  requestIdReused,
+  staleEtag,
+  unmet,
+} from "../../errors.ts";
 import { isFinal, sourcesOf, statusesThat, targetsOf, type OrderStatus } from "../order-status.ts";
 import { getOrders, orderColumns, type Order } from "./orders.ts";
-import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type Outcome } from "../outcome.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 
@@ -194,13 +202,8 @@ function forbidden(orderId: string, was: OrderStatus, status: OrderStatus): Doma
   const allowed = isFinal(was)
     ? `${from} is final`
     : `from ${from} it can only become ${targets.join(" or ")}`;
-  return new DomainError(
-    "failed_precondition",
-    "FORBIDDEN_STATUS_CHANGE",
-    `order ${orderId} cannot become ${to}: ${allowed}`,
-    {
-      violations: [{ type: "STATUS", subject: `${orderType}/${orderId}`, description: allowed }],
-      metadata: { id: orderId, from, to },
-    },
-  );
+  return createError("FORBIDDEN_STATUS_CHANGE", `order ${orderId} cannot become ${to}: ${allowed}`, {
+    violations: [unmet("STATUS", orderType, orderId, allowed)],
+    metadata: { id: orderId, from, to },
+  });
 }

@@ -1,7 +1,17 @@
-import { DomainError, invalid } from "../../errors.ts";
+import { writeUntilSettled } from "../engine/contended.ts";
+import {
+  createError,
+  type DomainError,
+  insufficientStock,
+  invalid,
+  notFound,
+  orderType,
+  productType,
+  requestIdReused,
+  unmet,
+} from "../../errors.ts";
 import { isFinal, statusesThat, type OrderStatus } from "../order-status.ts";
-import { writeUntilSettled } from "../contended.ts";
-import { notFound, orderType, productType, requestIdReused, type RowOutcome } from "../outcome.ts";
+import type { RowOutcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
@@ -206,30 +216,21 @@ function refusal(
     case "over":
       return unfit("TOTAL_LIMIT", "TOTAL", draft, "would have a total that is not below 10^15");
     case "short":
-      return new DomainError(
-        "failed_precondition",
-        "INSUFFICIENT_STOCK",
-        `there is too little stock of product ${productId}`,
-        {
-          violations: [
-            {
-              type: "STOCK",
-              subject: `${productType}/${productId}`,
-              description: "there is less in stock than the item asks for",
-            },
-          ],
-          metadata: { product_id: productId },
-        },
-      );
+      return insufficientStock("item", [productId]);
     default:
       return verdict satisfies never;
   }
 }
 
 /** The order cannot take the item. */
-function unfit(reason: string, type: string, { orderId }: ItemDraft, what: string): DomainError {
-  return new DomainError("failed_precondition", reason, `order ${orderId} ${what}`, {
-    violations: [{ type, subject: `${orderType}/${orderId}`, description: what }],
+function unfit(
+  reason: "FINAL_ORDER" | "TOO_MANY_ITEMS" | "TOTAL_LIMIT",
+  condition: "STATUS" | "ITEMS" | "TOTAL",
+  { orderId }: ItemDraft,
+  what: string,
+): DomainError {
+  return createError(reason, `order ${orderId} ${what}`, {
+    violations: [unmet(condition, orderType, orderId, what)],
     metadata: { id: orderId },
   });
 }

@@ -1,6 +1,6 @@
 import type { Cursor } from "../cursor.ts";
 import type { OrderStatus } from "../order-status.ts";
-import { notFound, orderType } from "../outcome.ts";
+import { notFound, orderType } from "../../errors.ts";
 import { columns, statement, type Run } from "../engine/statement.ts";
 import { toE4, toTimestamptz, type E4, type Micros } from "../engine/pg-types.ts";
 

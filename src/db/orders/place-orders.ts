@@ -1,16 +1,16 @@
-import { DomainError } from "../../errors.ts";
-import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
-import { firstStatus } from "../order-status.ts";
-import { getOrders, type Order } from "./orders.ts";
-import { writeUntilSettled } from "../contended.ts";
+import { writeUntilSettled } from "../engine/contended.ts";
 import {
-  expectDistinct,
+  type DomainError,
+  insufficientStock,
   notFound,
   productType,
   requestIdReused,
   userType,
-  type Outcome,
-} from "../outcome.ts";
+} from "../../errors.ts";
+import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
+import { firstStatus } from "../order-status.ts";
+import { getOrders, type Order } from "./orders.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import type { Micros } from "../engine/pg-types.ts";
 
@@ -160,17 +160,5 @@ function refusal(draft: OrderDraft, row: CreatedRow): DomainError {
     return notFound(productType, asked.productId);
   }
   const short = draft.items.map((item) => item.productId).filter((id) => row.short!.includes(id));
-  return new DomainError(
-    "failed_precondition",
-    "INSUFFICIENT_STOCK",
-    `there is too little stock of product ${short[0]}`,
-    {
-      violations: [...new Set(short)].map((id) => ({
-        type: "STOCK",
-        subject: `${productType}/${id}`,
-        description: "there is less in stock than the order asks for",
-      })),
-      metadata: { product_id: short[0]! },
-    },
-  );
+  return insufficientStock("order", short);
 }

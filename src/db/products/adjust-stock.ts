@@ -1,7 +1,7 @@
-import { DomainError } from "../../errors.ts";
+import { writeUntilSettled } from "../engine/contended.ts";
+import { type DomainError, notFound, productType, requestIdReused, stockOutOfRange } from "../../errors.ts";
 import { getProducts, productColumns, type Product } from "./products.ts";
-import { writeUntilSettled } from "../contended.ts";
-import { expectDistinct, notFound, productType, requestIdReused, type Outcome } from "../outcome.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 
@@ -145,8 +145,5 @@ function refusal(
   if (verdict === "unknown") return notFound(productType, productId);
   const description = `${onHand} in stock; ${delta} would leave the range from 0 to ${onHandMax}`;
   const reason = verdict === "short" ? "INSUFFICIENT_STOCK" : "STOCK_LIMIT";
-  return new DomainError("failed_precondition", reason, `product ${productId}: ${description}`, {
-    violations: [{ type: "STOCK", subject: `${productType}/${productId}`, description }],
-    metadata: { product_id: productId, on_hand: onHand.toString() },
-  });
+  return stockOutOfRange(reason, productId, onHand, description);
 }

@@ -1,5 +1,6 @@
 import type { Cursor } from "../cursor.ts";
-import { expectDistinct, requestIdReused, type Outcome } from "../outcome.ts";
+import { requestIdReused } from "../../errors.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement, type Run } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";

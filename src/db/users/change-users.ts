@@ -1,6 +1,13 @@
-import { DomainError } from "../../errors.ts";
+import {
+  createError,
+  type DomainError,
+  notFound,
+  requestIdReused,
+  staleEtag,
+  unmet,
+  userType,
+} from "../../errors.ts";
 import { statusesThat } from "../order-status.ts";
-import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
 
@@ -158,9 +165,14 @@ function happened(
   }
 }
 
-function undeletable(reason: string, userId: string, why: string, advice: string): DomainError {
-  return new DomainError("failed_precondition", reason, `user ${userId} ${why}; ${advice}`, {
-    violations: [{ type: "ORDERS", subject: `${userType}/${userId}`, description: `the user ${why}` }],
+function undeletable(
+  reason: "USER_HAS_ORDERS" | "TOO_MANY_ORDERS",
+  userId: string,
+  why: string,
+  advice: string,
+): DomainError {
+  return createError(reason, `user ${userId} ${why}; ${advice}`, {
+    violations: [unmet("ORDERS", userType, userId, `the user ${why}`)],
     metadata: { id: userId },
   });
 }

@@ -1,6 +1,6 @@
-import { DomainError } from "../../errors.ts";
+import { emailTaken, notFound, requestIdReused, userType } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
-import { expectDistinct, notFound, requestIdReused, userType, type Outcome } from "../outcome.ts";
+import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement, type Run } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
@@ -156,10 +156,4 @@ async function insertRound(
 
 function withoutFingerprint({ fingerprint: _, ...user }: User & { readonly fingerprint: string }): User {
   return user;
-}
-
-function emailTaken(): DomainError {
-  return new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
-    resource: { type: userType, name: "email" },
-  });
 }

@@ -2,7 +2,6 @@ import type { Mutation } from "../mutation.ts";
 
 const database = "src/db/engine/database.ts";
 const mutate = "src/db/engine/mutate.ts";
-const errors = "src/errors.ts";
 
 /** Mistakes in what a write that was attempted is answered, and in how its attempts follow each other. */
 export const answerMutations: readonly Mutation[] = [
@@ -110,26 +109,5 @@ export const answerMutations: readonly Mutation[] = [
     from: "throw signal.aborted ? error : outcomeUnknown(error);",
     to: "if (signal.aborted) throw error;",
     tests: ["test/mutate.test.ts"],
-  },
-  {
-    file: errors,
-    what: "what follows a write says that nothing was changed",
-    from: "return isUnanswered(error) ? outcomeUnknown(error) : error;",
-    to: "return error;",
-    tests: ["test/set-answers.test.ts"],
-  },
-  {
-    file: errors,
-    what: "a full queue behind a write says that nothing was changed",
-    from: '(error.kind === "unavailable" || error.kind === "exhausted")',
-    to: 'error.kind === "unavailable"',
-    tests: ["test/mutate.test.ts"],
-  },
-  {
-    file: errors,
-    what: "a taken email is an error of ours",
-    from: "  users_email_key: new DomainError(",
-    to: "  users_email: new DomainError(",
-    tests: ["test/retries.test.ts"],
   },
 ];

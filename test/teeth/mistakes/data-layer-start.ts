@@ -141,8 +141,8 @@ export const startMutations: readonly Mutation[] = [
   {
     file: failures,
     what: "a server that starts is not waited for",
-    from: "[/^(57P0|53|08|58)/, { passing: true }],",
-    to: "[/^(53|08|58)/, { passing: true }],",
+    from: 'disposition !== "final" || server',
+    to: "server",
     tests: ["test/connect-failures.test.ts"],
   },
   {
@@ -176,7 +176,7 @@ export const startMutations: readonly Mutation[] = [
   {
     file: readiness,
     what: "any error says that the disk is full",
-    from: "if (code === diskFull) fullUntil",
+    from: "if (code === sqlstate.diskFull) fullUntil",
     to: "if (code) fullUntil",
     tests: ready,
   },

@@ -71,7 +71,7 @@ export const stockMutations: readonly Mutation[] = [
     tests: ["test/service/inventory.test.ts"],
   },
   {
-    file: "src/db/contended.ts",
+    file: "src/db/engine/contended.ts",
     what: "what has met another transaction is forgotten",
     from: "isSettled(row) ? [] : [row.n]",
     to: "isSettled(row) || row.n < 0 ? [] : []",

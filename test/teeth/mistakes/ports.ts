@@ -52,8 +52,8 @@ export const ports: readonly Mutation[] = [
   {
     file: connections,
     what: "connections that find no room are not counted",
-    from: "refused(toRefusal(Code.ResourceExhausted, bounds.closing",
-    to: "void (toRefusal(Code.ResourceExhausted, bounds.closing",
+    from: "refused(toRefusal(bounds.closing",
+    to: "void (toRefusal(bounds.closing",
     tests: ["test/connections.test.ts"],
   },
   {

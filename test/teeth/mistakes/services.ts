@@ -100,13 +100,6 @@ export const services: readonly Mutation[] = [
     tests: ["test/service/user-changes.test.ts"],
   },
   {
-    file: users,
-    what: "BatchGetUsers tells of all that are missing, however many",
-    from: "missing.slice(0, missingMax)",
-    to: "missing",
-    tests: ["test/service/users.test.ts"],
-  },
-  {
     file: "src/services/order-drafts.ts",
     what: "CreateOrder with another stock policy under a used request_id is a repetition",
     from: "fingerprint(userId, currencyCode, reservesStock, ...lines)",

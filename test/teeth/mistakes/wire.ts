@@ -213,8 +213,8 @@ export const wire: readonly Mutation[] = [
   {
     file: status,
     what: "an error that nobody knows says its message to the caller",
-    from: 'return new ConnectError("internal error", Code.Internal,',
-    to: "return new ConnectError(String(error), Code.Internal,",
+    from: 'createError("INTERNAL", "internal error",',
+    to: 'createError("INTERNAL", String(error),',
     tests: ["test/pipeline.test.ts"],
   },
   {

@@ -1,4 +1,4 @@
-import type { Run, Statement } from "./engine/statement.ts";
+import type { Run, Statement } from "./statement.ts";
 
 /** A row that answers the request of its number. */
 type Verdict = { readonly n: number; readonly verdict: string };

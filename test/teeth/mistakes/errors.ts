@@ -1,0 +1,96 @@
+import type { Mutation } from "../mutation.ts";
+
+const error = "src/errors/domain-error.ts";
+const resources = "src/errors/resources.ts";
+const calls = "src/errors/calls.ts";
+const database = "src/errors/database.ts";
+const domain = "src/errors/domain-reasons.ts";
+const tables = "scripts/reasons.ts";
+
+/** Mistakes in the catalogue of reasons and in the errors that are made beside it. */
+export const errors: readonly Mutation[] = [
+  {
+    file: error,
+    what: "an unknown outcome is UNKNOWN for callers that may repeat the call, too",
+    from: "this.kind = isKeyGiven ? kindWithKey : kind;",
+    to: "this.kind = kind;",
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: error,
+    what: "the cause of an error is lost",
+    from: "super(message, { cause });",
+    to: "super(message);",
+    tests: ["test/pipeline.test.ts", "test/reasons.test.ts"],
+  },
+  {
+    file: resources,
+    what: "BatchGetUsers tells of all that are missing, however many",
+    from: "missing.slice(0, missingMax)",
+    to: "missing",
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: resources,
+    what: "the batch does not say which of its changes was refused",
+    from: "metadata: { ...facts.metadata, index: index.toString() },",
+    to: "",
+    tests: ["test/service/batches.test.ts"],
+  },
+  {
+    file: resources,
+    what: "a product that is missing twice in an order is named twice",
+    from: "[...new Set(productIds)]",
+    to: "[...productIds]",
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: calls,
+    what: "an import that a drain ends does not say where to resume",
+    from: "if (lastIndex === undefined)",
+    to: "if (!lastIndex)",
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: database,
+    what: "what follows a write says that nothing was changed",
+    from: "return isUnanswered(error) ? outcomeUnknown(error) : error;",
+    to: "return error;",
+    tests: ["test/set-answers.test.ts"],
+  },
+  {
+    file: database,
+    what: "a full queue behind a write says that nothing was changed",
+    from: '(error.kind === "unavailable" || error.kind === "exhausted")',
+    to: 'error.kind === "unavailable"',
+    tests: ["test/mutate.test.ts"],
+  },
+  {
+    file: database,
+    what: "a taken email is an error of ours",
+    from: "users_email_key: emailTaken,",
+    to: "users_email: emailTaken,",
+    tests: ["test/retries.test.ts"],
+  },
+  {
+    file: domain,
+    what: "a stale etag is another kind of refusal",
+    from: '  ETAG_MISMATCH: {\n    kind: "aborted",',
+    to: '  ETAG_MISMATCH: {\n    kind: "failed_precondition",',
+    tests: ["test/service/batches.test.ts"],
+  },
+  {
+    file: domain,
+    what: "a key of an error stands in no document",
+    from: 'metadata: { id: "always", from: "always", to: "always", index: "in an atomic batch" },',
+    to: 'metadata: { id: "always", from: "always", index: "in an atomic batch" },',
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: tables,
+    what: "a reason with two codes is listed under one of them",
+    from: "CODES[kind] === code || CODES[kindWithKey] === code",
+    to: "CODES[kind] === code",
+    tests: ["test/reasons.test.ts"],
+  },
+];

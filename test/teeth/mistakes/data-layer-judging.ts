@@ -50,8 +50,8 @@ export const judgingMutations: readonly Mutation[] = [
   {
     file: judge,
     what: "what the server has stopped for its length runs again",
-    from: 'code === sqlstate.queryCanceled && engine === "postgresql" &&',
-    to: 'code === sqlstate.queryCanceled && engine !== "postgresql" &&',
+    from: 'engine === "postgresql" &&',
+    to: 'engine !== "postgresql" &&',
     tests: ["test/judge.test.ts"],
   },
   {

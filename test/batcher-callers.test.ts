@@ -7,7 +7,7 @@ useBatcherClock();
 
 const away = new DomainError("DATABASE_UNAVAILABLE", "away");
 
-test("a caller who has left before its set is not sent", async () => {
+test("a caller who has left before its batch is not sent", async () => {
   const { departed, ask } = createTestBatcher();
   const leaver = new AbortController();
   const first = ask(1);
@@ -27,7 +27,7 @@ test("a caller who has left before its set is not sent", async () => {
   expect(departed.map(({ requests }) => requests)).toEqual([[1], [3]]);
 });
 
-test("a set is stopped when all its callers have left, and not before", async () => {
+test("a batch is stopped when all its callers have left, and not before", async () => {
   const { departed, ask } = createTestBatcher();
   const [first, second] = [new AbortController(), new AbortController()];
   const answers = [ask(2, patient(first.signal)), ask(3, patient(second.signal))];
@@ -43,7 +43,7 @@ test("a set is stopped when all its callers have left, and not before", async ()
   await expect(answers[1]).rejects.toThrow("gone too");
 });
 
-test("no attempt of a set of writes begins when a caller has left it, who is not sent again", async () => {
+test("no attempt of a batch of writes begins when a caller has left it, who is not sent again", async () => {
   const { departed, ask } = createTestBatcher({ writes: true });
   const leaver = new AbortController();
   const answers = Promise.allSettled([ask(2, patient(leaver.signal)), ask(3)]);
@@ -53,7 +53,7 @@ test("no attempt of a set of writes begins when a caller has left it, who is not
   set!.deadline.throwIfStale!();
   leaver.abort("gone");
   const stale = (): void => set!.deadline.throwIfStale!();
-  expect(stale).toThrow("the set was split");
+  expect(stale).toThrow("the batch was split");
   set!.fail(set!.deadline.signal.reason);
   await settle();
   departed[1]!.answer();
@@ -65,7 +65,7 @@ test("no attempt of a set of writes begins when a caller has left it, who is not
   expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [3]]);
 });
 
-/** A batcher of writes whose sets wait for a connection until they get one, and how they were sent. */
+/** A batcher of writes whose batches wait for a connection until they get one, and how they were sent. */
 function openWaitingBatcher() {
   const waiting: (() => void)[] = [];
   const sent: (readonly number[])[] = [];
@@ -76,7 +76,7 @@ function openWaitingBatcher() {
       sent.push(requests);
       throw away;
     },
-    { sets: 1, requestsMax: 10, writes: true },
+    { batches: 1, requestsMax: 10, writes: true },
   );
   const connect = async (): Promise<void> => {
     waiting.shift()!();
@@ -85,7 +85,7 @@ function openWaitingBatcher() {
   return { batcher, sent, connect };
 }
 
-test("a set of writes that waits for a connection is not late, and not in doubt", async () => {
+test("a batch of writes that waits for a connection is not late, and not in doubt", async () => {
   const { batcher, sent, connect } = openWaitingBatcher();
   const answers = Promise.allSettled([batcher(1, patient()), batcher(2, patient())]);
   await settle();
@@ -97,7 +97,7 @@ test("a set of writes that waits for a connection is not late, and not in doubt"
   expect(sent).toEqual([[1, 2]]);
 });
 
-test("those of a set that a caller has left before it was sent share another one, and go alone the next time", async () => {
+test("those of a batch that a caller has left before it was sent share another one, and go alone the next time", async () => {
   const { batcher, sent, connect } = openWaitingBatcher();
   const [first, second] = [new AbortController(), new AbortController()];
   const answers = Promise.allSettled([
@@ -120,7 +120,7 @@ test("those of a set that a caller has left before it was sent share another one
   expect(sent).toEqual([[3], [4]]);
 });
 
-test("a set that fails for an unknown reason is run again request by request", async () => {
+test("a batch that fails for an unknown reason is run again request by request", async () => {
   const { departed, ask } = createTestBatcher();
   const answers = Promise.allSettled([2, 3].map((request) => ask(request)));
   await settle();
@@ -138,7 +138,7 @@ test("a set that fails for an unknown reason is run again request by request", a
   expect(departed.map(({ requests }) => requests)).toEqual([[2, 3], [2], [3]]);
 });
 
-test("the requests of a set that failed share no set again, although they need the same locks", async () => {
+test("the requests of a batch that failed share no batch again, although they need the same locks", async () => {
   const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const answers = Promise.allSettled([2, 3, 4].map((request) => ask(request)));
   await settle();
@@ -155,7 +155,7 @@ test("the requests of a set that failed share no set again, although they need t
   expect(departed.map(({ requests }) => requests)).toEqual([[2, 3, 4], [2], [3], [4]]);
 });
 
-test("what the database says of a whole set is said to all of its callers", async () => {
+test("what the database says of a whole batch is said to all of its callers", async () => {
   const { departed, ask } = createTestBatcher();
   const answers = [2, 3].map((request) => ask(request));
   await settle();

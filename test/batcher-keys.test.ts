@@ -10,7 +10,7 @@ test("a repetition does not pass the request of its key that waits for a lock", 
   // 12 and 32 have one key; only 12 needs the lock that is taken.
   const keysOf = (request: number): string[] => [`${request % 10}`];
   const locksOf = (request: number): string[] => (request < 30 ? ["row"] : []);
-  const { departed, ask } = createTestBatcher({ sets: 3, keysOf, locksOf });
+  const { departed, ask } = createTestBatcher({ batches: 3, keysOf, locksOf });
   const answers = [ask(11)];
   await settle();
 
@@ -46,7 +46,7 @@ test("a caller who leaves while its request waits to go alone is not sent", asyn
   expect(departed.map(({ requests }) => requests)).toEqual([[1, 2, 3], [1], [3]]);
 });
 
-test("a set that a caller has left is late after a fifth of the time", async () => {
+test("a batch that a caller has left is late after a fifth of the time", async () => {
   const { departed, ask } = createTestBatcher({ writes: true });
   const leaver = new AbortController();
   const answers = Promise.allSettled([ask(1, patient(leaver.signal)), ask(2)]);
@@ -65,7 +65,7 @@ test("a set that a caller has left is late after a fifth of the time", async () 
   expect(await answers).toMatchObject([{ reason: "gone" }, { value: "answer 2" }]);
 });
 
-test("a set of reads that fails leaves none of its requests in doubt", async () => {
+test("a batch of reads that fails leaves none of its requests in doubt", async () => {
   const { departed, ask } = createTestBatcher();
   const answers = Promise.allSettled([ask(1), ask(2)]);
   await settle();
@@ -80,7 +80,7 @@ test("a set of reads that fails leaves none of its requests in doubt", async () 
   expect(await answers).toMatchObject([{ reason: away }, { reason: away }]);
 });
 
-test("when what was late is back, others share sets for its locks again", async () => {
+test("when what was late is back, others share batches for its locks again", async () => {
   const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const answers = [ask(1)];
   await settle();

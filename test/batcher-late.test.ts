@@ -4,7 +4,7 @@ import { createTestBatcher, lateMs, settle, useBatcherClock } from "./support/ba
 
 useBatcherClock();
 
-test("a set that is not back in time gives up its place and its locks", async () => {
+test("a batch that is not back in time gives up its place and its locks", async () => {
   const { departed, ask } = createTestBatcher({ locksOf: () => ["row"] });
   const answers = [ask(1)];
   await settle();
@@ -17,7 +17,7 @@ test("a set that is not back in time gives up its place and its locks", async ()
   expect(await Promise.all(answers)).toEqual(["answer 1", "answer 2"]);
 });
 
-test("a set of writes that is late is stopped, and its requests are sent one by one", async () => {
+test("a batch of writes that is late is stopped, and its requests are sent one by one", async () => {
   const { departed, ask } = createTestBatcher({ writes: true });
   const answers = [2, 3, 4].map((request) => ask(request));
   await settle();
@@ -35,7 +35,7 @@ test("a set of writes that is late is stopped, and its requests are sent one by 
   expect(alone.map(({ requests }) => requests)).toEqual([[2], [3], [4]]);
 });
 
-test("a request that was in a set which was stopped stays in doubt until it is answered", async () => {
+test("a request that was in a batch which was stopped stays in doubt until it is answered", async () => {
   const { departed, ask } = createTestBatcher({ writes: true });
   const answers = Promise.allSettled([ask(2), ask(3)]);
   await settle();
@@ -54,7 +54,7 @@ test("a request that was in a set which was stopped stays in doubt until it is a
 
 test("while a request is late, those that need its locks go alone, and the others do not wait", async () => {
   const locksOf = (request: number): string[] => [`${request % 10}`];
-  const { departed, ask } = createTestBatcher({ writes: true, sets: 2, locksOf });
+  const { departed, ask } = createTestBatcher({ writes: true, batches: 2, locksOf });
   const answers = [ask(1)];
   await settle();
   vi.advanceTimersByTime(lateMs / 2);
@@ -86,7 +86,7 @@ test("while two requests are late, a third one that needs their locks waits", as
   expect(departed.map(({ requests }) => requests)).toEqual([[1], [2]]);
 });
 
-test("those of a set that was stopped come first, and share sets again when one of them is back in time", async () => {
+test("those of a batch that was stopped come first, and share batches again when one of them is back in time", async () => {
   const { departed, ask } = createTestBatcher({ writes: true, locksOf: () => ["row"] });
   const answers = [2, 3].map((request) => ask(request));
   await settle();

@@ -49,7 +49,7 @@ function openBatcher() {
         departures.push(requests);
         signal.addEventListener("abort", () => fail(signal.reason));
       }),
-    { sets: 2, requestsMax: 5, writes: true, keysOf, locksOf },
+    { batches: 2, requestsMax: 5, writes: true, keysOf, locksOf },
   );
   return { batcher, open, departures, left, wrong };
 }
@@ -109,7 +109,7 @@ test("whatever arrives, leaves, comes late or fails, each caller is answered and
   );
 });
 
-/** Every lock and both places of sets can be had at once, and then every place of those who go alone. */
+/** Every lock and both places of batches can be had at once, and then every place of those who go alone. */
 async function expectAtRest(
   ask: (request: number) => void,
   { open, departures }: ReturnType<typeof openBatcher>,

@@ -16,8 +16,8 @@ test("requests leave when nothing is under way, all of one turn of the event loo
   expect(await Promise.all(answers)).toEqual(["answer 1", "answer 2"]);
 });
 
-test("a second set leaves when it is at least half as large as the one under way", async () => {
-  const { departed, ask } = createTestBatcher({ sets: 2 });
+test("a second batch leaves when it is at least half as large as the one under way", async () => {
+  const { departed, ask } = createTestBatcher({ batches: 2 });
   const answers = [1, 2, 3, 4, 5].map((request) => ask(request));
   await settle();
 
@@ -38,7 +38,7 @@ test("a second set leaves when it is at least half as large as the one under way
 
 test("a request whose locks are under way waits, and those behind it do not get them first", async () => {
   const locksOf = (request: number): string[] => String(request).split("");
-  const { departed, ask } = createTestBatcher({ sets: 3, locksOf });
+  const { departed, ask } = createTestBatcher({ batches: 3, locksOf });
   const answers = [ask(1), ask(12)];
   await settle();
   answers.push(ask(3));
@@ -60,7 +60,7 @@ test("a request whose locks are under way waits, and those behind it do not get 
   expect(departed.map(({ requests }) => requests)).toEqual([[1, 12], [3], [5], [23, 33, 42]]);
 });
 
-test("the deadline of a set is the latest of its callers'", async () => {
+test("the deadline of a batch is the latest of its callers'", async () => {
   const { departed, ask } = createTestBatcher();
   const { signal } = new AbortController();
   void ask(2, { signal, deadlineMs: 1_000 });
@@ -71,7 +71,7 @@ test("the deadline of a set is the latest of its callers'", async () => {
   expect(departed[0]!.deadline.deadlineMs).toBe(3_000);
 });
 
-test("requests that arrive while a set is under way leave together, in the order of their arrival", async () => {
+test("requests that arrive while a batch is under way leave together, in the order of their arrival", async () => {
   const { departed, ask } = createTestBatcher();
   const first = ask(1);
   await settle();
@@ -85,7 +85,7 @@ test("requests that arrive while a set is under way leave together, in the order
   expect(await Promise.all(answers)).toEqual(["answer 1", "answer 2", "answer 3", "answer 4"]);
 });
 
-test("a set is bounded in requests and in weight, and one request may weigh more by itself", async () => {
+test("a batch is bounded in requests and in weight, and one request may weigh more by itself", async () => {
   const { departed, ask } = createTestBatcher({ requestsMax: 3, weigh: (request) => request, weightMax: 10 });
   const answers = [1, 2, 3, 4, 5, 6, 50, 1].map((request) => ask(request));
   await settle();
@@ -100,7 +100,7 @@ test("a set is bounded in requests and in weight, and one request may weigh more
 });
 
 test("a request waits while one of its key is under way, also if that one's caller has left", async () => {
-  const { departed, ask } = createTestBatcher({ sets: 2, keysOf: (request) => [`${request}`] });
+  const { departed, ask } = createTestBatcher({ batches: 2, keysOf: (request) => [`${request}`] });
   const leaver = new AbortController();
   const first = ask(1, patient(leaver.signal)).catch((reason: unknown) => reason);
   await settle();
@@ -120,7 +120,7 @@ test("a request waits while one of its key is under way, also if that one's call
   expect(before).toEqual([[1], [2]]);
 });
 
-test("requests of one key never share a set", async () => {
+test("requests of one key never share a batch", async () => {
   const { departed, ask } = createTestBatcher({ keysOf: (request) => [`${request % 2}`] });
   const answers = [1, 2, 3, 4, 5].map((request) => ask(request));
   await settle();
@@ -158,7 +158,7 @@ test("a read that starts after an acknowledged write sees it, in any order of ca
             stored += requests.length;
             return requests.map(() => null);
           },
-          { sets, requestsMax: 4 },
+          { batches: sets, requestsMax: 4 },
         );
         const read = createBatcher<null, number>(
           async (requests) => {
@@ -166,7 +166,7 @@ test("a read that starts after an acknowledged write sees it, in any order of ca
             await tick(delays.pop() ?? 0);
             return requests.map(() => seen);
           },
-          { sets, requestsMax: 4 },
+          { batches: sets, requestsMax: 4 },
         );
 
         const calls = [];

@@ -70,7 +70,7 @@ test.each<[string, Send]>([
   ["adjustments of one product", (batchers) => batchers.adjustStock(movement(id), patient())],
   ["successes of one account", (batchers) => batchers.clearAttempts(id, patient())],
   ["failures of one caller", (batchers) => batchers.countFailure(failure(id), patient())],
-])("%s share a set, and are in no two at once", async (_, make) => {
+])("%s share a batch, and are in no two at once", async (_, make) => {
   const { sent, batchers } = openBatchers();
 
   await send(batchers, [make, make], [make, make]);
@@ -78,7 +78,7 @@ test.each<[string, Send]>([
   expect(sent).toHaveLength(1);
 });
 
-test("orders that leave the stock alone are in two sets at once, and in no third one", async () => {
+test("orders that leave the stock alone are in two batches at once, and in no third one", async () => {
   const { sent, batchers } = openBatchers();
   const make: Send = (each) => each.createOrder(apart(), patient());
 
@@ -88,7 +88,7 @@ test("orders that leave the stock alone are in two sets at once, and in no third
   expect(sent).toEqual([2, 2]);
 });
 
-test("a set of orders has up to 1280 lines, and one of anything up to 256 requests", async () => {
+test("a batch of orders has up to 1280 lines, and one of anything up to 256 requests", async () => {
   const [orders, users] = [openBatchers(), openBatchers()];
 
   await send(orders.batchers, [

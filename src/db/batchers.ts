@@ -43,22 +43,25 @@ export type Batchers = {
 };
 
 /**
- * Two: one set is on its way while the next one gathers; more sets would be smaller, and conflict with each
- * other.
+ * Two: one batch is on its way while the next one gathers; more batches would be smaller, and conflict with
+ * each other.
  */
-const setsUnderWay = 2;
+const batchesUnderWay = 2;
 
 /** Enough to share a round trip among all who wait, few enough that none waits long for the others' rows. */
 const requestsMax = 256;
 
-/** Lines of the orders of a set: 128 orders of ten. */
+/** Lines of the orders of a batch: 128 orders of ten. */
 const linesMax = 1_280;
 
 /**
- * Opens the batchers to a database. Without `coalesce`, which is for measuring, each request is a set of one.
+ * Opens the batchers to a database. Without `coalesce`, which is for measuring, each request is a batch of
+ * one.
  */
 export function createBatchers(db: Database, coalesce: boolean): Batchers {
-  const options = coalesce ? { sets: setsUnderWay, requestsMax } : { sets: Infinity, requestsMax: 1 };
+  const options = coalesce
+    ? { batches: batchesUnderWay, requestsMax }
+    : { batches: Infinity, requestsMax: 1 };
   const reads = <T>(
     read: (run: Run, keys: readonly string[]) => Promise<readonly T[]>,
     keyOf: (row: T) => string,

@@ -1,7 +1,7 @@
 import { DomainError } from "../errors.ts";
 
 /**
- * What a set write answers for one of its rows: the resource, or why this row was refused while others were
+ * What a batch write answers for one of its rows: the resource, or why this row was refused while others were
  * not.
  */
 export type Outcome<T> = T | DomainError;
@@ -15,17 +15,17 @@ export function expectOk<T>(outcome: Outcome<T>): T {
   return outcome;
 }
 
-/** Returns the resource of a set of one, or throws why it was refused. */
+/** Returns the resource of a batch of one, or throws why it was refused. */
 export function expectOne<T>(outcomes: readonly Outcome<T>[]): T {
   const [outcome] = outcomes;
-  if (outcome === undefined) throw new Error("a set write answered no row");
+  if (outcome === undefined) throw new Error("a batch write answered no row");
   return expectOk(outcome);
 }
 
 /**
- * Asserts that no two requests of a set share a key: as rows of one statement they would not see each other.
- * Batchers and imports never send such a set.
+ * Asserts that no two requests of a batch share a key: as rows of one statement they would not see each
+ * other. Batchers and imports never send such a batch.
  */
 export function expectDistinct(keys: readonly string[]): void {
-  if (new Set(keys).size < keys.length) throw new Error("two requests of a set share a key");
+  if (new Set(keys).size < keys.length) throw new Error("two requests of a batch share a key");
 }

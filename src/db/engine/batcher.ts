@@ -1,32 +1,34 @@
 import { createHoldings, type Holdings, type Needs } from "./holdings.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { Deadline } from "./deadline.ts";
-import { createWaiter, runSet, type Waiter } from "./waiters.ts";
+import { createWaiter, runBatch, type Waiter } from "./waiters.ts";
 
 /** What a batcher runs: one answer for each request, in their order. */
-export type SetOperation<Q, A> = (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>;
+export type BatchOperation<Q, A> = (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>;
 
 /** Bounds of a batcher; see `createBatcher`. */
 export type BatcherOptions<Q> = {
-  /** Sets under way at once. */
-  readonly sets: number;
+  /** Batches under way at once. */
+  readonly batches: number;
   /** Whether requests change something; default: they read. */
   readonly writes?: boolean;
-  /** Requests of one set. */
+  /** Requests of one batch. */
   readonly requestsMax: number;
   /**
-   * What a request weighs, such as its lines, and what a set may weigh; one request may weigh more by itself.
+   * What a request weighs, such as its lines, and what a batch may weigh; one request may weigh more by
+   * itself.
    */
   readonly weigh?: (request: Q) => number;
   readonly weightMax?: number;
   /**
-   * Requests that share a key are never under way together: the later one waits until the set of the earlier
-   * one is back, also if its caller has left. So the repetition of a call meets what the call has done.
+   * Requests that share a key are never under way together: the later one waits until the batch of the
+   * earlier one is back, also if its caller has left. So the repetition of a call meets what the call has
+   * done.
    */
   readonly keysOf?: (request: Q) => readonly string[];
   /**
-   * What the database locks for a request. Requests that share a lock leave in one set or one after the
-   * other, never in two sets at once: the second set would wait for the first one only to be aborted.
+   * What the database locks for a request. Requests that share a lock leave in one batch or one after the
+   * other, never in two batches at once: the second batch would wait for the first one only to be aborted.
    */
   readonly locksOf?: (request: Q) => readonly string[];
 };
@@ -35,31 +37,32 @@ export type BatcherOptions<Q> = {
 const singlesMax = 4;
 
 /**
- * Turns an operation on sets into one for single requests. While nothing is under way a request leaves at
- * the end of the event loop's turn, together with all that arrived in the same turn. Those that arrive when
- * a set is under way leave in a second one when they are at least half as many, since a set costs about as
+ * Turns an operation on batches into one for single requests. While nothing is under way a request leaves at
+ * the end of the event loop's turn, together with all that arrived in the same turn. Those that arrive when a
+ * batch is under way leave in a second one when they are at least half as many, since a batch costs about as
  * much as some ten requests; the others wait until one comes back, first come, first served: the more there
  * are, the more share a round trip.
  *
- * A caller keeps its own signal: when it leaves before its set does, its request is not sent; when all
- * callers of a set have left, the set is stopped. A set begins after each of its requests has arrived: a read
- * sees every write that was answered before it was asked.
+ * A caller keeps its own signal: when it leaves before its batch does, its request is not sent; when all
+ * callers of a batch have left, the batch is stopped. A batch begins after each of its requests has arrived:
+ * a read sees every write that was answered before it was asked.
  *
- * A set that is late stops counting, so that it holds up no others. One of writes is stopped, and its
+ * A batch that is late stops counting, so that it holds up no others. One of writes is stopped, and its
  * requests are sent one by one: what holds up one of them, such as a locked row, does not hold up the others,
- * and a caller who has left does not find its request done later at another replica. So are those of a set
+ * and a caller who has left does not find its request done later at another replica. So are those of a batch
  * that fails for a reason which may lie in one of them. While a request is late, others that need its locks
- * go alone, too, and not in sets whose others they would hold up. Those who go alone leave before sets that
- * need the same locks, which might always be ahead of them. When one is back in time, others that were late
- * for its locks share sets again: their set had been slow, and one by one they would never catch up.
+ * go alone, too, and not in batches whose others they would hold up. Those who go alone leave before batches
+ * that need the same locks, which might always be ahead of them. When one is back in time, others that were
+ * late for its locks share batches again: their batch had been slow, and one by one they would never catch
+ * up.
  */
 export function createBatcher<Q, A>(
-  operation: SetOperation<Q, A>,
+  operation: BatchOperation<Q, A>,
   options: BatcherOptions<Q>,
 ): (request: Q, deadline: Deadline) => Promise<A> {
-  const { sets, writes = false, keysOf = () => [], locksOf = () => [] } = options;
+  const { batches, writes = false, keysOf = () => [], locksOf = () => [] } = options;
   const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
-  const [inSets, alone, holdings] = [createRoom(sets), createRoom(singlesMax), createHoldings()];
+  const [inBatches, alone, holdings] = [createRoom(batches), createRoom(singlesMax), createHoldings()];
   let scheduled = false;
 
   const onLeave = (waiter: Waiter<Q, A>): void => void (queue.delete(waiter) || singles.delete(waiter));
@@ -73,7 +76,7 @@ export function createBatcher<Q, A>(
     });
 
   function schedule(): void {
-    const mayDepart = (queue.size > 0 && inSets.hasPlace()) || (singles.size > 0 && alone.hasPlace());
+    const mayDepart = (queue.size > 0 && inBatches.hasPlace()) || (singles.size > 0 && alone.hasPlace());
     if (!scheduled && mayDepart) setImmediate(depart);
     scheduled ||= mayDepart;
   }
@@ -87,30 +90,30 @@ export function createBatcher<Q, A>(
       singles.delete(waiter);
       void send([waiter], alone);
     }
-    while (inSets.hasPlace()) {
-      const set = chooseSet(queue, options, holdings);
-      if (set.length === 0 || !inSets.isWorth(set.length)) break;
-      for (const waiter of set) queue.delete(waiter);
-      void send(set, inSets);
+    while (inBatches.hasPlace()) {
+      const batch = chooseBatch(queue, options, holdings);
+      if (batch.length === 0 || !inBatches.isWorth(batch.length)) break;
+      for (const waiter of batch) queue.delete(waiter);
+      void send(batch, inBatches);
     }
   }
 
-  async function send(set: readonly Waiter<Q, A>[], room: Room): Promise<void> {
-    const needs = toNeeds(set);
+  async function send(batch: readonly Waiter<Q, A>[], room: Room): Promise<void> {
+    const needs = toNeeds(batch);
     let isHeldUp = false;
     holdings.take(needs);
-    const leave = room.enter(set.length);
+    const leave = room.enter(batch.length);
     const onLate = (goesOn: boolean): void => {
       leave();
       isHeldUp = goesOn;
       if (isHeldUp) holdings.holdUp(needs);
       schedule();
     };
-    const again = await runSet(set, operation, { writes, pace: room.pace, onLate });
+    const again = await runBatch(batch, operation, { writes, pace: room.pace, onLate });
     for (const waiter of again) waiter.onLeave = onLeave;
     takeBack(queue, singles, again);
     holdings.release(needs, isHeldUp);
-    if (room === alone && !isHeldUp && !set[0]!.left) holdings.clear(needs);
+    if (room === alone && !isHeldUp && !batch[0]!.left) holdings.clear(needs);
     if (room === alone && !holdings.isHeldUp(needs)) rejoin(queue, singles, needs);
     leave();
     schedule();
@@ -133,7 +136,7 @@ function takeBack<Q, A>(
 
 /**
  * Has those who wait to go alone for one of these locks, which the database does not hold up after all, share
- * sets again, before all others.
+ * batches again, before all others.
  */
 function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { locks }: Needs): void {
   const waiting = [...singles].filter(
@@ -146,54 +149,54 @@ function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { lo
   takeBack(queue, singles, waiting);
 }
 
-/** Places for what is under way: sets, or requests that go alone. */
+/** Places for what is under way: batches, or requests that go alone. */
 type Room = {
   readonly pace: Pace;
   hasPlace(): boolean;
-  /** Whether a set of so many requests is large enough to go beside those under way. */
+  /** Whether a batch of so many requests is large enough to go beside those under way. */
   isWorth(requests: number): boolean;
   /** Takes a place for so many requests and returns what gives it back, once. */
   enter(requests: number): () => void;
 };
 
-function createRoom(setsMax: number): Room {
-  let [sets, requestsUnderWay] = [0, 0];
+function createRoom(batchesMax: number): Room {
+  let [batches, requestsUnderWay] = [0, 0];
   return {
     pace: createPace(),
-    hasPlace: () => sets < setsMax,
-    isWorth: (requests) => 2 * requests * sets >= requestsUnderWay,
+    hasPlace: () => batches < batchesMax,
+    isWorth: (requests) => 2 * requests * batches >= requestsUnderWay,
     enter(requests) {
       let isIn = true;
-      sets++;
+      batches++;
       requestsUnderWay += requests;
       return () => {
         if (!isIn) return;
         isIn = false;
-        sets--;
+        batches--;
         requestsUnderWay -= requests;
       };
     },
   };
 }
 
-function toNeeds(set: readonly Needs[]): Needs {
-  const locks = set.flatMap((each) => each.locks);
-  return { keys: set.flatMap((each) => each.keys), locks: [...new Set(locks)] };
+function toNeeds(batch: readonly Needs[]): Needs {
+  const locks = batch.flatMap((each) => each.locks);
+  return { keys: batch.flatMap((each) => each.keys), locks: [...new Set(locks)] };
 }
 
 /** The first who may leave together, within bounds and without the keys and locks that are under way. */
-function chooseSet<Q, A>(
+function chooseBatch<Q, A>(
   queue: Iterable<Waiter<Q, A>>,
   { requestsMax, weigh = () => 1, weightMax = Infinity }: BatcherOptions<Q>,
   holdings: Holdings,
 ): Waiter<Q, A>[] {
-  const set: Waiter<Q, A>[] = [];
+  const batch: Waiter<Q, A>[] = [];
   const keys = new Set<string>();
   // The locks of those who wait for one: who came later does not get them before.
   const awaited = new Set<string>();
   let weight = 0;
   for (const waiter of queue) {
-    if (set.length >= requestsMax) break;
+    if (batch.length >= requestsMax) break;
     if (waiter.keys.some((key) => holdings.hasKey(key) || keys.has(key))) continue;
     if (waiter.locks.some((lock) => holdings.hasLock(lock) || awaited.has(lock))) {
       for (const lock of waiter.locks) awaited.add(lock);
@@ -201,9 +204,9 @@ function chooseSet<Q, A>(
       continue;
     }
     weight += weigh(waiter.request);
-    if (set.length > 0 && weight > weightMax) break;
+    if (batch.length > 0 && weight > weightMax) break;
     for (const key of waiter.keys) keys.add(key);
-    set.push(waiter);
+    batch.push(waiter);
   }
-  return set;
+  return batch;
 }

@@ -193,10 +193,10 @@ export function serviceSettings(engine: Engine): Settings {
     enable_indexscan: "on",
     enable_indexonlyscan: "on",
     enable_nestloop: "on",
-    // The text alone decides on the plan (see the plan gate). Left to itself the server plans the sets again
-    // each time, because they are arrays, which costs a set of one as much as running it.
+    // The text alone decides on the plan (see the plan gate). Left to itself the server plans the batches
+    // again each time, because they are arrays, which costs a batch of one as much as running it.
     plan_cache_mode: "force_generic_plan",
-    // Optional columns of a set are sent as nulls in arrays.
+    // Optional columns of a batch are sent as nulls in arrays.
     array_nulls: "on",
   };
 }

@@ -11,22 +11,22 @@ export type Waiter<Q, A> = Needs & {
   readonly reject: (error: unknown) => void;
   /** Listens to the signal until there is an answer. */
   readonly leave: () => void;
-  /** What is done when the caller leaves: it is out of the queue, and later out of its set. */
+  /** What is done when the caller leaves: it is out of the queue, and later out of its batch. */
   onLeave: (waiter: Waiter<Q, A>) => void;
   left: boolean;
-  /** It was in a set that was cut short, and may have happened there. */
+  /** It was in a batch that was cut short, and may have happened there. */
   inDoubt: boolean;
-  /** Why it goes alone: its set was late, or failed for a reason which may lie in it. */
+  /** Why it goes alone: its batch was late, or failed for a reason which may lie in it. */
   alone: "late" | "suspect" | undefined;
   /**
-   * It was in a set that was not sent because a caller had left; another time it goes alone, to be sent at
+   * It was in a batch that was not sent because a caller had left; another time it goes alone, to be sent at
    * all.
    */
   isBack: boolean;
 };
 
-/** Why a set is cut short of which some callers go on waiting. */
-const split = new Error("the set was split");
+/** Why a batch is cut short of which some callers go on waiting. */
+const split = new Error("the batch was split");
 
 const unsent = { left: false, inDoubt: false, alone: undefined, isBack: false };
 
@@ -46,22 +46,22 @@ export function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | keyof typ
 type Run = {
   readonly writes: boolean;
   readonly pace: Pace;
-  /** Told once when the set is late, and whether it goes on all the same. */
+  /** Told once when the batch is late, and whether it goes on all the same. */
   readonly onLate: (goesOn: boolean) => void;
 };
 
 /**
  * Answers waiters with what `operation` returns for their requests, and returns those who are to be sent
- * again: of a set that was late, or that failed for a reason which may lie in one of them, and of one that a
- * caller has left before it was sent. A set that waits for a connection is not late: its requests would wait
- * as long one by one, and for as many connections.
+ * again: of a batch that was late, or that failed for a reason which may lie in one of them, and of one that
+ * a caller has left before it was sent. A batch that waits for a connection is not late: its requests would
+ * wait as long one by one, and for as many connections.
  */
-export async function runSet<Q, A>(
-  set: readonly Waiter<Q, A>[],
+export async function runBatch<Q, A>(
+  batch: readonly Waiter<Q, A>[],
   operation: (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>,
   { writes, pace, onLate }: Run,
 ): Promise<readonly Waiter<Q, A>[]> {
-  const isSplit = writes && set.length > 1;
+  const isSplit = writes && batch.length > 1;
   let since = performance.now();
   let lateAt = Infinity;
   let timer: NodeJS.Timeout | undefined;
@@ -83,14 +83,14 @@ export async function runSet<Q, A>(
     watch(Infinity);
   };
   const onLeave = (): void => void (lateAt < Infinity && watch(pace.leftMs()));
-  const shared = shareDeadline(set, { writes, begin, onLeave });
-  const requests = set.map(({ request }) => request);
+  const shared = shareDeadline(batch, { writes, begin, onLeave });
+  const requests = batch.map(({ request }) => request);
   const again = await operation(requests, shared.deadline).then(
     (answers) => {
-      set.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
+      batch.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
       return [];
     },
-    (error: unknown) => fail(set, error, { writes, wasSent: lateAt < Infinity }),
+    (error: unknown) => fail(batch, error, { writes, wasSent: lateAt < Infinity }),
   );
   clearTimeout(timer);
   if (lateAt < Infinity) pace.note(performance.now() - since);
@@ -98,12 +98,12 @@ export async function runSet<Q, A>(
 }
 
 function fail<Q, A>(
-  set: readonly Waiter<Q, A>[],
+  batch: readonly Waiter<Q, A>[],
   error: unknown,
   { writes, wasSent }: { readonly writes: boolean; readonly wasSent: boolean },
 ): readonly Waiter<Q, A>[] {
-  if (set.length > 1 && !(error instanceof DomainError)) {
-    const staying = set.filter(({ left }) => !left);
+  if (batch.length > 1 && !(error instanceof DomainError)) {
+    const staying = batch.filter(({ left }) => !left);
     for (const waiter of staying) {
       waiter.inDoubt ||= writes && wasSent;
       if (error !== split) waiter.alone = "suspect";
@@ -112,7 +112,7 @@ function fail<Q, A>(
     }
     return staying;
   }
-  for (const waiter of set) settle(waiter).reject(waiter.inDoubt ? afterwards(error) : error);
+  for (const waiter of batch) settle(waiter).reject(waiter.inDoubt ? afterwards(error) : error);
   return [];
 }
 
@@ -122,7 +122,7 @@ function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
   return waiter;
 }
 
-/** The deadline of a set. */
+/** The deadline of a batch. */
 type SharedDeadline = {
   readonly deadline: Deadline;
   /** Ends what runs on the deadline, for the sake of those who go on waiting. */
@@ -138,26 +138,27 @@ type Watch = {
 };
 
 /**
- * The deadline of a set: it ends when the last of its callers has left, or would stop waiting. A caller who
+ * The deadline of a batch: it ends when the last of its callers has left, or would stop waiting. A caller who
  * has left may be back at another replica: of writes, no attempt begins any more that has its request.
  */
 function shareDeadline<Q, A>(
-  set: readonly Waiter<Q, A>[],
+  batch: readonly Waiter<Q, A>[],
   { writes, begin, onLeave }: Watch,
 ): SharedDeadline {
-  if (set.length === 1) return { deadline: { ...set[0]!.deadline, throwIfStale: begin }, split: () => {} };
+  if (batch.length === 1)
+    return { deadline: { ...batch[0]!.deadline, throwIfStale: begin }, split: () => {} };
   const all = new AbortController();
-  let staying = set.length;
+  let staying = batch.length;
   const leave = ({ deadline }: Waiter<Q, A>): void => {
     if (--staying === 0) all.abort(deadline.signal.reason);
     else onLeave();
   };
-  for (const waiter of set) waiter.onLeave = leave;
+  for (const waiter of batch) waiter.onLeave = leave;
   const throwIfStale = (): void => {
-    if (writes && staying < set.length) all.abort(split);
+    if (writes && staying < batch.length) all.abort(split);
     all.signal.throwIfAborted();
     begin();
   };
-  const deadlineMs = Math.max(...set.map((waiter) => waiter.deadline.deadlineMs));
+  const deadlineMs = Math.max(...batch.map((waiter) => waiter.deadline.deadlineMs));
   return { deadline: { signal: all.signal, deadlineMs, throwIfStale }, split: () => all.abort(split) };
 }

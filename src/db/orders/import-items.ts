@@ -62,11 +62,11 @@ type LeftRow = {
 };
 
 /**
- * Adds a set of items to orders, with a verdict for each that it does not insert; totals, stock and one event
- * for each order change with them. Orders are locked in the order of their ids, then the products of those
- * that reserve stock, as in `orders.create`. What is refused alone counts no further; among the others stock,
- * room and totals are counted in the order of arrival, and one that would be refused only because of those
- * before comes again in the next round, where the first in line is decided for good.
+ * Adds a batch of items to orders, with a verdict for each that it does not insert; totals, stock and one
+ * event for each order change with them. Orders are locked in the order of their ids, then the products of
+ * those that reserve stock, as in `orders.create`. What is refused alone counts no further; among the others
+ * stock, room and totals are counted in the order of arrival, and one that would be refused only because of
+ * those before comes again in the next round, where the first in line is decided for good.
  *
  * An item that is there is found before anything else is decided: its order may have been delivered since.
  * An item without an answer is inserted.
@@ -180,12 +180,12 @@ export async function importItems(run: Run, drafts: readonly ItemDraft[]): Promi
 }
 
 function insertValues(drafts: readonly ItemDraft[], numbers: readonly number[]): unknown[] {
-  const set = numbers.map((n) => {
+  const batch = numbers.map((n) => {
     const draft = drafts[n]!;
     return { ...draft, n, unitPrice: toDecimal(draft.unitPrice) };
   });
-  const orderIds = [...new Set(set.map(({ orderId }) => orderId))];
-  return [orderIds, itemsMax, toDecimal(e4Max), ...sentItems.values(set)];
+  const orderIds = [...new Set(batch.map(({ orderId }) => orderId))];
+  return [orderIds, itemsMax, toDecimal(e4Max), ...sentItems.values(batch)];
 }
 
 function refusal(

@@ -26,7 +26,7 @@ type CreatedRow = {
 };
 
 /**
- * Places a set of orders, with a verdict for each. Products are locked in the order of their ids. A request
+ * Places a batch of orders, with a verdict for each. Products are locked in the order of their ids. A request
  * that alone asks for more than there is, or for what does not exist, is refused and counts no further; among
  * the others stock is given in the order of arrival, and who would get it only if the ones before were not
  * there is "contended" and comes again in the next round, where the first in line always succeeds or is
@@ -111,7 +111,9 @@ export function createOrders(run: Run, drafts: readonly OrderDraft[]): Promise<O
   return placeOrders<Order>(run, drafts, placed, (ids) => getOrders(run, ids, true));
 }
 
-/** How a set of orders is answered: `toAnswer` those that were placed now, `find` those that were before. */
+/**
+ * How a batch of orders is answered: `toAnswer` those that were placed now, `find` those that were before.
+ */
 export async function placeOrders<T>(
   run: Run,
   drafts: readonly OrderDraft[],

@@ -33,10 +33,10 @@ type AdjustedRow = { readonly n: number; readonly onHandBefore: bigint | null } 
 );
 
 /**
- * Adjusts stock, with a verdict for each of a set. Those that alone would leave the range are refused; among
- * the others, takings and additions are each counted in the order of arrival as if the other kind did not
- * exist, so that whatever is accepted fits; the rest is "contended" and comes again in the next round. The
- * statement reads the movement's id first, as the status change does its key. Products are locked in the
+ * Adjusts stock, with a verdict for each of a batch. Those that alone would leave the range are refused;
+ * among the others, takings and additions are each counted in the order of arrival as if the other kind did
+ * not exist, so that whatever is accepted fits; the rest is "contended" and comes again in the next round.
+ * The statement reads the movement's id first, as the status change does its key. Products are locked in the
  * order of their ids, as in `orders.create`. $1 is the most that there may be.
  */
 const insertMovements = statement<AdjustedRow>(

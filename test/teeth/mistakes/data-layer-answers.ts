@@ -80,7 +80,7 @@ export const answerMutations: readonly Mutation[] = [
     what: "a second round that fails says that nothing was changed",
     from: "throw hasRun ? afterwards(error) : error;",
     to: "throw error;",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: mutate,

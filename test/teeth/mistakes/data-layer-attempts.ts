@@ -44,7 +44,7 @@ export const attemptMutations: readonly Mutation[] = [
     what: "a wait of less than a millisecond is none",
     from: "Math.max(1, Math.ceil(waitMs ?? 0))",
     to: "Math.max(0, Math.floor(waitMs ?? 0))",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: attempts,

@@ -37,22 +37,22 @@ export const laneMutations: readonly Mutation[] = [
   {
     file: coalesce,
     what: "a set has one request more than it may",
-    from: "if (set.length >= requestsMax) break;",
-    to: "if (set.length > requestsMax) break;",
+    from: "if (batch.length >= requestsMax) break;",
+    to: "if (batch.length > requestsMax) break;",
     tests: ["test/batcher.test.ts"],
   },
   {
     file: coalesce,
     what: "a set weighs whatever its requests weigh",
-    from: "if (set.length > 0 && weight > weightMax) break;",
+    from: "if (batch.length > 0 && weight > weightMax) break;",
     to: "",
     tests: ["test/batcher.test.ts"],
   },
   {
     file: coalesce,
     what: "a small set leaves beside a large one",
-    from: "2 * requests * sets >= requestsUnderWay",
-    to: "4 * requests * sets >= requestsUnderWay",
+    from: "2 * requests * batches >= requestsUnderWay",
+    to: "4 * requests * batches >= requestsUnderWay",
     tests: ["test/batcher.test.ts"],
   },
   {
@@ -107,22 +107,22 @@ export const laneMutations: readonly Mutation[] = [
   {
     file: waiters,
     what: "a set of writes goes on although one of its callers has left",
-    from: "if (writes && staying < set.length) all.abort(split);",
+    from: "if (writes && staying < batch.length) all.abort(split);",
     to: "",
     tests: ["test/batcher-callers.test.ts"],
   },
   {
     file: waiters,
     what: "those who have left are sent again",
-    from: "const staying = set.filter(({ left }) => !left);",
-    to: "const staying = [...set];",
+    from: "const staying = batch.filter(({ left }) => !left);",
+    to: "const staying = [...batch];",
     tests: ["test/batcher-callers.test.ts"],
   },
   {
     file: waiters,
     what: "a set is stopped when one of its callers has left",
     from: "if (--staying === 0) all.abort",
-    to: "if (--staying < set.length) all.abort",
+    to: "if (--staying < batch.length) all.abort",
     tests: ["test/batcher-callers.test.ts"],
   },
   {
@@ -142,8 +142,8 @@ export const laneMutations: readonly Mutation[] = [
   {
     file: waiters,
     what: "the deadline of a set is that of its least patient caller",
-    from: "Math.max(...set.map((waiter) => waiter.deadline.deadlineMs))",
-    to: "Math.min(...set.map((waiter) => waiter.deadline.deadlineMs))",
+    from: "Math.max(...batch.map((waiter) => waiter.deadline.deadlineMs))",
+    to: "Math.min(...batch.map((waiter) => waiter.deadline.deadlineMs))",
     tests: ["test/batcher.test.ts"],
   },
   {

@@ -3,7 +3,7 @@ import type { Mutation } from "../mutation.ts";
 const importing = "src/db/orders/import-items.ts";
 const meaning = "src/db/order-status.ts";
 const reading = "src/db/orders/orders.ts";
-const counted = ["test/service/sets.test.ts"];
+const counted = ["test/service/batch-rows.test.ts"];
 const refusing = ["test/service/import-items.test.ts"];
 const paged = ["test/service/list-rows.test.ts"];
 
@@ -14,21 +14,21 @@ export const itemMutations: readonly Mutation[] = [
     what: "an item with another price under a used request id existed",
     from: "k.quantity = r.quantity and k.unit_price = r.unit_price",
     to: "k.quantity = r.quantity",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: importing,
     what: "an item with another quantity under a used request id existed",
     from: "k.quantity = r.quantity and k.unit_price = r.unit_price",
     to: "k.unit_price = r.unit_price",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: importing,
     what: "an item of another product under a used request id existed",
     from: "when k.product_id = r.product_id and k.quantity",
     to: "when k.quantity",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: meaning,

@@ -12,14 +12,14 @@ export const stockMutations: readonly Mutation[] = [
     what: "additions of one set are not counted together",
     from: "and (added = 0 or on_hand + added <= $1::int8)",
     to: "and (added = 0 or on_hand + delta <= $1::int8)",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: adjusting,
     what: "takings of one set are not counted together",
     from: "where on_hand + taken >= 0 and",
     to: "where on_hand + delta >= 0 and",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: adjusting,
@@ -33,7 +33,7 @@ export const stockMutations: readonly Mutation[] = [
     what: "a stock may go one above its range",
     from: "l.on_hand + r.delta > $1::int8 then 'over'",
     to: "l.on_hand + r.delta > $1::int8 + 1 then 'over'",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: adjusting,
@@ -75,14 +75,14 @@ export const stockMutations: readonly Mutation[] = [
     what: "what has met another transaction is forgotten",
     from: "isSettled(row) ? [] : [row.n]",
     to: "isSettled(row) || row.n < 0 ? [] : []",
-    tests: ["test/service/sets.test.ts"],
+    tests: ["test/service/batch-rows.test.ts"],
   },
   {
     file: adjusting,
     what: "two adjustments under one id share a set",
     from: "expectDistinct(adjustments.map(({ id }) => id));",
     to: "",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: products,
@@ -117,7 +117,7 @@ export const stockMutations: readonly Mutation[] = [
     what: "two products under one id share a set",
     from: "expectDistinct(drafts.map(({ id }) => id));",
     to: "",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: values,
@@ -166,7 +166,7 @@ export const stockMutations: readonly Mutation[] = [
     what: "requests of one key may share a set",
     from: "if (new Set(keys).size < keys.length)",
     to: "if (new Set(keys).size > keys.length)",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: "src/db/ids.ts",

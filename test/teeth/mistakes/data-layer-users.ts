@@ -159,7 +159,7 @@ export const userMutations: readonly Mutation[] = [
     what: "two users under one id share a set",
     from: "expectDistinct(drafts.map(({ id }) => id));",
     to: "",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: users,

@@ -56,7 +56,7 @@ export const errors: readonly Mutation[] = [
     what: "what follows a write says that nothing was changed",
     from: "return isUnanswered(error) ? outcomeUnknown(error) : error;",
     to: "return error;",
-    tests: ["test/set-answers.test.ts"],
+    tests: ["test/batch-answers.test.ts"],
   },
   {
     file: database,

@@ -15,7 +15,7 @@ import { createUsers } from "../src/db/users/users.ts";
 import { deadline, reasonOf } from "./support/pools.ts";
 import { call, itemDraft, orderDraft, reasons, userDraft } from "./support/rows.ts";
 
-// What sets answer to what a database says seldom.
+// What batches answer to what a database says seldom.
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -74,8 +74,8 @@ test.each<[string, () => Promise<unknown>]>([
     () => changeStatuses(within(silent, deadline()), twice(step, { idempotencyKey: key })),
   ],
   ["attempts are of one account", () => reserveAttempts(within(silent, deadline()), twice(attempt, {}))],
-])("no two %s in a set", async (_, send) => {
-  expect(await reasonOf(send())).toEqual(new Error("two requests of a set share a key"));
+])("no two %s in a batch", async (_, send) => {
+  expect(await reasonOf(send())).toEqual(new Error("two requests of a batch share a key"));
 });
 
 test("a change of an order that is gone with its user since is answered with NOT_FOUND", async () => {
@@ -142,8 +142,11 @@ test.each<[string, (run: Run) => Promise<unknown>, Database]>([
       ],
     }),
   ],
-])("a set of %s of which a round has happened is in doubt when the next one fails", async (_, write, db) => {
-  const failed = await reasonOf(mutate(db, deadline(), write, null));
+])(
+  "a batch of %s of which a round has happened is in doubt when the next one fails",
+  async (_, write, db) => {
+    const failed = await reasonOf(mutate(db, deadline(), write, null));
 
-  expect(failed).toMatchObject({ kind: "outcome_unknown" });
-});
+    expect(failed).toMatchObject({ kind: "outcome_unknown" });
+  },
+);

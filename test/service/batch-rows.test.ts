@@ -11,12 +11,12 @@ import { createTestDatabase } from "../support/databases.ts";
 import { deadline, openDatabase } from "../support/pools.ts";
 import { call, createRows, itemDraft, orderDraft, reasons } from "../support/rows.ts";
 
-// What requests of one set do to each other, which calls that arrive together do only now and then.
+// What requests of one batch do to each other, which calls that arrive together do only now and then.
 
 const { connection, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
-/** A set that is decided in rounds without end fails. */
+/** A batch that is decided in rounds without end fails. */
 const bounded = (): Deadline => deadline(AbortSignal.timeout(5_000));
 
 const limit = 1_000_000_000_000n;
@@ -26,7 +26,7 @@ async function adjust(db: Database, productId: string, deltas: readonly bigint[]
   return reasons(await adjustStock(within(db, bounded()), set));
 }
 
-test("the orders of a set that ask for more than there is are served in the order of arrival", async () => {
+test("the orders of a batch that ask for more than there is are served in the order of arrival", async () => {
   const db = openDatabase(connection);
   const rows = createRows(db);
   const [{ id: userId }, product] = [await rows.user(), await rows.product(5n)];
@@ -57,7 +57,7 @@ test("an order without a user and without a product names the user first", async
   expect(reasons(outcomes)).toEqual(["USER_NOT_FOUND"]);
 });
 
-test("the additions of a set lead up to the limit of a stock and not above it", async () => {
+test("the additions of a batch lead up to the limit of a stock and not above it", async () => {
   const db = openDatabase(connection);
   const rows = createRows(db);
   const product = await rows.product(0n);
@@ -77,7 +77,7 @@ test("a stock is added to up to its limit and not by one piece more", async () =
   expect(said).toEqual([["STOCK_LIMIT"], ["ok"]]);
 });
 
-test("the takings of a set take all that is there and no more, in the order of arrival", async () => {
+test("the takings of a batch take all that is there and no more, in the order of arrival", async () => {
   const db = openDatabase(connection);
   const rows = createRows(db);
   const product = await rows.product(5n);
@@ -95,7 +95,7 @@ async function givenOrder(db: Database, change: Parameters<typeof orderDraft>[3]
   return { rows, product, order: await rows.order(orderDraft(userId, product.id, 1, change)) };
 }
 
-test("the items of a set that ask for more than there is are served in the order of arrival", async () => {
+test("the items of a batch that ask for more than there is are served in the order of arrival", async () => {
   const db = openDatabase(connection);
   const { rows, order } = await givenOrder(db);
   const scarce = await rows.product(5n);
@@ -109,7 +109,7 @@ test("the items of a set that ask for more than there is are served in the order
   expect(after!.items!.map(({ quantity }) => quantity)).toEqual([1, 3, 2]);
 });
 
-test("the items of a set fill an order and its total to the last, and not above", async () => {
+test("the items of a batch fill an order and its total to the last, and not above", async () => {
   const db = openDatabase(connection);
   const [{ order: full, product }, { order: rich }] = [await givenOrder(db), await givenOrder(db)];
   const room = Array.from({ length: 1_000 }, () => itemDraft(full.id, product.id));

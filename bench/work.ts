@@ -2,24 +2,22 @@ import { randomUUID } from "node:crypto";
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type pg from "pg";
-import { changeStatuses } from "../src/db/orders/change-statuses.ts";
-import type { Database } from "../src/db/engine/database.ts";
-import { DomainError } from "../src/errors.ts";
-import { createOrders } from "../src/db/orders/place-orders.ts";
-import type { Budget } from "../src/db/engine/retry.ts";
-import { allStatements } from "../src/db/engine/statement.ts";
-import { OrderService, OrderStatus } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type Calls, choose, cycle, encode, once, pathOf, price } from "./calls.ts";
 import { type Client, ok } from "./client.ts";
 import { createCopies, createImports } from "./imports.ts";
+import { OrderService, OrderStatus, UserService } from "./service/contract.ts";
+import {
+  allStatements,
+  type Budget,
+  changeStatuses,
+  createOrders,
+  type Database,
+  DomainError,
+} from "./service/database.ts";
 import type { Work } from "./slice.ts";
 
 /** Orders that are encoded before the load begins, and sent in turn: each time they are new orders. */
 const templates = 4_096;
-
-// Declares a statement that is looked up by its name.
-await import("../src/db/users/users.ts");
 
 const { getUser } = UserService.method;
 const { createOrder, updateOrderStatus, listOrders } = OrderService.method;

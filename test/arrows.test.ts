@@ -139,6 +139,16 @@ test("no two files of src/ import each other", () => {
   expect(circles).toEqual([]);
 });
 
+test("bench/ imports the rest of the project by its own service/ alone", () => {
+  const outside = sources("bench/*.ts").flatMap(({ file, text }) =>
+    findImports(file, text)
+      .filter(({ target }) => /^(src|scripts|test)\//.test(target))
+      .map(({ target }) => `${file} imports ${target}`),
+  );
+
+  expect(outside).toEqual([]);
+});
+
 test.each([
   ["src/db/orders/orders.ts", 'import { a } from "../../gen/b_pb.ts";'],
   ["src/db/orders/orders.ts", 'import { a } from "../../services/b.ts";'],

@@ -5,10 +5,10 @@
 //
 // Reach. V8 counts how often each function begins (walk/coverage.ts). The counters are set back immediately
 // before the call and read when the server has had time to finish it; nothing else is asked meanwhile. Timers
-// of the service, which look at the database every two seconds and collect garbage, may still fall into a call:
-// so the call is made several times, and what counts is what ran each time. What ran in some only is listed
-// apart: it is the sweep of connections, the look at the database. Generated code and packages do not count. Of an
-// async function V8 counts each time that it goes on as well.
+// of the service, such as those that look at the database every two seconds and sweep the connections, may
+// still fall into a call: so the call is made several times, and what counts is what ran each time. What ran
+// in some only is listed apart. Generated code and packages do not count. Of an async function V8 counts each
+// time that it goes on as well.
 //
 // Path. How deep a reader goes from the first function behind the service, such as the batcher's, to the
 // driver's `query` (walk/path.ts): the functions that stand on the stack, one inside of the other.

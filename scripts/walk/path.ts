@@ -1,11 +1,12 @@
 // The path of a call to the driver: the functions of src/ that stand one inside of the other.
 //
-// A stack that is taken at the driver says little: what has waited is told by V8 only where it was awaited, and
-// nothing is told of what ran before setImmediate. So the stack is taken whenever a promise or a timer is made
-// while the call lasts (async_hooks tells of it), and the path is put together from the driver outwards. Outside
-// of a function stands the one that called it, on the last stack on which one does; else, where it was never seen
-// to be called, the one that awaits it; else the one that has set the timer which ran it. Functions that were
-// called on the way and have returned, as one that chooses a connection, are not on the path.
+// A stack that is taken at the driver says little: what has waited is told by V8 only where it was awaited,
+// and nothing is told of what ran before setImmediate. So the stack is taken whenever a promise or a timer is
+// made while the call lasts (async_hooks tells of it), and the path is put together from the driver outwards.
+// Outside of a function stands the one that called it, on the last stack on which one does; else, where it
+// was never seen to be called, the one that awaits it; else the one that has set the timer which ran it.
+// Functions that were called on the way and have returned, as one that chooses a connection, are not on the
+// path.
 import { createHook, executionAsyncId } from "node:async_hooks";
 import path from "node:path";
 import { fileURLToPath } from "node:url";

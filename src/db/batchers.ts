@@ -17,6 +17,7 @@ import { locksOf, type OrderDraft } from "./orders/order-drafts.ts";
 import { createOrders } from "./orders/place-orders.ts";
 import type { Budget } from "./engine/retry.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
+import { whole } from "../lists.ts";
 
 type Batcher<Q, A> = (request: Q, budget: Budget) => Promise<A>;
 
@@ -98,7 +99,7 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
     }),
     changeStatus: writes(
       async (writer, budget, changes: readonly StatusChange[]) =>
-        (await changeStatuses(writer, budget, changes, { atomic: false })) as Outcome<Order>[],
+        whole(await changeStatuses(writer, budget, changes, { atomic: false })),
       { keysOf: (change) => [change.orderId, change.idempotencyKey] },
     ),
     adjustStock: writes(adjustStock, {

@@ -3,6 +3,7 @@ import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { bounds } from "../bounds.ts";
 import { DomainError } from "../errors.ts";
 import { MALFORMED_REQUEST, tooLarge } from "./status.ts";
+import { systemCodeOf } from "../system-errors.ts";
 
 const DECOMPRESS = {
   gzip: promisify(gunzip),
@@ -12,6 +13,11 @@ const DECOMPRESS = {
 
 /** How messages may be compressed. */
 export type Encoding = keyof typeof DECOMPRESS;
+
+/** The encoding of a name, if it is one of these. */
+export function findEncoding<E extends Encoding>(known: readonly E[], name: string | null): E | undefined {
+  return known.find((each) => each === name);
+}
 
 /** The most bytes that a message of so many may become where its method takes `bytesMax`. */
 export function decompressedBytesMax(bytes: number, bytesMax: number): number {
@@ -34,7 +40,7 @@ export async function decompress(
   try {
     return await DECOMPRESS[encoding](bytes, { maxOutputLength });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE")
+    if (systemCodeOf(error) !== "ERR_BUFFER_TOO_LARGE")
       throw new DomainError(
         "invalid",
         MALFORMED_REQUEST,

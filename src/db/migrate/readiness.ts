@@ -4,6 +4,7 @@ import { createDatabase } from "../engine/database.ts";
 import { findPending, readMigrations, selectApplied, type AppliedRow } from "./migration-files.ts";
 import { createBudget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
+import { nth } from "../../lists.ts";
 
 const selectMigrations = statement<AppliedRow>("migrations.list", selectApplied);
 
@@ -59,8 +60,8 @@ export async function createReadiness(
 
   async function look(): Promise<string | undefined> {
     const budget = createBudget(answerMsMax);
-    const [answer] = await db.query(echo, [payload], budget);
-    if (answer!.readOnly === "on") return "the database takes no writes: is it a standby?";
+    const answer = nth(await db.query(echo, [payload], budget), 0);
+    if (answer.readOnly === "on") return "the database takes no writes: is it a standby?";
     // Migrations that this version does not know are a newer version's, whose replicas replace ours one by
     // one.
     const [pending] = findPending(migrations, await db.query(selectMigrations, [], budget));

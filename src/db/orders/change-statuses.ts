@@ -6,6 +6,7 @@ import { expectDistinct, notFound, orderType, requestIdReused, staleEtag, type O
 import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement } from "../engine/statement.ts";
+import { nth } from "../../lists.ts";
 
 /** A step that an order is to take. Its idempotency key is derived from the call. */
 export type StatusChange = {
@@ -119,7 +120,7 @@ export async function changeStatuses(
   expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
   for (const { n, was, ...row } of await db.query(updateStatuses, updateValues(changes, atomic), budget)) {
     if (row.verdict === "replayed") replayed.push(n);
-    else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
+    else if (row.verdict !== "ok") outcomes[n] = refusal(nth(changes, n), row.verdict, was!);
     else if (row.id !== null) outcomes[n] = withoutVerdict(row);
   }
   if (replayed.length > 0) await answerReplays(db, budget, changes, replayed, outcomes);
@@ -143,7 +144,7 @@ async function answerReplays(
   replayed: readonly number[],
   outcomes: (Outcome<Order> | undefined)[],
 ): Promise<void> {
-  const keys = replayed.map((n) => changes[n]!.idempotencyKey);
+  const keys = replayed.map((n) => nth(changes, n).idempotencyKey);
   const events = new Map(
     (await db.query(selectEventsByKey, [keys], budget)).map((e) => [e.idempotencyKey, e]),
   );
@@ -155,7 +156,7 @@ async function answerReplays(
   );
   const orders = new Map(stored.map(({ fingerprint: _, ...order }) => [order.id, order]));
   for (const n of replayed) {
-    const change = changes[n]!;
+    const change = nth(changes, n);
     const event = events.get(change.idempotencyKey);
     if (event && event.fingerprint !== change.fingerprint) outcomes[n] = requestIdReused();
     // Deleted since, with its user.

@@ -6,6 +6,7 @@ import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement } from "../engine/statement.ts";
 import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
+import { nth } from "../../lists.ts";
 
 /** Items that an order may have; the contract says the same. */
 const itemsMax = 1_000;
@@ -170,7 +171,8 @@ export async function importItems(
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const { n, verdict, orderCurrency, status } of rows) {
       if (verdict === "existed") outcomes[n] = verdict;
-      else if (verdict !== "contended") outcomes[n] = refusal(drafts[n]!, verdict, orderCurrency!, status!);
+      else if (verdict !== "contended")
+        outcomes[n] = refusal(nth(drafts, n), verdict, orderCurrency!, status!);
     }
   }
   return outcomes;
@@ -178,7 +180,7 @@ export async function importItems(
 
 function insertValues(drafts: readonly ItemDraft[], round: readonly number[]): unknown[] {
   const set = round.map((n) => {
-    const draft = drafts[n]!;
+    const draft = nth(drafts, n);
     return { ...draft, n, unitPrice: toDecimal(draft.unitPrice) };
   });
   const orderIds = [...new Set(set.map(({ orderId }) => orderId))];

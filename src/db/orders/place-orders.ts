@@ -14,6 +14,7 @@ import {
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
 import type { Micros } from "../engine/pg-types.ts";
+import { nth } from "../../lists.ts";
 
 /** By what a stored order is known to be that of a draft. */
 type Stored = { readonly id: string; readonly fingerprint: string };
@@ -131,9 +132,9 @@ export async function placeOrders<T>(
     const rows = await db.query(insertOrders, toParameters(drafts, round), budget);
     round = rows.flatMap(({ n, verdict }) => (verdict === "contended" ? [n] : [])).toSorted((a, b) => a - b);
     for (const row of rows) {
-      if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
+      if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
       else if (row.verdict !== "existed" && row.verdict !== "contended")
-        refusals.set(row.n, refusal(drafts[row.n]!, row));
+        refusals.set(row.n, refusal(nth(drafts, row.n), row));
     }
   }
   // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
@@ -180,7 +181,7 @@ function refusal(draft: OrderDraft, row: CreatedRow): DomainError {
         subject: `${productType}/${id}`,
         description: "there is less in stock than the order asks for",
       })),
-      metadata: { product_id: short[0]! },
+      metadata: { product_id: nth(short, 0) },
     },
   );
 }

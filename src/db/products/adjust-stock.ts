@@ -5,6 +5,7 @@ import { expectDistinct, notFound, productType, requestIdReused, type Outcome } 
 import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement } from "../engine/statement.ts";
+import { nth, whole } from "../../lists.ts";
 
 /** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
 const onHandMax = 1_000_000_000_000n;
@@ -101,18 +102,18 @@ export async function adjustStock(
   expectDistinct(adjustments.map(({ id }) => id));
   const replayed: number[] = [];
   for (let round = adjustments.map((_, n) => n); round.length > 0;) {
-    const set = round.map((n) => ({ n, ...adjustments[n]! }));
+    const set = round.map((n) => ({ n, ...nth(adjustments, n) }));
     const rows = await db.query(insertMovements, [onHandMax, ...sentMovements.values(set)], budget);
     round = rows.flatMap((row) => (row.verdict === "contended" ? [row.n] : [])).toSorted((a, b) => a - b);
     for (const { n, onHandBefore, ...row } of rows) {
       if (row.verdict === "replayed") replayed.push(n);
       else if (row.verdict === "ok") outcomes[n] = withoutVerdict(row);
       else if (row.verdict !== "contended")
-        outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
+        outcomes[n] = refusal(nth(adjustments, n), row.verdict, onHandBefore ?? 0n);
     }
   }
   if (replayed.length > 0) await answerReplays(db, budget, adjustments, replayed, outcomes);
-  return outcomes as Outcome<Product>[];
+  return whole(outcomes);
 }
 
 function withoutVerdict({ verdict: _, ...product }: Product & { readonly verdict: "ok" }): Product {
@@ -126,14 +127,14 @@ async function answerReplays(
   replayed: readonly number[],
   outcomes: (Outcome<Product> | undefined)[],
 ): Promise<void> {
-  const wanted = replayed.map((n) => adjustments[n]!);
+  const wanted = replayed.map((n) => nth(adjustments, n));
   const ids = wanted.map(({ id }) => id);
   const movements = new Map(
     (await db.query(selectMovements, [ids], budget)).map((m) => [m.id, m.fingerprint]),
   );
   const products = await getProducts(db, budget, [...new Set(wanted.map(({ productId }) => productId))]);
   for (const n of replayed) {
-    const { id, productId, fingerprint } = adjustments[n]!;
+    const { id, productId, fingerprint } = nth(adjustments, n);
     const found = products.find((product) => product.id === productId);
     if (movements.get(id) !== fingerprint || found === undefined) outcomes[n] = requestIdReused();
     else {

@@ -2,6 +2,7 @@ import type { Database } from "../engine/database.ts";
 import { expectDistinct } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
+import { nth } from "../../lists.ts";
 
 /** An attempt to authenticate. The ids are those of rows: keyed hashes of the account and of the caller. */
 export type Attempt = {
@@ -66,7 +67,7 @@ export async function reserveAttempts(
   const ids = attempts.map(({ accountId }) => accountId);
   expectDistinct(ids);
   const callerIds = attempts.map(({ callerId }) => callerId ?? null);
-  const { delaysMs, forgetMs } = attempts[0]!;
+  const { delaysMs, forgetMs } = nth(attempts, 0);
   const refused = await db.query(reserve, [ids, callerIds, delaysMs, forgetMs], budget);
   const waits = new Map(refused.map(({ id, waitMs }) => [id, Math.max(1, Math.ceil(waitMs ?? 0))]));
   return ids.map((id) => waits.get(id) ?? 0);
@@ -118,7 +119,7 @@ export async function countFailures(
 ): Promise<void[]> {
   const counts = new Map<string, number>();
   for (const { callerId } of failures) counts.set(callerId, (counts.get(callerId) ?? 0) + 1);
-  const { failuresMax, windowMs } = failures[0]!;
+  const { failuresMax, windowMs } = nth(failures, 0);
   await db.query(countFailure, [[...counts.keys()], [...counts.values()], failuresMax, windowMs], budget);
   return failures.map(() => {});
 }

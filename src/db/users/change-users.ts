@@ -5,6 +5,7 @@ import { notFound, requestIdReused, staleEtag, userType } from "../outcome.ts";
 import type { Budget } from "../engine/retry.ts";
 import { statement } from "../engine/statement.ts";
 import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
+import { keysOf, nth } from "../../lists.ts";
 
 /** A change of a user; what is undefined stays. */
 export type UserChange = {
@@ -44,7 +45,7 @@ export type UserEdits = { readonly [Field in keyof UserFields]: UserFields[Field
 
 /** Where the fields that can change are stored, all of them as text. Their values are $5 and those behind. */
 const editedColumns: { readonly [Field in keyof UserFields]: string } = { email: "email", name: "name" };
-const editedFields = Object.keys(editedColumns) as (keyof UserFields)[];
+const editedFields = keysOf(editedColumns);
 const setEdited = editedFields
   .map((field) => editedColumns[field])
   .map((column, n) => `${column} = coalesce($${n + 5}::text, u.${column})`)
@@ -75,8 +76,7 @@ export async function updateUser(
   const { changeId, userId, version, fingerprint } = change;
   const edits = editedFields.map((field) => change[field] ?? null);
   const values = [changeId, userId, version ?? null, fingerprint, ...edits];
-  const [row] = await db.query(updateOne, values, budget);
-  const { verdict, fingerprint: known, ...user } = row!;
+  const { verdict, fingerprint: known, ...user } = nth(await db.query(updateOne, values, budget), 0);
   if (!happened(verdict, known, change)) return user as User;
   const [now] = await getUsers(db, budget, [userId]);
   if (now === undefined) throw notFound(userType, userId);
@@ -134,8 +134,8 @@ export async function deleteUser(
   const { changeId, userId, version, fingerprint, force } = change;
   const read = force ? ordersMax + 1 : 1;
   const values = [changeId, userId, version ?? null, fingerprint, force, read, ordersMax, itemsMax];
-  const [row] = await db.query(deleteOne, values, budget);
-  happened(row!.verdict, row!.fingerprint, change);
+  const { verdict, fingerprint: known } = nth(await db.query(deleteOne, values, budget), 0);
+  happened(verdict, known, change);
 }
 
 /** Whether the call had been made before; throws why it is refused. */

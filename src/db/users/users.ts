@@ -6,6 +6,7 @@ import type { Budget } from "../engine/retry.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
+import { nth, whole } from "../../lists.ts";
 
 /** A user as every caller may see it. */
 export type User = {
@@ -130,7 +131,7 @@ export async function createUsers(
   const isOpen = (n: number): boolean => outcomes[n] === undefined;
   for (let open = drafts.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
     await insertRound(db, budget, drafts, open, outcomes);
-    const conflicting = open.filter(isOpen).map((n) => [n, drafts[n]!] as const);
+    const conflicting = open.filter(isOpen).map((n) => [n, nth(drafts, n)] as const);
     if (conflicting.length === 0) break;
     const ids = conflicting.map(([, draft]) => draft.id);
     const emails = conflicting.map(([, draft]) => draft.email);
@@ -143,7 +144,7 @@ export async function createUsers(
       // Neither: the rival was deleted in between, and the next round meets nobody.
     }
   }
-  return outcomes as Outcome<User>[];
+  return whole(outcomes);
 }
 
 async function insertRound(
@@ -153,11 +154,11 @@ async function insertRound(
   round: readonly number[],
   outcomes: (Outcome<User> | undefined)[],
 ): Promise<void> {
-  const values = sentUsers.values(round.map((n) => ({ n, ...drafts[n]! })));
+  const values = sentUsers.values(round.map((n) => ({ n, ...nth(drafts, n) })));
   for (const { n, createTime, deleted } of await db.query(insertUsers, values, budget)) {
-    if (deleted) outcomes[n] = notFound(userType, drafts[n]!.id);
+    if (deleted) outcomes[n] = notFound(userType, nth(drafts, n).id);
     if (createTime === null) continue;
-    const { id, email, name } = drafts[n]!;
+    const { id, email, name } = nth(drafts, n);
     outcomes[n] = { id, email, name, version: 1n, createTime, updateTime: createTime };
   }
 }

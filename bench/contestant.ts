@@ -1,12 +1,16 @@
 import process from "node:process";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type Config, parseConfig } from "../src/config.ts";
-import { DomainError } from "../src/errors.ts";
-import { createAuthenticator } from "../src/rpc/auth.ts";
-import { startGrpcDoor } from "../src/rpc/grpc.ts";
-import { type Binding, createPipeline } from "../src/rpc/pipeline.ts";
-import { createTelemetry } from "../src/rpc/telemetry.ts";
-import { createRequestValidator } from "../src/rpc/validation.ts";
+import { DomainError } from "./service/database.ts";
+import {
+  type Binding,
+  type Config,
+  createAuthenticator,
+  createPipeline,
+  createRequestValidator,
+  createTelemetry,
+  parseConfig,
+  startGrpcDoor,
+} from "./service/server.ts";
 
 /** A service with some of its methods; the others answer UNIMPLEMENTED's kin. */
 export function bindPart(service: DescService, implementation: object): Binding {

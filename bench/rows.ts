@@ -1,7 +1,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
+import { OrderService } from "./service/contract.ts";
 import type { Page, Work } from "./slice.ts";
 import type { Stage } from "./stage.ts";
 

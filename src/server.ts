@@ -19,6 +19,7 @@ import { createPipeline } from "./rpc/pipeline.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
 import { createRequestValidator } from "./rpc/validation.ts";
+import { keysOf } from "./lists.ts";
 
 /** A running service. */
 export type Server = {
@@ -213,6 +214,6 @@ function observePool(telemetry: Telemetry, db: Database): void {
     acquired: "Connections handed out since the start.",
     waitedMs: "Milliseconds that calls have waited for connections since the start.",
   } as const;
-  for (const [name, help] of Object.entries(gauges) as [keyof typeof gauges, string][])
-    telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, help, () => db.stats()[name]);
+  for (const name of keysOf(gauges))
+    telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, gauges[name], () => db.stats()[name]);
 }

@@ -127,14 +127,14 @@ function findWrong(parameters: URLSearchParams): string[] {
 }
 
 function isTaken(name: string): name is Taken {
-  return (taken as readonly string[]).includes(name);
+  return taken.some((each) => each === name);
 }
 
 /** What is wrong with a parameter's value, and what to write instead. */
 function judge(name: Taken, value: string): string | undefined {
   if (name === "sslmode" && (value === "prefer" || value === "allow"))
     return `${value} may end in plain text, which has to be asked for: use verify-full, require or disable`;
-  if (name === "sslmode" && !(sslModes as readonly string[]).includes(value))
+  if (name === "sslmode" && !sslModes.some((each) => each === value))
     return `must be ${sslModes.slice(0, -1).join(", ")} or ${sslModes.at(-1)}`;
   if (name === "channel_binding" && value === "require")
     return "require cannot be insisted on: use prefer, with sslmode=verify-full against others in between";

@@ -14,6 +14,7 @@ import {
   url,
 } from "./parsers.ts";
 import { trust } from "./trust.ts";
+import { keysOf } from "../lists.ts";
 
 /**
  * Every variable that the service reads, and the one place of its name, type, default and meaning; the
@@ -235,4 +236,4 @@ export type Values = z.output<typeof variables>;
 export type Name = keyof Values;
 
 /** The variables' names, in the order of the documentation. */
-export const names = Object.keys(variables.shape) as Name[];
+export const names = keysOf(variables.shape);

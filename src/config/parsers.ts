@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { z } from "zod";
+import { systemCodeOf } from "../system-errors.ts";
 
 export const kibi = 1024;
 export const mebi = 1024 * kibi;
@@ -64,15 +65,12 @@ export function integer(min: number, max: number) {
 }
 
 export function duration(minMs: number, maxMs: number) {
-  const units = { ms: 1, s: secondMs, m: minuteMs, h: hourMs };
+  const units: Readonly<Record<string, number>> = { ms: 1, s: secondMs, m: minuteMs, h: hourMs };
   const range = `from ${durationText(minMs)} to ${durationText(maxMs)}`;
   return parsed(`a duration such as 500ms, 30s, 5m or 1h30m, ${range}`, (text) => {
     if (!/^(\d{1,9}(ms|s|m|h))+$/.test(text)) return undefined;
     const parts = [...text.matchAll(/(\d+)(ms|s|m|h)/g)];
-    const value = parts.reduce(
-      (sum, [, count, unit]) => sum + Number(count) * units[unit as keyof typeof units],
-      0,
-    );
+    const value = parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (units[unit] ?? 0), 0);
     return value >= minMs && value <= maxMs ? value : undefined;
   });
 }
@@ -102,6 +100,6 @@ export function url() {
 
 /** Why a file that the operator named cannot be used: reading failed, or it holds nothing of the kind. */
 export function fileProblem(path: string, error: unknown, kind: string): string {
-  const code = (error as NodeJS.ErrnoException).code ?? "";
+  const code = systemCodeOf(error) ?? "";
   return /^E[A-Z0-9]+$/.test(code) ? `${path} cannot be read (${code})` : `${path} holds no ${kind}`;
 }

@@ -1,4 +1,5 @@
 import { type Name, names, variables } from "./environment.ts";
+import { last, nth } from "../lists.ts";
 
 // The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
 const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|STREAM|TLS)_/;
@@ -43,9 +44,11 @@ function distance(one: string, other: string): number {
   for (const [i, letter] of Array.from(one).entries()) {
     const next = [i + 1];
     for (const [j, otherLetter] of Array.from(other).entries()) {
-      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === otherLetter ? 0 : 1)));
+      next.push(
+        Math.min(nth(next, j) + 1, nth(row, j + 1) + 1, nth(row, j) + (letter === otherLetter ? 0 : 1)),
+      );
     }
     row = next;
   }
-  return row.at(-1)!;
+  return last(row);
 }

@@ -18,9 +18,9 @@ export function abortable<T>(
   const take = async (): Promise<IteratorResult<T, undefined>> => {
     let isLast = true;
     try {
-      const step = await iterator.next();
+      const step: IteratorResult<T, undefined> = await iterator.next();
       isLast = step.done === true;
-      return step as IteratorResult<T, undefined>;
+      return step;
     } finally {
       if (isLast) forget();
     }

@@ -2,6 +2,7 @@ import { promisify } from "node:util";
 import { brotliDecompress, gunzip, inflate } from "node:zlib";
 import { bounds } from "../bounds.ts";
 import { createError, malformed, tooLarge } from "../errors.ts";
+import { systemCodeOf } from "../system-errors.ts";
 
 const DECOMPRESS = {
   gzip: promisify(gunzip),
@@ -11,6 +12,11 @@ const DECOMPRESS = {
 
 /** How messages may be compressed. */
 export type Encoding = keyof typeof DECOMPRESS;
+
+/** The encoding of a name, if it is one of these. */
+export function findEncoding<E extends Encoding>(known: readonly E[], name: string | null): E | undefined {
+  return known.find((each) => each === name);
+}
 
 /** The most bytes that a message of so many may become where its method takes `bytesMax`. */
 export function decompressedBytesMax(bytes: number, bytesMax: number): number {
@@ -33,7 +39,7 @@ export async function decompress(
   try {
     return await DECOMPRESS[encoding](bytes, { maxOutputLength });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_BUFFER_TOO_LARGE")
+    if (systemCodeOf(error) !== "ERR_BUFFER_TOO_LARGE")
       throw malformed(`the request cannot be decompressed as ${encoding}`);
     if (maxOutputLength === bytesMax) throw tooLarge(bytesMax);
     const { reason, max } = bounds.decompressionRatio;

@@ -4,7 +4,8 @@
  */
 export function toErrorFields(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { type: typeof error };
-  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  const code = "code" in error ? error.code : undefined;
+  const constraint = "constraint" in error ? error.constraint : undefined;
   // Causes may go round in a circle; nothing useful lies deeper than three.
   const cause = error.cause === undefined || depth === 3 ? undefined : toErrorFields(error.cause, depth + 1);
   // Of a value that it cannot take (class 22), the database's message quotes it.

@@ -98,7 +98,8 @@ class GrpcCall implements Listener {
     // By it grpc-js answers what it raises by itself, such as a message above its limit.
     call.sendStatus = ({ code, details }) => {
       if (this.#isOver) return;
-      const error = explain(new ConnectError(details ?? "", code as number));
+      const connectCode: number = code;
+      const error = explain(new ConnectError(details ?? "", connectCode));
       this.#controller.abort(error);
       this.#finish(error);
     };

@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { bounds } from "../bounds.ts";
-import type { Encoding } from "./decompression.ts";
+import { type Encoding, findEncoding } from "./decompression.ts";
 import {
   createPieceCount,
   cutOff,
@@ -17,7 +17,7 @@ import type { Hold } from "./receipt.ts";
 import { type Body, noMessage, secondMessage, type Sent, unsupported } from "./requests.ts";
 
 /** Those that grpc-js announces to callers. */
-const ENCODINGS: readonly string[] = ["gzip", "deflate"] satisfies Encoding[];
+const ENCODINGS: readonly Encoding[] = ["gzip", "deflate"];
 
 /**
  * The request of a call of grpc-js, which is told of its messages, and read when it is asked for. `refuse` is
@@ -96,8 +96,10 @@ export class GrpcBody implements Body {
 
   #toSent(bytes: Uint8Array): Sent {
     const named = encodingOf(this.#frames.takeFlag(), this.#arrival.encoding);
-    if (named !== undefined && !ENCODINGS.includes(named)) throw unknownEncoding(named);
-    return { bytes, encoding: named as Encoding | undefined };
+    if (named === undefined) return { bytes, encoding: undefined };
+    const encoding = findEncoding(ENCODINGS, named);
+    if (encoding === undefined) throw unknownEncoding(named);
+    return { bytes, encoding };
   }
 }
 

@@ -19,7 +19,8 @@ export function toStatus(error: ConnectError): StatusObject {
   const metadata = new Metadata();
   const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
   if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
-  return { code: error.code as number, details: error.rawMessage, metadata };
+  const code: number = error.code;
+  return { code, details: error.rawMessage, metadata };
 }
 
 /**

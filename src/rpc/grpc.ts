@@ -145,12 +145,19 @@ function createServer(
 
 /** What grpc-js makes its HTTP/2 servers with; only two of the options can be given to it. */
 function http2OptionsOf(server: Server): object {
-  return (server as unknown as { commonServerOptions: object }).commonServerOptions;
+  const options: unknown = Reflect.get(server, "commonServerOptions");
+  if (typeof options !== "object" || options === null) throw notAsExpected;
+  return options;
 }
 
 /** The HTTP/2 server that grpc-js has made for its connections, and which it does not expose. */
 function httpServerOf(server: Server): Http2Server {
-  const { http2Servers } = server as unknown as { http2Servers: ReadonlyMap<Http2Server, unknown> };
-  const [http] = http2Servers.keys();
-  return http!;
+  const servers: unknown = Reflect.get(server, "http2Servers");
+  if (!(servers instanceof Map)) throw notAsExpected;
+  const [http] = servers.keys() as IterableIterator<Http2Server>;
+  if (http === undefined) throw notAsExpected;
+  return http;
 }
+
+/** Both are private to it. */
+const notAsExpected = new Error("this version of grpc-js keeps its HTTP/2 servers elsewhere");

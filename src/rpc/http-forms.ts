@@ -4,7 +4,7 @@ import {
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
 import type { DomainError } from "../errors.ts";
-import type { Encoding } from "./decompression.ts";
+import { type Encoding, findEncoding } from "./decompression.ts";
 import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
 import type { Method } from "./pipeline.ts";
 import type { Request } from "./refusals.ts";
@@ -26,7 +26,7 @@ export type Announced = {
 /** The content types of requests whose messages stand behind prefixes. */
 const FRAMED = /^application\/(grpc|connect\+)/;
 /** Those that Connect announces to callers. */
-const ENCODINGS: readonly string[] = ["gzip", "br"] satisfies Encoding[];
+const ENCODINGS: readonly Encoding[] = ["gzip", "br"];
 
 /**
  * Reads the headers of a call and takes from it what we read ourselves: its timeout, and its body, which
@@ -63,10 +63,9 @@ export function announce(
 
 /** The encoding of a request, if it is one that we know: of others Connect tells the caller. */
 function takeEncoding(header: Headers, name: string): Encoding | undefined {
-  const encoding = header.get(name);
-  if (encoding === null || !ENCODINGS.includes(encoding)) return undefined;
-  header.delete(name);
-  return encoding as Encoding;
+  const encoding = findEncoding(ENCODINGS, header.get(name));
+  if (encoding !== undefined) header.delete(name);
+  return encoding;
 }
 
 /** The bytes of an empty request. */
@@ -81,7 +80,7 @@ function takeParameters(call: UniversalServerRequest, bytesMax: number): () => B
   const url = new URL(call.url);
   const parameters = new URLSearchParams(url.search);
   const compression = parameters.get("compression");
-  const encoding = ENCODINGS.find((each) => each === compression) as Encoding | undefined;
+  const encoding = findEncoding(ENCODINGS, compression);
   const format = parameters.get("encoding") === "json" ? "json" : "binary";
   url.searchParams.delete("base64");
   if (encoding) url.searchParams.delete("compression");

@@ -43,8 +43,8 @@ export function createIsLarge({ input, idempotency }: DescMethod): (request: Mes
   const field = input.fields.find(({ name, fieldKind }) => name === "page_size" || fieldKind === "list");
   if (!field) return () => false;
   return (request) => {
-    const asked = (request as unknown as Record<string, number | readonly unknown[]>)[field.localName]!;
-    return (typeof asked === "number" ? asked : asked.length) > bounds.largeReadRows.max;
+    const asked: unknown = Reflect.get(request, field.localName);
+    return Number(Array.isArray(asked) ? asked.length : asked) > bounds.largeReadRows.max;
   };
 }
 

@@ -3,6 +3,7 @@ import { DomainError, malformed } from "../errors.ts";
 import { createElementCount, findRowsField } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
 import { createRowReader, type Split } from "./rows.ts";
+import { messageOf } from "../system-errors.ts";
 
 /** Reads requests of one method. Both functions throw a DomainError for bytes that are no such request. */
 export type RequestReader = {
@@ -50,7 +51,7 @@ export function createRequestReader({ input }: DescMethod): RequestReader {
       try {
         return rowReader ? keepRows(rowReader.splitJson(bytes), readWholeJson) : readWholeJson(bytes);
       } catch (error) {
-        const { message } = error as Error;
+        const message = messageOf(error);
         const isTold = message.startsWith("cannot decode");
         throw toMalformed(error, isTold ? message : `cannot decode ${String(input)} from JSON: ${message}`);
       }

@@ -28,10 +28,9 @@ export function createRequestIds(method: DescMethod): RequestIds {
     throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
   const key = field.localName;
   const fillOne = (request: Message): ((error: unknown) => never) => {
-    const values = request as unknown as Record<string, string>;
-    if (values[key]) return explainGiven;
+    if (Reflect.get(request, key)) return explainGiven;
     const made = randomUUID();
-    values[key] = made;
+    Reflect.set(request, key, made);
     return (error) => explainMade(error, name, made);
   };
   return {

@@ -34,7 +34,7 @@ export function sniffProtocol(
   };
   const giveUp = (): void => decide(undefined);
   const look = (): void => {
-    const chunk = socket.read() as Buffer | null;
+    const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
     seen = Buffer.concat([seen, chunk]);
     const start = seen.subarray(0, PREFACE.length).toString("latin1");

@@ -8,6 +8,7 @@ import {
 } from "node:tls";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
+import { systemCodeOf } from "../system-errors.ts";
 
 type Files = NonNullable<Config["tls"]>;
 type Material = { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined };
@@ -42,7 +43,10 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
   const listeners = new Set<() => void>();
 
   const refresh = async () => {
-    const next = await read(files).catch((error: unknown) => error as ConfigError);
+    const next = await read(files).catch((error: unknown) => {
+      if (error instanceof ConfigError) return error;
+      throw error;
+    });
     // A problem is told once, not at each look.
     const print = next instanceof ConfigError ? next.message : fingerprint(next);
     if (print === seen) return;
@@ -106,7 +110,7 @@ async function read(files: Files): Promise<Material> {
   try {
     createSecureContext(toContext(material));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = systemCodeOf(error);
     throw new ConfigError([`TLS_CERT_FILE, TLS_KEY_FILE: do not fit together (${code})`]);
   }
   return material;

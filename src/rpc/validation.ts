@@ -3,6 +3,7 @@ import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import { bounds } from "../bounds.ts";
 import { createError } from "../errors.ts";
+import { nth } from "../lists.ts";
 
 /** Holds requests against the rules that stand in the contract. */
 export type RequestValidator = {
@@ -41,7 +42,7 @@ export function createRequestValidator(): RequestValidator {
         field: pathToString(field),
         description: plainly[ruleId] ?? message,
       }));
-      const { field, description } = fields[0]!;
+      const { field, description } = nth(fields, 0);
       const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
       throw createError("INVALID_FIELD", `${field}: ${description}${more}`, { fields });
     },

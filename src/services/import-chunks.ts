@@ -1,22 +1,8 @@
 import type { Call } from "../call.ts";
 import { afterwards, createError, DomainError, shuttingDown, toServerError } from "../errors.ts";
-import type { RowOutcome } from "../db/outcome.ts";
-import type { Deadline } from "../db/engine/deadline.ts";
-import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
-
-/** How the rows of an import are read and written. */
-export type RowKind<Draft, Row> = {
-  /** What a chunk holds at most. */
-  readonly chunkMax: Bounds;
-  /** Throws a DomainError for a row that is wrong. The index is the row's within the import. */
-  readonly parse: (draft: Draft, index: number) => Row;
-  /** Lines that the row writes. */
-  readonly weigh: (row: Row) => number;
-  /** What the database locks for the row. Chunks that share a lock are written one after the other. */
-  readonly locksOf: (row: Row) => readonly string[];
-  /** Writes rows in a transaction, with an outcome for each in their order. */
-  readonly write: (deadline: Deadline, rows: readonly Row[]) => Promise<RowOutcome[]>;
-};
+import { nth } from "../lists.ts";
+import { joined, toEntry, writeChunk, type Chunk, type RowKind } from "./chunks.ts";
+import { createRowBuffer, type RowBuffer, type Entry } from "./row-buffer.ts";
 
 /** What is imported. */
 export type Import<Draft> = {
@@ -26,20 +12,8 @@ export type Import<Draft> = {
   readonly batches: AsyncIterable<Iterable<Draft | Error>>;
 };
 
-/** What became of the rows of a chunk that has been committed. */
-export type Chunk = {
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  readonly insertedCount: number;
-  readonly existingCount: number;
-  readonly refused: readonly { readonly index: number; readonly error: DomainError }[];
-};
-
 /** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
 const rowsGrowth = 32;
-/** A chunk that meets others on its rows is halved after so many attempts, an eighth of a second. */
-const chunkAttemptsMax = 8;
-
 /**
  * A chunk that is not committed by then is given up: a stream may have no deadline, and a database that does
  * not answer, or a row that stays locked, must not hold it for ever. As long as a call may take.
@@ -81,70 +55,21 @@ export async function* importChunks<Draft, Row>(
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
   const flights: Flight<Row>[] = [];
   const most = stopOnError ? 1 : flightsMax;
-  let { rowsMax } = chunkMax;
-  let lastIndex = first - 1;
-
-  const depart = (
-    entries: readonly Entry<Row>[],
-    deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
-  ): Flight<Row> => {
-    const locks = new Set(entries.flatMap((entry) => entry.locks));
-    const written = call.working(
-      writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
-    );
-    // Its failure is heard where it is waited for, which it is not if one before it has failed.
-    written.catch(() => {});
-    return { entries, locks, written, deadlineMs };
-  };
-  const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
-    flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
-
-  /** Lets a second chunk join the first one for as long as that is being written. */
-  async function joinFirst({ written }: Flight<Row>): Promise<void> {
-    const isOver = written.then(
-      () => true,
-      () => true,
-    );
-    while (flights.length < most) {
-      const entries = buffer.takeWhole({ ...chunkMax, rowsMax }, meetsNone);
-      if (entries.length > 0) flights.push(depart(entries));
-      else if (await Promise.race([isOver, buffer.changed()])) return;
-    }
-  }
-
-  /** The chunk, or those that it had to be cut into. */
-  async function* conclude({ entries, written, deadlineMs }: Flight<Row>): AsyncGenerator<Chunk> {
-    try {
-      const chunk = await written;
-      rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
-      yield chunk;
-    } catch (error) {
-      if (entries.length === 1 || Date.now() >= deadlineMs || !isTooMuch(error, call)) throw error;
-      rowsMax = Math.ceil(entries.length / 2);
-      try {
-        for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
-          if (call.draining.aborted) throw shuttingDown(lastIndex);
-          yield* conclude(depart(half, deadlineMs));
-        }
-      } catch (later) {
-        throw isDoubtful(error) ? afterwards(later) : later;
-      }
-    }
-  }
-
+  const progress: Progress<Row> = { kind, call, flights, rowsMax: chunkMax.rowsMax, lastIndex: first - 1 };
   try {
     for (;;) {
       if (flights.length === 0) {
-        const entries = await buffer.take({ ...chunkMax, rowsMax });
+        const entries = await buffer.take({ ...chunkMax, rowsMax: progress.rowsMax });
         call.signal.throwIfAborted();
-        if (call.draining.aborted) throw shuttingDown(lastIndex);
+        if (call.draining.aborted) throw shuttingDown(progress.lastIndex);
         if (entries.length === 0) return;
-        flights.push(depart(entries));
+        flights.push(depart(progress, entries));
       }
-      await joinFirst(flights[0]!);
-      const concluded = conclude(flights[0]!);
+      const flight = nth(flights, 0);
+      await joinFirst(progress, flight, buffer, most);
+      const concluded = conclude(progress, flight);
       for await (const chunk of stopOnError ? joined(concluded) : concluded) {
-        ({ lastIndex } = chunk);
+        progress.lastIndex = chunk.lastIndex;
         yield chunk;
         const [refused] = chunk.refused;
         if (stopOnError && refused) throw stopped(refused.index);
@@ -157,61 +82,77 @@ export async function* importChunks<Draft, Row>(
   }
 }
 
-/**
- * What a chunk had to be cut into as one again. Before it was cut it may have been written as a whole: an
- * import that stops in its first half would leave rows of the second one without an answer.
- */
-async function* joined(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
-  const parts: Chunk[] = [];
-  try {
-    for await (const chunk of chunks) parts.push(chunk);
-  } catch (error) {
-    throw parts.length > 0 ? afterwards(error) : error;
-  }
-  const sum = (count: (chunk: Chunk) => number): number => parts.reduce((all, each) => all + count(each), 0);
-  yield {
-    firstIndex: parts[0]!.firstIndex,
-    lastIndex: parts.at(-1)!.lastIndex,
-    insertedCount: sum(({ insertedCount }) => insertedCount),
-    existingCount: sum(({ existingCount }) => existingCount),
-    refused: parts.flatMap(({ refused }) => refused),
-  };
-}
+/** How far an import is. */
+type Progress<Row> = {
+  readonly kind: Pick<RowKind<never, Row>, "write" | "chunkMax">;
+  readonly call: Call;
+  /** The chunks that are being written, in their order. */
+  readonly flights: Flight<Row>[];
+  /** Of the next chunk. */
+  rowsMax: number;
+  /** Of the rows that were answered. */
+  lastIndex: number;
+};
 
-function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, index: number): Entry<Row> {
-  try {
-    if (draft instanceof Error) throw draft;
-    const row = kind.parse(draft, index);
-    return { index, row, weight: kind.weigh(row), locks: kind.locksOf(row) };
-  } catch (error) {
-    if (!(error instanceof DomainError)) throw error;
-    return { index, row: error, weight: 1, locks: [] };
-  }
-}
-
-async function writeChunk<Row>(
-  { write }: Pick<RowKind<never, Row>, "write">,
+/** Begins to write a chunk. */
+function depart<Row>(
+  { kind, call }: Progress<Row>,
   entries: readonly Entry<Row>[],
-  { signal, deadlineMs, holder }: Pick<Deadline, "signal" | "deadlineMs" | "holder">,
-): Promise<Chunk> {
-  const good = entries.flatMap(({ row }) => (row instanceof DomainError ? [] : [row]));
-  const deadline = { signal, deadlineMs, holder, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
-  const written = good.length === 0 ? [] : await write(deadline, good);
-  let next = 0;
-  const outcomes = entries.map(({ row, index }) => ({
-    index,
-    outcome: row instanceof DomainError ? row : written[next++]!,
-  }));
-  const count = (wanted: RowOutcome): number => outcomes.filter(({ outcome }) => outcome === wanted).length;
-  return {
-    firstIndex: entries[0]!.index,
-    lastIndex: entries.at(-1)!.index,
-    insertedCount: count("inserted"),
-    existingCount: count("existed"),
-    refused: outcomes.flatMap(({ index, outcome }) =>
-      outcome instanceof DomainError ? [{ index, error: outcome }] : [],
-    ),
-  };
+  deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
+): Flight<Row> {
+  const locks = new Set(entries.flatMap((entry) => entry.locks));
+  const written = call.working(
+    writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
+  );
+  // Its failure is heard where it is waited for, which it is not if one before it has failed.
+  written.catch(() => {});
+  return { entries, locks, written, deadlineMs };
+}
+
+/** Lets chunks, up to so many in all, join the first one for as long as that is being written. */
+async function joinFirst<Row>(
+  progress: Progress<Row>,
+  { written }: Flight<Row>,
+  buffer: RowBuffer<Row>,
+  most: number,
+): Promise<void> {
+  const { kind, flights } = progress;
+  const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
+    flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
+  const isOver = written.then(
+    () => true,
+    () => true,
+  );
+  while (flights.length < most) {
+    const entries = buffer.takeWhole({ ...kind.chunkMax, rowsMax: progress.rowsMax }, meetsNone);
+    if (entries.length > 0) flights.push(depart(progress, entries));
+    else if (await Promise.race([isOver, buffer.changed()])) return;
+  }
+}
+
+/** The chunk, or those that it had to be cut into. */
+async function* conclude<Row>(
+  progress: Progress<Row>,
+  { entries, written, deadlineMs }: Flight<Row>,
+): AsyncGenerator<Chunk> {
+  const { kind, call } = progress;
+  try {
+    const chunk = await written;
+    progress.rowsMax = Math.min(progress.rowsMax + rowsGrowth, kind.chunkMax.rowsMax);
+    yield chunk;
+  } catch (error) {
+    if (entries.length === 1 || Date.now() >= deadlineMs || !isTooMuch(error, call)) throw error;
+    const half = Math.ceil(entries.length / 2);
+    progress.rowsMax = half;
+    try {
+      for (const part of [entries.slice(0, half), entries.slice(half)]) {
+        if (call.draining.aborted) throw shuttingDown(progress.lastIndex);
+        yield* conclude(progress, depart(progress, part, deadlineMs));
+      }
+    } catch (later) {
+      throw isDoubtful(error) ? afterwards(later) : later;
+    }
+  }
 }
 
 /** Whether a chunk did not happen, or not to its end, for a reason that may lie in its size. */

@@ -20,7 +20,8 @@ import {
   type OrderService,
 } from "../gen/commerce/order/v1/order_service_pb.ts";
 import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
-import { importChunks, type Chunk, type RowKind } from "./import-chunks.ts";
+import type { Chunk, RowKind } from "./chunks.ts";
+import { importChunks } from "./import-chunks.ts";
 import { parseDraft } from "./order-drafts.ts";
 import { parseMoney, toId } from "./parse.ts";
 import type { Bounds } from "./row-buffer.ts";

@@ -12,6 +12,8 @@ import {
   OrderStatus,
   OrderView,
   StockPolicy,
+  type ListOrderEventsRequest,
+  type ListOrderEventsResponseSchema,
   type OrderSchema,
   type OrderService,
   type OrderStatusChange,
@@ -20,6 +22,7 @@ import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseDraft } from "./order-drafts.ts";
 import { parseVersion, toEtag, toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
+import { last } from "../lists.ts";
 
 /** The methods of the order service that read and write a few orders, on a database. */
 export function orderService(
@@ -53,7 +56,7 @@ export function orderService(
       const after = await pages.parse(request.pageToken, scope);
       const filter = { userId, status, withItems };
       const { orders, more } = await db.listOrders(within(database, call), filter, after, size);
-      const nextPageToken = more ? pages.toToken(orders.at(-1)!, scope) : "";
+      const nextPageToken = more ? pages.toToken(last(orders), scope) : "";
       return { orders: orders.map(toMessage), nextPageToken };
     },
 
@@ -73,26 +76,33 @@ export function orderService(
       return { orders: expectAll(outcomes).map(toMessage) };
     },
 
-    async listOrderEvents(request, call) {
-      const orderId = toId(request.orderId);
-      const scope = ["ListOrderEvents", orderId];
-      const size = toPageSize(request.pageSize);
-      // The cursor's first part is a version here: events of one order are listed by it.
-      const first = { createTime: 0n, id: orderId };
-      const { createTime: version } = await pages.parse(request.pageToken, scope, first);
-      const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
-      const { entries, nextPageToken } = toPage(events, size, (last) =>
-        pages.toToken({ createTime: last.version, id: orderId }, scope),
-      );
-      return {
-        events: entries.map((event) => ({
-          version: event.version,
-          status: toStatus(event.status),
-          createTime: toTime(event.createTime),
-        })),
-        nextPageToken,
-      };
-    },
+    listOrderEvents: (request, call) => listEvents(database, pages, request, call),
+  };
+}
+
+async function listEvents(
+  database: Database,
+  pages: Pages,
+  request: ListOrderEventsRequest,
+  call: Call,
+): Promise<WholeMessage<typeof ListOrderEventsResponseSchema>> {
+  const orderId = toId(request.orderId);
+  const scope = ["ListOrderEvents", orderId];
+  const size = toPageSize(request.pageSize);
+  // The cursor's first part is a version here: events of one order are listed by it.
+  const first = { createTime: 0n, id: orderId };
+  const { createTime: version } = await pages.parse(request.pageToken, scope, first);
+  const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
+  const { entries, nextPageToken } = toPage(events, size, (final) =>
+    pages.toToken({ createTime: final.version, id: orderId }, scope),
+  );
+  return {
+    events: entries.map((event) => ({
+      version: event.version,
+      status: toStatus(event.status),
+      createTime: toTime(event.createTime),
+    })),
+    nextPageToken,
   };
 }
 
@@ -160,5 +170,7 @@ function expectDistinct(changes: readonly StatusChange[]): void {
 function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
   for (const [index, outcome] of outcomes.entries())
     if (outcome instanceof DomainError) throw ofChange(index, outcome);
-  return outcomes as db.Order[];
+  return outcomes.flatMap((outcome) =>
+    outcome === undefined || outcome instanceof DomainError ? [] : [outcome],
+  );
 }

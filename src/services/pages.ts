@@ -3,6 +3,7 @@ import { invalid } from "../errors.ts";
 import type { Cursor } from "../db/cursor.ts";
 import type { PageKeys } from "./page-keys.ts";
 import { toId } from "./parse.ts";
+import { last } from "../lists.ts";
 
 /**
  * Makes and reads page tokens: a cursor and a signature that binds it to the arguments of the list (AIP-158).
@@ -88,5 +89,5 @@ export function toPage<T>(
 ): { entries: readonly T[]; nextPageToken: string } {
   if (entries.length <= size) return { entries, nextPageToken: "" };
   const page = entries.slice(0, size);
-  return { entries: page, nextPageToken: toNextToken(page.at(-1)!) };
+  return { entries: page, nextPageToken: toNextToken(last(page)) };
 }

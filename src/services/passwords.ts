@@ -89,14 +89,15 @@ function deriveTag(
 
 function parsePhc(hash: string): Omit<Argon2Parameters, "message"> & { readonly tag: Buffer } {
   const phc = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(hash);
-  if (!phc) throw new Error("a stored password hash is not an argon2id PHC string");
-  const [, memory, passes, parallelism, salt, tag] = phc as unknown as string[];
-  const bytes = Buffer.from(tag!, "base64");
+  const [, memory, passes, parallelism, salt, tag] = phc ?? [];
+  if (salt === undefined || tag === undefined)
+    throw new Error("a stored password hash is not an argon2id PHC string");
+  const bytes = Buffer.from(tag, "base64");
   return {
     memory: Number(memory),
     passes: Number(passes),
     parallelism: Number(parallelism),
-    nonce: Buffer.from(salt!, "base64"),
+    nonce: Buffer.from(salt, "base64"),
     tagLength: bytes.length,
     tag: bytes,
   };

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DomainError } from "../errors.ts";
+import { nth } from "../lists.ts";
 
 /** A row of an import: its index, and what it asks for or why that is wrong. */
 export type Entry<Row> = {
@@ -42,41 +43,32 @@ export function createRowBuffer<Draft, Row>(
   bounds: Bounds,
   signal: AbortSignal,
 ): RowBuffer<Row> {
-  let entries: Entry<Row>[] = [];
-  let weight = 0;
-  // Whether a row is at hand that comes behind the entries.
+  const rows = createReadRows<Row>(bounds);
+  // Whether a row is at hand that comes behind those.
   let more = false;
   // Functions, because they change while somebody waits.
   let state: "reading" | "ended" | "stopped" = "reading";
   const isReading = (): boolean => state === "reading";
-  let failure: { readonly error: unknown } | undefined;
-  let changed = Promise.withResolvers<void>();
-  const change = (): void => {
-    changed.resolve();
-    changed = Promise.withResolvers();
-  };
-  signal.addEventListener("abort", change, { once: true });
-  const isFull = (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax;
   const isStopped = (): boolean => state === "stopped";
+  let failure: { readonly error: unknown } | undefined;
+  signal.addEventListener("abort", rows.change, { once: true });
 
   async function read(): Promise<void> {
     let position = 0;
     for await (const batch of batches) {
       for (const draft of batch) {
         more = true;
-        if (isFull()) change();
-        while (isFull() && !isStopped()) await changed.promise;
+        if (rows.isFull()) rows.change();
+        while (rows.isFull() && !isStopped()) await rows.changed();
         if (position > 0 && position % turnRows === 0) {
-          change();
+          rows.change();
           await nextTurn();
         }
         if (isStopped()) return;
-        const entry = parse(draft, position++);
-        entries.push(entry);
-        weight += entry.weight;
+        rows.add(parse(draft, position++));
       }
       more = false;
-      change();
+      rows.change();
     }
     state = "ended";
   }
@@ -88,37 +80,58 @@ export function createRowBuffer<Draft, Row>(
     })
     .finally(() => {
       more = false;
-      change();
+      rows.change();
     });
-
-  const chooseCut = (wanted: Bounds): number => findSeam(entries, findCut(entries, wanted), more);
-
-  function remove(count: number): Entry<Row>[] {
-    const first = entries.slice(0, count);
-    entries = entries.slice(count);
-    weight -= first.reduce((sum, each) => sum + each.weight, 0);
-    change();
-    return first;
-  }
 
   return {
     async take(wanted) {
-      while (entries.length === 0 && isReading() && !signal.aborted) await changed.promise;
+      while (rows.isEmpty() && isReading() && !signal.aborted) await rows.changed();
       // After an abort it is the abort that has ended the reading.
-      if (entries.length === 0 && failure && !signal.aborted) throw failure.error;
-      return remove(chooseCut(wanted));
+      if (rows.isEmpty() && failure && !signal.aborted) throw failure.error;
+      return rows.remove(rows.chooseCut(wanted, more));
     },
     takeWhole(wanted, accepts) {
-      const isWhole = isFull() || (!isReading() && entries.length > 0);
-      const cut = isWhole && !signal.aborted ? chooseCut(wanted) : 0;
-      return cut > 0 && accepts(entries.slice(0, cut)) ? remove(cut) : [];
+      const isWhole = rows.isFull() || (!isReading() && !rows.isEmpty());
+      const cut = isWhole && !signal.aborted ? rows.chooseCut(wanted, more) : 0;
+      return cut > 0 && accepts(rows.first(cut)) ? rows.remove(cut) : [];
     },
-    changed: () => changed.promise,
+    changed: rows.changed,
     [Symbol.dispose]() {
       state = "stopped";
-      signal.removeEventListener("abort", change);
-      change();
+      signal.removeEventListener("abort", rows.change);
+      rows.change();
     },
+  };
+}
+
+/** The rows of a buffer, and word of what becomes of it. */
+function createReadRows<Row>(bounds: Bounds) {
+  let entries: Entry<Row>[] = [];
+  let weight = 0;
+  let changed = Promise.withResolvers<void>();
+  const change = (): void => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  return {
+    isEmpty: (): boolean => entries.length === 0,
+    isFull: (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax,
+    add(entry: Entry<Row>): void {
+      entries.push(entry);
+      weight += entry.weight;
+    },
+    /** How many to take within bounds; `more` says whether a row comes behind the last one. */
+    chooseCut: (wanted: Bounds, more: boolean): number => findSeam(entries, findCut(entries, wanted), more),
+    first: (count: number): Entry<Row>[] => entries.slice(0, count),
+    remove(count: number): Entry<Row>[] {
+      const first = entries.slice(0, count);
+      entries = entries.slice(count);
+      weight -= first.reduce((sum, each) => sum + each.weight, 0);
+      change();
+      return first;
+    },
+    change,
+    changed: (): Promise<void> => changed.promise,
   };
 }
 
@@ -126,7 +139,7 @@ export function createRowBuffer<Draft, Row>(
 function findCut(entries: readonly Entry<unknown>[], { rowsMax, weightMax }: Bounds): number {
   let cut = 0;
   for (let sum = 0; cut < Math.min(rowsMax, entries.length); cut++) {
-    sum += entries[cut]!.weight;
+    sum += nth(entries, cut).weight;
     if (cut > 0 && sum > weightMax) break;
   }
   return cut;
@@ -138,7 +151,7 @@ function findCut(entries: readonly Entry<unknown>[], { rowsMax, weightMax }: Bou
  */
 function findSeam(entries: readonly Entry<unknown>[], cut: number, more: boolean): number {
   for (let at = cut; at > cut / 2; at--) {
-    const [before, after] = [entries[at - 1]!, entries[at]];
+    const [before, after] = [nth(entries, at - 1), entries[at]];
     const isSeam = after ? !after.locks.some((lock) => before.locks.includes(lock)) : !more;
     if (isSeam || before.locks.length === 0) return at;
   }

@@ -177,15 +177,15 @@ export const calls: readonly Mutation[] = [
   {
     file: "src/rpc/request-id.ts",
     what: "a call without a request_id gets none",
-    from: "values[key] = made;",
+    from: "Reflect.set(request, key, made);",
     to: "",
     tests: ["test/service/unknown-outcome.test.ts"],
   },
   {
     file: "src/rpc/request-id.ts",
     what: "a call with a request_id is told that it must not be repeated",
-    from: "if (values[key]) return explainGiven;",
-    to: "if (values[key]) return rethrow;",
+    from: "if (Reflect.get(request, key)) return explainGiven;",
+    to: "if (Reflect.get(request, key)) return rethrow;",
     tests: ["test/service/unknown-outcome.test.ts"],
   },
   {

@@ -18,7 +18,7 @@ export const importMutations: readonly Mutation[] = [
   {
     file: buffer,
     what: "the failure of a source goes before the rows that it has sent",
-    from: "if (entries.length === 0 && failure && !signal.aborted) throw",
+    from: "if (rows.isEmpty() && failure && !signal.aborted) throw",
     to: "if (failure && !signal.aborted) throw",
     tests: reading,
   },
@@ -60,7 +60,7 @@ export const importMutations: readonly Mutation[] = [
   {
     file: buffer,
     what: "one who waits for rows hears nothing of the end of its call",
-    from: 'signal.addEventListener("abort", change, { once: true });',
+    from: 'signal.addEventListener("abort", rows.change, { once: true });',
     to: "",
     tests: reading,
   },
@@ -74,15 +74,15 @@ export const importMutations: readonly Mutation[] = [
   {
     file: buffer,
     what: "part of a chunk goes as a second one",
-    from: "const isWhole = isFull() || (!isReading() && entries.length > 0);",
-    to: "const isWhole = entries.length > 0;",
+    from: "const isWhole = rows.isFull() || (!isReading() && !rows.isEmpty());",
+    to: "const isWhole = !rows.isEmpty();",
     tests: reading,
   },
   {
     file: buffer,
     what: "what one does not accept is taken",
-    from: "cut > 0 && accepts(entries.slice(0, cut)) ? remove(cut) : []",
-    to: "cut > 0 ? remove(cut) : []",
+    from: "cut > 0 && accepts(rows.first(cut)) ? rows.remove(cut) : []",
+    to: "cut > 0 ? rows.remove(cut) : []",
     tests: reading,
   },
   {
@@ -123,15 +123,15 @@ export const importMutations: readonly Mutation[] = [
   {
     file: chunks,
     what: "a drain is not heard between chunks",
-    from: "throwIfAborted();\n        if (call.draining.aborted) throw shuttingDown(lastIndex);",
+    from: "throwIfAborted();\n        if (call.draining.aborted) throw shuttingDown(progress.lastIndex);",
     to: "throwIfAborted();",
     tests: writing,
   },
   {
     file: chunks,
     what: "a drain is not heard between the halves of a chunk",
-    from: "          if (call.draining.aborted) throw shuttingDown(lastIndex);\n          yield*",
-    to: "          yield*",
+    from: "        if (call.draining.aborted) throw shuttingDown(progress.lastIndex);\n        yield*",
+    to: "        yield*",
     tests: halving,
   },
   {
@@ -149,7 +149,7 @@ export const importMutations: readonly Mutation[] = [
     tests: halving,
   },
   {
-    file: chunks,
+    file: "src/services/chunks.ts",
     what: "a chunk of a doubtful half that stops the import is as if it had not been written",
     from: "throw parts.length > 0 ? afterwards(error) : error;",
     to: "throw error;",
@@ -179,7 +179,7 @@ export const importMutations: readonly Mutation[] = [
   {
     file: chunks,
     what: "a chunk that had to be halved stays small",
-    from: "rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);",
+    from: "progress.rowsMax = Math.min(progress.rowsMax + rowsGrowth, kind.chunkMax.rowsMax);",
     to: "",
     tests: halving,
   },
@@ -191,7 +191,7 @@ export const importMutations: readonly Mutation[] = [
     tests: writing,
   },
   {
-    file: chunks,
+    file: "src/services/chunks.ts",
     what: "a chunk on contended rows is attempted as often as a call",
     from: "good.length > 1 && { attemptsMax: chunkAttemptsMax }",
     to: "good.length < 1 && { attemptsMax: chunkAttemptsMax }",

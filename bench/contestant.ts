@@ -3,7 +3,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type Config, parseConfig } from "../src/config.ts";
 import { DomainError } from "../src/errors.ts";
 import { createAuthenticator } from "../src/rpc/auth.ts";
-import { startGrpcDoor } from "../src/rpc/grpc.ts";
+import { startGrpcListener } from "../src/rpc/grpc.ts";
 import { type Binding, createPipeline } from "../src/rpc/pipeline.ts";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
 import { createRequestValidator } from "../src/rpc/validation.ts";
@@ -28,7 +28,7 @@ export function readConfig(): Config & { readonly database: { readonly kind: "re
 }
 
 /**
- * Serves methods through the service's own door and pipeline until SIGTERM, and says where in the words of
+ * Serves methods through the service's own listener and pipeline until SIGTERM, and says where in the words of
  * the service.
  */
 export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {
@@ -39,7 +39,7 @@ export async function serve(config: Config, bindings: readonly Binding[]): Promi
   const { messageBytesMax } = config.calls;
   const { refused } = telemetry;
   const limits = { messageBytesMax, connections: { max: Infinity, peerMax: Infinity }, refused };
-  const door = await startGrpcDoor(methods, { address: config.grpcAddr, ...limits });
-  process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
+  const listener = await startGrpcListener(methods, { address: config.grpcAddr, ...limits });
+  process.stdout.write(`ready\n  gRPC  ${listener.address.host}:${listener.address.port}\n`);
   process.once("SIGTERM", () => process.exit(0));
 }

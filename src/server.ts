@@ -8,13 +8,13 @@ import { migrationsDirectory } from "./db/migrate/migration-files.ts";
 import { reachDatabase, type ServerVersion } from "./db/engine/reach.ts";
 import { createReadiness, type Readiness } from "./db/migrate/readiness.ts";
 import { collectGarbage } from "./garbage.ts";
-import { startAdminDoor } from "./rpc/admin.ts";
+import { startAdminListener } from "./rpc/admin.ts";
 import { createAuthenticator } from "./rpc/auth.ts";
 import { shareDescriptors } from "./rpc/descriptors.ts";
-import { drainDoors } from "./rpc/drain.ts";
-import { startGrpcDoor } from "./rpc/grpc.ts";
+import { drainListeners } from "./rpc/drain.ts";
+import { startGrpcListener } from "./rpc/grpc.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
-import { startHttpDoor } from "./rpc/http.ts";
+import { startHttpListener } from "./rpc/http.ts";
 import { createPipeline } from "./rpc/pipeline.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
@@ -57,7 +57,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const health = createHealth(services.map((service) => service.typeName));
   const { refused, scrape } = telemetry;
   const probes = { readiness: health.readiness, scrape, refused };
-  const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));
+  const admin = starting.use(await startAdminListener({ address: config.adminAddr, ...probes }));
   const failed = Promise.withResolvers<Error>();
   const beginning: Beginning = { telemetry, resources: starting, signal };
   const { connection, version } = await openEngine(config, beginning, failed.resolve);
@@ -86,8 +86,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const connections = { ...config.connections, max };
   const limits = { messageBytesMax, connections, refused, tls };
   const { methods } = pipeline;
-  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
-  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
+  const grpc = starting.use(await startGrpcListener(methods, { address: config.grpcAddr, ...limits }));
+  const http = starting.use(await startHttpListener(methods, { address: config.httpAddr, ...limits }));
   observeConnections(telemetry, { grpc, http, admin });
   // Only now: a balancer would send calls to ports that do not listen yet.
   starting.use(await watchReadiness(readiness, db, health));
@@ -95,7 +95,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   starting.use(collectGarbage());
   const running = starting.move();
   const stop = async (): Promise<boolean> => {
-    const drained = await drainDoors({ health, pipeline, doors: [grpc, http] }, config.shutdown);
+    const drained = await drainListeners({ health, pipeline, listeners: [grpc, http] }, config.shutdown);
     await running.disposeAsync();
     return drained;
   };
@@ -196,10 +196,12 @@ function logReload({ logger }: Telemetry, error: Error | undefined): void {
 
 function observeConnections(
   telemetry: Telemetry,
-  doors: Readonly<Record<string, { readonly connections: () => number }>>,
+  listeners: Readonly<Record<string, { readonly connections: () => number }>>,
 ): void {
   const read = (): Record<string, number> =>
-    Object.fromEntries(Object.entries(doors).map(([door, { connections }]) => [door, connections()]));
+    Object.fromEntries(
+      Object.entries(listeners).map(([listener, { connections }]) => [listener, connections()]),
+    );
   telemetry.gauge("rpc_server_connections", "Connections that are open, by port.", read, "door");
 }
 

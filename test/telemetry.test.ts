@@ -6,7 +6,7 @@ import { trace } from "@opentelemetry/api";
 import { expect, test } from "vitest";
 import { toErrorFields } from "../src/rpc/error-fields.ts";
 import { createTelemetry } from "../src/rpc/telemetry.ts";
-import { startDoors, transport, userClient } from "./support/doors.ts";
+import { startListeners, transport, userClient } from "./support/listeners.ts";
 import { createClient } from "@connectrpc/connect";
 import { Health } from "../src/gen/grpc/health/v1/health_pb.ts";
 
@@ -17,12 +17,12 @@ test("sends a span for each call, below the caller's, with what the handler make
   await using collector = await startCollector();
   const tracer = trace.getTracer("test");
   const getUser = ({ id }: { readonly id: string }) => (tracer.startSpan("select").end(), { user: { id } });
-  const doors = await startDoors({ getUser }, { tracesEndpoint: collector.url });
+  const listeners = await startListeners({ getUser }, { tracesEndpoint: collector.url });
 
   const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
-  await userClient(doors, "gRPC door").getUser({ id: ID }, { headers });
-  await createClient(Health, transport(doors, "gRPC door")).check({});
-  await doors[Symbol.asyncDispose]();
+  await userClient(listeners, "gRPC listener").getUser({ id: ID }, { headers });
+  await createClient(Health, transport(listeners, "gRPC listener")).check({});
+  await listeners[Symbol.asyncDispose]();
 
   const spans = await collector.spans();
   const call = spans.find(({ name }) => name === "commerce.user.v1.UserService/GetUser");

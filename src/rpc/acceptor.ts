@@ -12,7 +12,7 @@ export type Acceptor = {
 };
 
 /**
- * How long a connection that is idle when the door closes may still bring a call. A busy caller has sent its
+ * How long a connection that is idle when the listener closes may still bring a call. A busy caller has sent its
  * next one by then, and would lose it: to close a connection with bytes in it that have not been read is to
  * reset it.
  */

@@ -11,7 +11,7 @@ import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** The listener of operators. Disposing closes it. */
-export type AdminDoor = AsyncDisposable & {
+export type AdminListener = AsyncDisposable & {
   readonly address: Address;
   /** How many connections are open. */
   readonly connections: () => number;
@@ -23,12 +23,12 @@ type Answer = { readonly status: number; readonly contentType: string; readonly 
  * Serves GET /livez (200 while the process answers), /readyz (200 or 503 and why) and /metrics (Prometheus'
  * text). Has no authentication: it is to listen where only operators reach it.
  */
-export async function startAdminDoor(options: {
+export async function startAdminListener(options: {
   readonly address: Address;
   readonly readiness: () => Readiness;
   readonly scrape: Telemetry["scrape"];
   readonly refused: Telemetry["refused"];
-}): Promise<AdminDoor> {
+}): Promise<AdminListener> {
   const refused: Refused = (error) => options.refused("admin", error);
   const answerScrape = boundScrapes(shareScrapes(options.scrape), refused);
   const answer = async (path: string | undefined): Promise<Answer> => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import type { Health } from "./health.ts";
-import type { Door } from "./listen.ts";
+import type { Listener } from "./listen.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /**
@@ -17,32 +17,32 @@ const lookEveryMs = 50;
  * every wait short. Requests that have not arrived by then, and silent peers, are no calls in flight, and are
  * cut off when nothing else runs. The database may be closed after this, not before.
  */
-export async function drainDoors(
+export async function drainListeners(
   parts: {
     readonly health: Health;
     readonly pipeline: Pick<Pipeline, "drain" | "inFlight">;
-    readonly doors: readonly Door[];
+    readonly listeners: readonly Listener[];
   },
   { drainMs, graceMs }: Config["shutdown"],
   force?: AbortSignal,
 ): Promise<boolean> {
-  const { health, pipeline, doors } = parts;
+  const { health, pipeline, listeners } = parts;
   health.shutdown();
-  for (const door of doors) door.sendAway?.(drainMs);
+  for (const listener of listeners) listener.sendAway?.(drainMs);
   await sleep(drainMs, undefined, force && { signal: force }).catch(() => {});
   pipeline.drain();
-  const cut = (): void => doors.forEach((door) => void door[Symbol.asyncDispose]());
+  const cut = (): void => listeners.forEach((listener) => void listener[Symbol.asyncDispose]());
   force?.addEventListener("abort", cut, { once: true });
   if (force?.aborted) cut();
   let quietSince = Infinity;
   const watch = setInterval(() => {
-    const isBusy = pipeline.inFlight() > 0 || doors.some((door) => door.waiting() > 0);
+    const isBusy = pipeline.inFlight() > 0 || listeners.some((listener) => listener.waiting() > 0);
     quietSince = isBusy ? Infinity : Math.min(quietSince, performance.now());
     if (performance.now() - quietSince <= quietMs) return;
     clearInterval(watch);
     cut();
   }, lookEveryMs);
-  const finished = await Promise.all(doors.map((door) => door.drain(graceMs)));
+  const finished = await Promise.all(listeners.map((listener) => listener.drain(graceMs)));
   clearInterval(watch);
   force?.removeEventListener("abort", cut);
   return finished.every(Boolean) && !force?.aborted;

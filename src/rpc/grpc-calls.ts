@@ -66,13 +66,13 @@ export function createServing(methods: readonly Method[], serving: Serving): Ser
 }
 
 /** What grpc-js tells an interceptor. */
-type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
+type CallListener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
 /**
  * One call: grpc-js tells it of the call's beginning, of its messages and of its end. A class, since the
  * closures of each call would take a tenth of the processor time of a read.
  */
-class GrpcCall implements Listener {
+class GrpcCall implements CallListener {
   readonly #method: Method;
   readonly #call: ServerInterceptingCallInterface;
   readonly #arrival: Arrival;
@@ -108,7 +108,7 @@ class GrpcCall implements Listener {
     const { deadline } = this.#arrival;
     if (deadline instanceof DomainError) this.#controller.abort(deadline);
     const incoming: Incoming = {
-      door: "grpc",
+      listener: "grpc",
       header: (name) => metadata.get(name)[0]?.toString() ?? null,
       arrivedMs: this.#arrival.arrivedMs,
       deadlineMs: this.#deadlineMs(),

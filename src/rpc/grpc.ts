@@ -10,7 +10,7 @@ import { startFront } from "./front.ts";
 import { createArrivals } from "./grpc-arrivals.ts";
 import { createServing, toDefinition, unreached } from "./grpc-calls.ts";
 import { ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
-import { closeWithin, type Door } from "./listen.ts";
+import { closeWithin, type Listener } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
 import { startTls } from "./secure.ts";
@@ -41,7 +41,10 @@ const OPTIONS: ServerOptions = {
 const CONNECTION_AGE_MS = 300_000;
 
 /** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
-export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoorOptions): Promise<Door> {
+export async function startGrpcListener(
+  methods: readonly Method[],
+  options: GrpcListenerOptions,
+): Promise<Listener> {
   const { address, tls, connections } = options;
   const refused: Refused = (error) => options.refused("grpc", error);
   const server = createServer(methods, options, refused);
@@ -88,7 +91,7 @@ function toMisplaced(protocol: Protocol, secure: boolean): [status: number, erro
   return [505, toRefusal(Code.Unimplemented, "NEEDS_HTTP2", ONLY_GRPC)];
 }
 
-type GrpcDoorOptions = {
+type GrpcListenerOptions = {
   readonly address: Address;
   readonly messageBytesMax: number;
   readonly connections: ConnectionLimits;
@@ -100,11 +103,11 @@ type GrpcDoorOptions = {
 /** A server of grpc-js that is handed its connections. */
 function createServer(
   methods: readonly Method[],
-  { messageBytesMax, connectionAgeMs = CONNECTION_AGE_MS }: GrpcDoorOptions,
+  { messageBytesMax, connectionAgeMs = CONNECTION_AGE_MS }: GrpcListenerOptions,
   refused: Refused,
 ): Pick<Acceptor, "accept"> & {
   readonly http: Http2Server;
-  readonly waiting: Door["waiting"];
+  readonly waiting: Listener["waiting"];
   /** GOAWAY on every connection; streams that run finish. */
   readonly goAway: () => void;
 } {

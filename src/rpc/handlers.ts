@@ -89,7 +89,7 @@ export function answerStream(rpc: Rpc, shared: Shared) {
       for (;;) {
         const step = await observed.run(() => answers.next());
         if (step.done) break;
-        // Until the door asks for the next one, its reader has not taken this one.
+        // Until the listener asks for the next one, its reader has not taken this one.
         idle?.wait();
         yield step.value;
         idle?.waited();
@@ -100,7 +100,7 @@ export function answerStream(rpc: Rpc, shared: Shared) {
       over = true;
       throw fail(error);
     } finally {
-      // The door has stopped to take answers: its caller is gone.
+      // The listener has stopped to take answers: its caller is gone.
       if (!over) fail(callerLeft(incoming.deadlineMs));
       await answers.return?.();
     }

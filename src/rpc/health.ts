@@ -13,7 +13,7 @@ const LIVENESS = "liveness";
 /** Whether the service takes calls, and why not. */
 export type Readiness = { readonly serving: boolean; readonly reason: string };
 
-/** What the probes of every door are answered from. */
+/** What the probes of every listener are answered from. */
 export type Health = {
   readonly readiness: () => Readiness;
   /** Says whether calls can be served; `reason` is for people. Without effect after shutdown(). */

@@ -214,7 +214,7 @@ function explainFailure(
     const isBegun = begun.has(signal);
     if (isBegun && !(signal.reason instanceof ConnectError)) return;
     const error = explain(ConnectError.from(signal.reason));
-    if (!isBegun) refuse(error, { door: "http", header: (name) => requestHeader.get(name) });
+    if (!isBegun) refuse(error, { listener: "http", header: (name) => requestHeader.get(name) });
   };
   signal.addEventListener("abort", onEnd, { once: true });
 }
@@ -229,7 +229,7 @@ function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
   if (context.signal.aborted) leave();
   else context.signal.addEventListener("abort", leave, { once: true });
   return {
-    door: "http",
+    listener: "http",
     header: (name) => context.requestHeader.get(name),
     arrivedMs,
     deadlineMs,

@@ -5,7 +5,7 @@ import { bounds } from "../bounds.ts";
 import { type Acceptor, closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
 import type { Serve } from "./http-calls.ts";
-import type { Door } from "./listen.ts";
+import type { Listener } from "./listen.ts";
 import { type Refused, refuseBytes, refuseHttp } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
 
@@ -18,7 +18,7 @@ export const HTTP1_OPTIONS: http1.ServerOptions = {
 };
 
 /** Serves HTTP/1.1. */
-export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Required<Door>, "sendAway"> {
+export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Required<Listener>, "sendAway"> {
   const server = http1.createServer({
     ...HTTP1_OPTIONS,
     // The front closes connections that are idle; this tells callers for how long they may be.
@@ -37,7 +37,7 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     answering.add(response);
     response.once("close", () => {
       answering.delete(response);
-      // Its answer may have begun before the door closed, so that its connection is idle now.
+      // Its answer may have begun before the listener closed, so that its connection is idle now.
       if (closing) closeLater(LINGER_MS, () => server.closeIdleConnections());
     });
     if (request.rawHeaders.length <= 2 * bounds.headerFields.max) return serve(request, response);

@@ -2,12 +2,12 @@ import * as http2 from "node:http2";
 import { type Acceptor, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Refused, Response } from "./refusals.ts";
-import type { Door } from "./listen.ts";
+import type { Listener } from "./listen.ts";
 import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
 import { takeTurns } from "./turns.ts";
 
 /** Serves HTTP/2. */
-export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Door, "waiting"> {
+export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Listener, "waiting"> {
   const sessions = new Set<http2.Http2Session>();
   const server = http2.createServer(HTTP2_OPTIONS);
   let closing = false;

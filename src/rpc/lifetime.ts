@@ -4,18 +4,18 @@ import { type IdleWatch, startIdleWatch } from "./idle.ts";
 import type { Limits } from "./limits.ts";
 import type { Body } from "./requests.ts";
 import { toConnectError } from "./status.ts";
-import type { DoorName, Observed, Observer } from "./telemetry.ts";
+import type { ListenerName, Observed, Observer } from "./telemetry.ts";
 
-/** A call as a door hands it in, when its headers are there. */
+/** A call as a listener hands it in, when its headers are there. */
 export type Incoming = {
-  readonly door: DoorName;
+  readonly listener: ListenerName;
   readonly header: (name: string) => string | null;
   /** When the headers arrived, in milliseconds since the epoch. */
   readonly arrivedMs: number;
   /** When the caller stops waiting, in milliseconds since the epoch; Infinity if it did not say. */
   readonly deadlineMs: number;
   /**
-   * The call's end: the door aborts it with callerLeft(), or with the error for which it refuses the call;
+   * The call's end: the listener aborts it with callerLeft(), or with the error for which it refuses the call;
    * the pipeline does when the deadline has passed.
    */
   readonly controller: AbortController;
@@ -53,7 +53,7 @@ export type Begin = (
 // because of it.
 const CLOCK_SLACK_MS = 2;
 
-/** Why a call ends whose caller is gone: what a door aborts Incoming.controller with. */
+/** Why a call ends whose caller is gone: what a listener aborts Incoming.controller with. */
 export function callerLeft(deadlineMs: number): DomainError {
   if (Date.now() + CLOCK_SLACK_MS >= deadlineMs) return late();
   return new DomainError("cancelled", "CANCELLED", "the caller cancelled the call");
@@ -61,9 +61,13 @@ export function callerLeft(deadlineMs: number): DomainError {
 
 /** Counts, times and ends calls. */
 export function createLifetimes(): Begin {
-  return ({ observer, limits }, { door, header, arrivedMs, deadlineMs: askedMs, controller }, onAbort) => {
+  return (
+    { observer, limits },
+    { listener, header, arrivedMs, deadlineMs: askedMs, controller },
+    onAbort,
+  ) => {
     const nowMs = Date.now();
-    const observed = observer(door, header, nowMs - arrivedMs);
+    const observed = observer(listener, header, nowMs - arrivedMs);
     const ownMs = arrivedMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
     const deadlineMs = Math.min(askedMs, ownMs);
     let open = true;

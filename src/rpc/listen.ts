@@ -2,7 +2,7 @@ import type { Server } from "node:net";
 import type { Address } from "../config.ts";
 
 /** A listener that serves calls. Disposing ends it at once. */
-export type Door = AsyncDisposable & {
+export type Listener = AsyncDisposable & {
   readonly address: Address;
   /** How many connections are open. */
   readonly connections: () => number;
@@ -45,7 +45,7 @@ function cannotListen(address: Address, variable: string, cause: unknown): Error
   });
 }
 
-/** Closes a door; after `graceMs` it cuts off what has not ended. True if all has ended by itself. */
+/** Closes a listener; after `graceMs` it cuts off what has not ended. True if all has ended by itself. */
 export async function closeWithin(
   graceMs: number,
   close: () => Promise<void>,

@@ -17,11 +17,11 @@ import { createSlots } from "./slots.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { RequestValidator } from "./validation.ts";
 
-/** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
+/** A method with the pipeline around it, for a listener to serve. It fails with ConnectErrors only. */
 export type Method = {
   readonly desc: DescMethod;
-  /** Counts and logs a call that a door refuses before the handler is called, and returns the error. */
-  readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "door" | "header">) => ConnectError;
+  /** Counts and logs a call that a listener refuses before the handler is called, and returns the error. */
+  readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "listener" | "header">) => ConnectError;
   /** The largest message of a request that is read, before and after decompression. */
   readonly requestBytesMax: number;
   /** Whether its requests are many messages, or one. */
@@ -61,7 +61,7 @@ const INFRASTRUCTURE: ReadonlySet<string> = new Set(
 );
 
 /**
- * Wraps each method once, for all doors. From the outside in: unknown errors are masked; the call is
+ * Wraps each method once, for all listeners. From the outside in: unknown errors are masked; the call is
  * counted, timed, logged and traced; its deadline runs from the headers (the caller's, clamped, or the
  * default) and is kept even if the handler ignores its signal; what its request holds is counted; the caller
  * is authenticated; the request is read, bounded by what its method takes; where all places for handlers are
@@ -107,8 +107,8 @@ export function createPipeline(
       requestIds: createRequestIds(desc),
       implementation: implemented.bind(implementation),
     };
-    const refuse: Method["refuse"] = (error, { door, header }) => {
-      observer(door, header).end(error);
+    const refuse: Method["refuse"] = (error, { listener, header }) => {
+      observer(listener, header).end(error);
       return error;
     };
     const method = { desc, refuse, requestBytesMax, streamsRequests };

@@ -47,7 +47,7 @@ class CallHold implements Hold {
 
   add(bytes: number): void {
     this.#used += bytes;
-    // What still arrives of a call that is over is thrown away by its door.
+    // What still arrives of a call that is over is thrown away by its listener.
     if (this.#used <= this.#taken || !this.#isOpen) return;
     const more = Math.ceil((this.#used - this.#taken) / UNIT) * UNIT;
     if (!this.#shares.take(this.#connection, more)) throw tooMuch();

@@ -8,7 +8,7 @@ import { createLimitCount } from "./limit-count.ts";
 import { toLogFields } from "./status.ts";
 
 /** Which listener a call came in by. */
-export type DoorName = "grpc" | "http";
+export type ListenerName = "grpc" | "http";
 
 /** One call as it is counted, logged and traced. */
 export type Observed = {
@@ -22,7 +22,7 @@ export type Observed = {
 
 /** Observes the calls of one method. */
 export type Observer = (
-  door: DoorName,
+  listener: ListenerName,
   header: (name: string) => string | null,
   /** How long the call has waited for its turn, in milliseconds. */
   waitedMs?: number,
@@ -34,7 +34,7 @@ export type Telemetry = AsyncDisposable & {
   /** `quiet` methods (probes) leave no lines in the log and no spans. */
   readonly observe: (method: DescMethod, quiet: boolean) => Observer;
   /** Counts and logs a request that is refused although it is a call of no method. */
-  readonly refused: (door: DoorName | "admin", error: ConnectError) => void;
+  readonly refused: (listener: ListenerName | "admin", error: ConnectError) => void;
   /** A counter as a function, so that what counts needs to know of no library. One label at most. */
   readonly counter: (
     name: string,
@@ -121,11 +121,11 @@ export async function createTelemetry(
   return {
     logger,
     observe,
-    refused(door, error) {
+    refused(listener, error) {
       const { reason } = toLogFields(error);
-      refused.inc({ door, reason: String(reason) });
+      refused.inc({ door: listener, reason: String(reason) });
       countLimit(error);
-      logger.debug({ door, reason }, "refused");
+      logger.debug({ door: listener, reason }, "refused");
     },
     ...createMetrics(registry),
     async [Symbol.asyncDispose]() {
@@ -197,22 +197,22 @@ function createObserver(
   };
   const logsSuccess = !quiet && logger.isLevelEnabled("debug");
 
-  return (door, header, waitedMs = 0) => {
+  return (listener, header, waitedMs = 0) => {
     const startMs = performance.now() - waitedMs;
     const span = quiet ? undefined : beginSpan?.(method, header);
     let principal: string | undefined;
-    begun[door].inc();
+    begun[listener].inc();
     return {
       run: span?.run ?? runPlainly,
       identify: (authenticated) => (principal = authenticated),
       end(error) {
         const durationMs = performance.now() - startMs;
         const code = error ? toCodeName(error.code) : "OK";
-        seconds.observe({ ...labels, door, code }, durationMs / 1000);
+        seconds.observe({ ...labels, door: listener, code }, durationMs / 1000);
         span?.end(error && code);
         if (error) countLimit(error);
         if (quiet || (!error && !logsSuccess)) return;
-        const line = { rpc, door, principal, code, durationMs: Math.round(durationMs * 100) / 100 };
+        const line = { rpc, door: listener, principal, code, durationMs: Math.round(durationMs * 100) / 100 };
         if (!error) logger.debug(line, "answered");
         else logger[LEVELS.get(error.code) ?? "debug"]({ ...line, ...toLogFields(error) }, "failed");
       },

@@ -15,7 +15,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
  * one.
  *
  * The libraries read these headers, too, and start timers that hold no more than 24.8 days: what is longer
- * ends a call at once. So the doors take the headers away from them.
+ * ends a call at once. So the listeners take the headers away from them.
  */
 export function parseDeadline(
   header: "grpc-timeout" | "connect-timeout-ms",

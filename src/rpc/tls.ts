@@ -13,7 +13,7 @@ type Files = NonNullable<Config["tls"]>;
 type Material = { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined };
 
 /**
- * TLS for the doors of the service: the same certificate, the same callers, replaced in both at once. TLS 1.2
+ * TLS for the listeners of the service: the same certificate, the same callers, replaced in both at once. TLS 1.2
  * is the least, and each suite has forward secrecy and authenticates what it encrypts.
  */
 export type Tls = {

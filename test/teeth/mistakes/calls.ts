@@ -50,7 +50,7 @@ export const calls: readonly Mutation[] = [
   },
   {
     file: handlers,
-    what: "a stream that its door leaves is never ended for the telemetry",
+    what: "a stream that its listener leaves is never ended for the telemetry",
     from: "if (!over) fail(callerLeft(incoming.deadlineMs));",
     to: "",
     tests: ["test/left-streams.test.ts"],
@@ -172,7 +172,7 @@ export const calls: readonly Mutation[] = [
     what: "an import may be no larger than other requests",
     from: "return findRowsField(method.input) ? stated : Math.min(stated, calls.messageBytesMax);",
     to: "return Math.min(stated, calls.messageBytesMax);",
-    tests: ["test/service/import-doors.test.ts"],
+    tests: ["test/service/import-listeners.test.ts"],
   },
   {
     file: "src/rpc/request-id.ts",

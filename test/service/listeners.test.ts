@@ -128,9 +128,9 @@ test("buf curl prints the details of an error and exits with its code", async ()
 
 test.each(["grpcUrl", "httpUrl"] as const)(
   "takes requests that are compressed with gzip (%s)",
-  async (door) => {
+  async (listener) => {
     const transport = createGrpcTransport({
-      baseUrl: shop[door],
+      baseUrl: shop[listener],
       sendCompression: compressionGzip,
       compressMinBytes: 0,
     });

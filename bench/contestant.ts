@@ -28,7 +28,7 @@ export function readConfig(): Config & { readonly database: { readonly kind: "re
 }
 
 /**
- * Serves methods through the service's own listener and pipeline until SIGTERM, and says where in the words of
+ * Serves methods through the service's own door and pipeline until SIGTERM, and says where in the words of
  * the service.
  */
 export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {

@@ -6,7 +6,7 @@ import type { Page, Work } from "./slice.ts";
 import type { Stage } from "./stage.ts";
 
 /**
- * Who is measured: the service on its gRPC port; the tutorial's statements behind the same listener; the service
+ * Who is measured: the service on its gRPC port; the tutorial's statements behind the same door; the service
  * on its Connect port; its statements without it; its GetUser without a database; a GetUser that always
  * answers the same, by grpc-js and by http2 alone; the service with CALL_COALESCE=false; the service of
  * another checkout.

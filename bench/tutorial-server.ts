@@ -1,4 +1,4 @@
-// The tutorial's statement sequences, served through the service's own listener and pipeline.
+// The tutorial's statement sequences, served through the service's own door and pipeline.
 import pg from "pg";
 import { toClientConfig } from "../src/db/engine/connection.ts";
 import { DomainError } from "../src/errors.ts";

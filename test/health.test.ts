@@ -160,23 +160,6 @@ test.each(PROTOCOLS)("Watch that begins in a drain ends at once over %s", async 
   expect(error).toMatchObject({ code: Code.Unavailable });
 });
 
-test("a forced drain waits for nothing", async () => {
-  const inside = Promise.withResolvers<void>();
-  const getUser = () => (inside.resolve(), new Promise<never>(() => {}));
-  await using listeners = await startListeners({ getUser });
-  const running = userClient(listeners, "gRPC listener")
-    .getUser({ id: ID })
-    .catch(() => "cut");
-  await inside.promise;
-
-  const force = new AbortController();
-  const drained = drain(listeners, { drainMs: 60_000, graceMs: 60_000 }, force.signal);
-  force.abort();
-
-  expect(await drained).toBe(false);
-  expect(await running).toBe("cut");
-});
-
 async function watchers(listeners: Listeners): Promise<number> {
   const started = /rpc_server_started_total\{[^}]*method="Watch"[^}]*\} (\d+)/g;
   return [...(await readMetrics(listeners)).matchAll(started)].reduce(

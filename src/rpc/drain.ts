@@ -5,17 +5,17 @@ import type { Listener } from "./listen.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /**
- * When nothing has run for so long, what is still open is a request that does not arrive, or a peer that was
- * told to go and does not close its connection. Most do either within milliseconds.
+ * When no call has run for this long, the connections that are still open belong to requests that do not
+ * arrive or to peers that ignore GOAWAY. Most do either within milliseconds.
  */
 const quietMs = 1_000;
 const lookEveryMs = 50;
 
 /**
  * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice,
- * GOAWAY, and the calls in flight finish. True if all of them did within the grace. An abort of `force` cuts
- * every wait short. Requests that have not arrived by then, and silent peers, are no calls in flight, and are
- * cut off when nothing else runs. The database may be closed after this, not before.
+ * GOAWAY, and the calls in flight finish. True if all of them did within the grace. Requests that have not
+ * arrived by then, and silent peers, do not count as calls in flight: they are cut off when nothing else
+ * runs. The database may be closed only after this.
  */
 export async function drainListeners(
   parts: {
@@ -24,16 +24,13 @@ export async function drainListeners(
     readonly listeners: readonly Listener[];
   },
   { drainMs, graceMs }: Config["shutdown"],
-  force?: AbortSignal,
 ): Promise<boolean> {
   const { health, pipeline, listeners } = parts;
   health.shutdown();
   for (const listener of listeners) listener.sendAway?.(drainMs);
-  await sleep(drainMs, undefined, force && { signal: force }).catch(() => {});
+  await sleep(drainMs);
   pipeline.drain();
   const cut = (): void => listeners.forEach((listener) => void listener[Symbol.asyncDispose]());
-  force?.addEventListener("abort", cut, { once: true });
-  if (force?.aborted) cut();
   let quietSince = Infinity;
   const watch = setInterval(() => {
     const isBusy = pipeline.inFlight() > 0 || listeners.some((listener) => listener.waiting() > 0);
@@ -44,6 +41,5 @@ export async function drainListeners(
   }, lookEveryMs);
   const finished = await Promise.all(listeners.map((listener) => listener.drain(graceMs)));
   clearInterval(watch);
-  force?.removeEventListener("abort", cut);
-  return finished.every(Boolean) && !force?.aborted;
+  return finished.every(Boolean);
 }

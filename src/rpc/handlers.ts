@@ -16,7 +16,7 @@ import { type RequestReader, rowsOf } from "./reading.ts";
 import type { Hold, Receipt } from "./receipt.ts";
 import type { RequestIds } from "./request-id.ts";
 import { decode, receiveRequests, type Requests, type Sent, unpack } from "./requests.ts";
-import type { Slots } from "./slots.ts";
+import type { InFlightLimit } from "./in-flight.ts";
 import type { Observer } from "./telemetry.ts";
 
 /** A method and what the pipeline knows of it. */
@@ -40,7 +40,7 @@ export type Shared = {
   readonly begin: Begin;
   readonly authenticate: Authenticate;
   readonly receipt: Receipt;
-  readonly slots: Slots;
+  readonly inFlight: InFlightLimit;
   readonly largeReads: LargeReads;
   readonly draining: AbortSignal;
 };
@@ -134,7 +134,7 @@ async function admit(
     signal.throwIfAborted();
   }
   const holder = principal === ANONYMOUS ? connection : principal;
-  const place = shared.slots.take(rpc, holder);
+  const place = shared.inFlight.take(rpc, holder);
   try {
     const working = idle?.working ?? unwatched;
     const call = { signal, draining: shared.draining, deadlineMs, principal, holder, rowsOf, working };

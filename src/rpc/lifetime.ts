@@ -15,8 +15,8 @@ export type Incoming = {
   /** When the caller stops waiting, in milliseconds since the epoch; Infinity if it did not say. */
   readonly deadlineMs: number;
   /**
-   * The call's end: the listener aborts it with callerLeft(), or with the error for which it refuses the call;
-   * the pipeline does when the deadline has passed.
+   * Ends the call. The listener aborts it with callerLeft() or with the error that refuses the call, the
+   * pipeline when the deadline has passed.
    */
   readonly controller: AbortController;
   /** The connection that it came on. Calls of one whose caller is not known share what it may hold. */

@@ -13,7 +13,7 @@ import { createRequestReader } from "./reading.ts";
 import { createIsLarge, createLargeReads } from "./large-reads.ts";
 import { createReceipt } from "./receipt.ts";
 import { createRequestIds } from "./request-id.ts";
-import { createSlots } from "./slots.ts";
+import { createInFlightLimit } from "./in-flight.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { RequestValidator } from "./validation.ts";
 
@@ -78,13 +78,13 @@ export function createPipeline(
   },
 ): Pipeline {
   const { calls, authenticate, telemetry, validator } = options;
-  const slots = createSlots(calls, telemetry);
+  const inFlight = createInFlightLimit(calls, telemetry);
   const receipt = createReceipt();
   const largeReads = createLargeReads();
   telemetry.gauge("rpc_server_request_bytes", "Bytes of requests that are held.", receipt.bytes);
   const draining = new AbortController();
   const begin = createLifetimes();
-  const shared: Shared = { begin, authenticate, receipt, slots, largeReads, draining: draining.signal };
+  const shared: Shared = { begin, authenticate, receipt, inFlight, largeReads, draining: draining.signal };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     const rowsField = findRowsField(desc.input);
@@ -119,5 +119,5 @@ export function createPipeline(
   const methods = bindings.flatMap(({ service, implementation }) =>
     service.methods.map((desc) => toMethod(desc, implementation)),
   );
-  return { methods, drain: () => draining.abort(goingAway()), inFlight: slots.taken };
+  return { methods, drain: () => draining.abort(goingAway()), inFlight: inFlight.taken };
 }

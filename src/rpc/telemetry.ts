@@ -46,8 +46,6 @@ export type Telemetry = AsyncDisposable & {
     (name: string, help: string, read: () => number): void;
     (name: string, help: string, read: () => Readonly<Record<string, number>>, label: string): void;
   };
-  /** A histogram as a function. */
-  readonly histogram: (name: string, help: string, buckets: number[]) => (value: number) => void;
   /** All metrics in Prometheus' text format. */
   readonly scrape: () => Promise<{ readonly contentType: string; readonly body: string }>;
 };
@@ -135,7 +133,7 @@ export async function createTelemetry(
 }
 
 /** Metrics as functions, in a registry. */
-function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" | "histogram" | "scrape"> {
+function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" | "scrape"> {
   const registers = [registry];
   return {
     counter(name, help, label) {
@@ -151,10 +149,6 @@ function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" 
         for (const [each, number] of Object.entries(value)) gauge.set({ [label!]: each }, number);
       };
       const gauge: Gauge = new Gauge({ name, help, labelNames: label ? [label] : [], registers, collect });
-    },
-    histogram(name, help, buckets) {
-      const histogram = new Histogram({ name, help, buckets, registers });
-      return (value) => histogram.observe(value);
     },
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };

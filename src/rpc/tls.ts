@@ -13,8 +13,8 @@ type Files = NonNullable<Config["tls"]>;
 type Material = { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined };
 
 /**
- * TLS for the listeners of the service: the same certificate, the same callers, replaced in both at once. TLS 1.2
- * is the least, and each suite has forward secrecy and authenticates what it encrypts.
+ * TLS for both listeners: one certificate and one set of client authorities, replaced in both at once. The
+ * minimum is TLS 1.2, and only suites with forward secrecy and authenticated encryption are offered.
  */
 export type Tls = {
   /** For `tls.createServer`, together with `follow`: without it the server keeps these for ever. */

@@ -120,9 +120,8 @@ export async function startListeners(
 export function drain(
   { health, pipeline, grpc, http }: Listeners,
   times = { drainMs: 0, graceMs: 600_000 },
-  force?: AbortSignal,
 ): Promise<boolean> {
-  return drainListeners({ health, pipeline, listeners: [grpc, http] }, times, force);
+  return drainListeners({ health, pipeline, listeners: [grpc, http] }, times);
 }
 
 /** All metrics of the listeners, as they are scraped. */
@@ -156,7 +155,8 @@ export function transport(listeners: Listeners, protocol: Protocol, token?: stri
     return next(request);
   };
   const interceptors = token === undefined ? [] : [authorize];
-  const baseUrl = `http://${toHostPort(protocol === "gRPC listener" ? listeners.grpc.address : listeners.http.address)}`;
+  const { address } = protocol === "gRPC listener" ? listeners.grpc : listeners.http;
+  const baseUrl = `http://${toHostPort(address)}`;
   switch (protocol) {
     case "gRPC listener":
     case "gRPC":

@@ -24,13 +24,15 @@ import { createPages } from "./services/pages.ts";
 import { createPasswords } from "./services/passwords.ts";
 import { userService, type UserParts } from "./services/users.ts";
 
-/** The services that callers use, but for those of probes and tools. */
+/** The services of the contract, without those for probes and tools. */
 export const services = [UserService, OrderService, InventoryService];
 
-/** For one row: a database that was reached a moment ago and takes longer cannot serve calls. */
+/**
+ * In milliseconds, for reading one row: a database that was just reached and takes longer cannot serve calls.
+ */
 const secretMsMax = 10_000;
 
-/** What the services work with beside the database; its secrets are those of all replicas. */
+/** Creates what the services need beside the database. The secrets it reads are shared by all replicas. */
 export async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
   const budget = createBudget(secretMsMax);
   const pageKeys = await createPageKeys({
@@ -45,7 +47,7 @@ export async function createParts(db: Database, config: Config, telemetry: Telem
   return { pages: createPages(pageKeys), batchers, passwords, logins };
 }
 
-/** All services, with what implements them. */
+/** All services with their implementations. */
 export function bindAll(
   db: Database,
   parts: UserParts,

@@ -1,4 +1,4 @@
-/** What went wrong, in the words of the domain. The transport's code for each stands in rpc/status.ts. */
+/** What went wrong, in domain terms. rpc/status.ts maps each kind to the transport's code. */
 export type Kind =
   | "invalid"
   | "not_found"
@@ -15,25 +15,23 @@ export type Kind =
 
 /** What a caller needs to act on an error; each part becomes a google.rpc detail. */
 export type ErrorFacts = {
-  /**
-   * Fields of the request that are wrong (BadRequest). `field` is a path in proto names: `items[2].quantity`.
-   */
+  /** Wrong fields of the request (BadRequest). `field` is a path in proto names: `items[2].quantity`. */
   readonly fields?: readonly { readonly field: string; readonly description: string }[];
-  /** What does not exist, or exists already (ResourceInfo). `type` is the message's full name. */
+  /** The missing or already existing resource (ResourceInfo). `type` is the message's full name. */
   readonly resource?: { readonly type: string; readonly name: string };
-  /** What would have to hold first (PreconditionFailure). */
+  /** Conditions that have to hold first (PreconditionFailure). */
   readonly violations?: readonly {
     readonly type: string;
     readonly subject: string;
     readonly description: string;
   }[];
-  /** How long to wait before the call is repeated as it is, in milliseconds (RetryInfo). */
+  /** How long to wait before repeating the call unchanged, in milliseconds (RetryInfo). */
   readonly retryAfterMs?: number;
   /** The dynamic parts of the message (ErrorInfo.metadata). */
   readonly metadata?: Readonly<Record<string, string>>;
 };
 
-/** An error that a caller is told about: what happened, a stable reason, and the facts to act on. */
+/** An error that the caller sees: its kind, a stable reason, and the facts to act on. */
 export class DomainError extends Error {
   readonly kind: Kind;
   /** A stable name for branching, UPPER_SNAKE_CASE (AIP-193). */
@@ -54,7 +52,7 @@ export function invalid(field: string, description: string, reason = "INVALID_FI
   return new DomainError("invalid", reason, `${field}: ${description}`, { fields: [{ field, description }] });
 }
 
-/** It is not known whether a change happened; a repetition with the same request id finds out. */
+/** Whether a change happened is not known; repeating the call with the same request id finds out. */
 export function outcomeUnknown(cause: unknown): DomainError {
   return new DomainError(
     "outcome_unknown",
@@ -65,7 +63,7 @@ export function outcomeUnknown(cause: unknown): DomainError {
   );
 }
 
-/** The database cannot be reached, and has not been asked to change anything. */
+/** The database cannot be reached, and was not asked to change anything. */
 export function databaseAway(cause: unknown): DomainError {
   return new DomainError(
     "unavailable",
@@ -76,23 +74,23 @@ export function databaseAway(cause: unknown): DomainError {
   );
 }
 
-/** The database has not been asked, or not to the end: the caller is to come again in any case. */
+/** Whether the database did not complete the request, so that the caller has to repeat it in any case. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
 }
 
 /**
- * The error of what follows a write of the same call: that write has happened all the same, or may have, so
- * that the caller must not be told that nothing was changed.
+ * Converts an error that follows a write of the same call: the write has or may have happened, so the error
+ * must not claim that nothing was changed.
  */
 export function afterwards(error: unknown): unknown {
   return isUnanswered(error) ? outcomeUnknown(error) : error;
 }
 
-/** The class that node-postgres gives an error which the server sent. */
+/** node-postgres' class of errors that the server sent. */
 type ServerError = Error & { readonly code: string; readonly constraint?: string };
 
-/** Returns the error that the database server sent, if it is one: it has a five-character SQLSTATE. */
+/** Returns the error if the database server sent it, which its five-character SQLSTATE shows. */
 export function toServerError(error: unknown): ServerError | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && "severity" in (error as object)
@@ -101,8 +99,8 @@ export function toServerError(error: unknown): ServerError | undefined {
 }
 
 /**
- * Constraints whose violation is an answer to the caller. All others are races, which a re-run sees, or our
- * mistake.
+ * Constraints whose violation is an answer to the caller. All others are races, which a re-run resolves, or
+ * bugs.
  */
 const constraints: Readonly<Record<string, DomainError>> = {
   users_email_key: new DomainError("already_exists", "EMAIL_TAKEN", "another user has this email", {
@@ -110,7 +108,7 @@ const constraints: Readonly<Record<string, DomainError>> = {
   }),
 };
 
-/** What a refused statement means to the caller, or undefined if it means nothing to the caller. */
+/** Returns the error to answer for a refused statement, or undefined if it has no meaning for the caller. */
 export function toDomainError(error: unknown): DomainError | undefined {
   if (error instanceof DomainError) return error;
   const server = toServerError(error);
@@ -121,7 +119,7 @@ export function toDomainError(error: unknown): DomainError | undefined {
   return undefined;
 }
 
-/** The database has stopped a statement that took longer than any may. */
+/** The database cancelled a statement that exceeded the statement timeout. */
 export function tooSlow(cause: unknown): DomainError {
   return new DomainError("deadline_exceeded", "DEADLINE_EXCEEDED", "the statement took too long", {}, cause);
 }

@@ -25,9 +25,9 @@ export type Server = {
   readonly grpc: Address;
   readonly http: Address;
   readonly admin: Address;
-  /** What the database says that it is. */
+  /** The version that the database reports. */
   readonly databaseVersion: string;
-  /** Resolves with the reason when the service cannot go on: its embedded database has ended. */
+  /** Resolves with the reason when the service cannot go on because its embedded database has ended. */
   readonly failed: Promise<Error>;
   /**
    * Stops: NOT_SERVING, a pause, GOAWAY, the calls in flight, the pool. False if some calls had to be cut
@@ -38,15 +38,15 @@ export type Server = {
 };
 
 export type ServerOptions = {
-  /** Ends a start that is under way: startServer throws the reason. */
+  /** Aborting it ends a start that is under way: startServer throws its reason. */
   readonly signal?: AbortSignal;
-  /** For tests: stands between the services and the database, to switch a protection off. */
+  /** For tests: wraps the database that the services use, to switch a protection off. */
   readonly decorateDatabase?: (db: Database) => Database;
 };
 
 /**
- * Starts the service. When it cannot start it leaves nothing behind and throws an Error whose message is one
- * line. The admin port answers from the beginning, so that a start that waits is not taken for a dead one.
+ * Starts the service. If it cannot start it leaves nothing behind and throws an Error with a one-line
+ * message. The admin port answers from the beginning, so that a waiting start does not look dead.
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   const { decorateDatabase = (db) => db, signal } = options;
@@ -89,7 +89,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const grpc = starting.use(await startGrpcListener(methods, { address: config.grpcAddr, ...limits }));
   const http = starting.use(await startHttpListener(methods, { address: config.httpAddr, ...limits }));
   observeConnections(telemetry, { grpc, http, admin });
-  // Only now: a balancer would send calls to ports that do not listen yet.
+  // After the ports listen: a load balancer would send calls as soon as readiness says so.
   starting.use(await watchReadiness(readiness, db, health));
 
   starting.use(collectGarbage());
@@ -113,14 +113,14 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   };
 }
 
-/** What the steps of a start share. */
+/** What all steps of a start need. */
 type Beginning = {
   readonly telemetry: Telemetry;
   readonly resources: AsyncDisposableStack;
   readonly signal: AbortSignal | undefined;
 };
 
-/** Reaches the database that the configuration names, or starts one of our own, and asks what it is. */
+/** Connects to the configured database, or starts an embedded one, and detects its engine. */
 async function openEngine(
   { database, start }: Config,
   { telemetry, resources, signal }: Beginning,
@@ -139,7 +139,7 @@ async function openEngine(
   return { connection, version: await reachDatabase(connection, { signal }) };
 }
 
-/** Does about lacking migrations what the configuration says. */
+/** Applies, checks or ignores missing migrations, as configured. */
 async function bringSchema(
   { start }: Config,
   connection: Connection,
@@ -154,13 +154,13 @@ async function bringSchema(
 }
 
 /**
- * How often readiness is asked for: often enough that a balancer hears of a database that is back within a
- * second.
+ * Interval of readiness checks in milliseconds: short enough that a load balancer sees within a second that
+ * the database is back.
  */
 const readyMs = 2_000;
 const unreadyMs = 250;
 
-/** Keeps health in step with the database, and tells the calls. Resolves after the first look. */
+/** Updates health, and tells `db` when the database is away. Resolves after the first check. */
 async function watchReadiness(readiness: Readiness, db: Database, health: Health): Promise<Disposable> {
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
@@ -182,8 +182,8 @@ async function watchReadiness(readiness: Readiness, db: Database, health: Health
 function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
   const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
   return {
-    retried(fate, code) {
-      count(`${fate}:${code}`);
+    retried(disposition, code) {
+      count(`${disposition}:${code}`);
       readiness.note(code);
     },
   };

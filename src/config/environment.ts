@@ -30,7 +30,7 @@ export const variables = z.object({
     .prefault("127.0.0.1:9090")
     .describe(
       "Where `/livez`, `/readyz` and `/metrics` are served, without TLS or authentication: probes call " +
-        "from other machines without credentials, and the answers contain nothing about callers or their data.",
+        "from other machines without credentials, and the answers tell nothing of callers or their data.",
     ),
   ALLOW_INSECURE_LISTEN: choice("false", "true")
     .prefault("false")

@@ -10,18 +10,18 @@ import { shareScrapes } from "./scrapes.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-/** The listener of operators. Disposing closes it. */
+/** The listener for operators. Disposing closes it. */
 export type AdminListener = AsyncDisposable & {
   readonly address: Address;
-  /** How many connections are open. */
+  /** Open connections. */
   readonly connections: () => number;
 };
 
 type Answer = { readonly status: number; readonly contentType: string; readonly body: string };
 
 /**
- * Serves GET /livez (200 while the process answers), /readyz (200 or 503 and why) and /metrics (Prometheus'
- * text). Has no authentication: it is to listen where only operators reach it.
+ * Serves GET /livez (200 while the process answers), /readyz (200, or 503 with the reason) and /metrics
+ * (Prometheus' text). It has no authentication and must be reachable by operators only.
  */
 export async function startAdminListener(options: {
   readonly address: Address;
@@ -49,7 +49,7 @@ export async function startAdminListener(options: {
         response.writeHead(status, { "content-type": contentType }).end(body),
       );
   });
-  // Also where an answer is not read.
+  // Covers peers that do not read their answer, too.
   server.setTimeout(bounds.adminIdleMs.max);
   const requests = watchRequests(server);
   const { max } = bounds.adminConnections;
@@ -76,7 +76,7 @@ export async function startAdminListener(options: {
   };
 }
 
-/** Refuses those who wait for a scrape beyond a bound. */
+/** Refuses requests above the bound of those that wait for a scrape. */
 function boundScrapes(scrape: Telemetry["scrape"], refused: Refused): () => Promise<Answer> {
   let waiting = 0;
   return async () => {

@@ -25,7 +25,7 @@ export type Call = {
    */
   readonly rowsOf: (request: Message) => Iterable<Message | Error>;
   /**
-   * Returns `work`; until it settles the stream does not count as idle, because it does not wait for its
+   * Awaits `work`; until it settles the stream does not count as idle, because it does not wait for its
    * caller.
    */
   readonly working: <T>(work: Promise<T>) => Promise<T>;

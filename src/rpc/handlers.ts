@@ -19,7 +19,7 @@ import { decode, receiveRequests, type Requests, type Sent, unpack } from "./req
 import type { InFlightLimit } from "./in-flight.ts";
 import type { Observer } from "./telemetry.ts";
 
-/** A method and what the pipeline knows of it. */
+/** A method with what the pipeline has derived from it. */
 export type Rpc = {
   readonly desc: DescMethod;
   readonly infrastructure: boolean;
@@ -29,13 +29,13 @@ export type Rpc = {
   readonly reader: RequestReader;
   readonly requestBytesMax: number;
   readonly validate: (request: Message) => void;
-  /** Whether a request asks for many rows. */
+  /** Whether a request is a large read. */
   readonly isLarge: (request: Message) => boolean;
   readonly requestIds: RequestIds;
   readonly implementation: (requests: Requests, call: Call) => unknown;
 };
 
-/** What the methods share. */
+/** What all methods share. */
 export type Shared = {
   readonly begin: Begin;
   readonly authenticate: Authenticate;
@@ -45,10 +45,10 @@ export type Shared = {
   readonly draining: AbortSignal;
 };
 
-/** What a handler answers: a message or the fields of one. */
+/** A handler's answer: a message, or its fields. */
 type Init = MessageInitShape<DescMessage>;
 
-/** The handler of a method that answers with one message. */
+/** Creates the handler of a method with a single answer. */
 export function answerOnce(rpc: Rpc, shared: Shared) {
   const run = async (incoming: Incoming, begun: Lifetime): Promise<Message> => {
     using hold = shared.receipt.open(incoming.connection);
@@ -67,7 +67,7 @@ export function answerOnce(rpc: Rpc, shared: Shared) {
     });
 }
 
-/** The handler of a method that answers with a stream. */
+/** Creates the handler of a method with a stream of answers. */
 export function answerStream(rpc: Rpc, shared: Shared) {
   async function* run(incoming: Incoming, begun: Lifetime): AsyncGenerator<Message> {
     using hold = shared.receipt.open(incoming.connection);
@@ -89,7 +89,7 @@ export function answerStream(rpc: Rpc, shared: Shared) {
       for (;;) {
         const step = await observed.run(() => answers.next());
         if (step.done) break;
-        // Until the listener asks for the next one, its reader has not taken this one.
+        // The reader has taken an answer when the listener asks for the next one.
         idle?.wait();
         yield step.value;
         idle?.waited();
@@ -100,19 +100,19 @@ export function answerStream(rpc: Rpc, shared: Shared) {
       over = true;
       throw fail(error);
     } finally {
-      // The listener has stopped to take answers: its caller is gone.
+      // The listener has stopped reading answers: the caller has left.
       if (!over) fail(callerLeft(incoming.deadlineMs));
       await answers.return?.();
     }
   };
 }
 
-/** A call whose handler may run. Disposal, when it has stopped, frees what it has taken. */
+/** A call whose handler may run. Dispose of it when the handler has stopped, to free its places. */
 type Admitted = Disposable & { readonly call: Call; readonly requests: Requests };
 
 /**
- * Authenticates the caller, reads the request, takes a place for the handler and waits for its turn, in this
- * order.
+ * Authenticates the caller, reads the request, takes a place in flight, validates, and waits for its turn if
+ * it is a large read, in this order.
  */
 async function admit(
   rpc: Rpc,
@@ -165,7 +165,7 @@ async function admit(
   }
 }
 
-/** Reads the request of a call that has no deadline. */
+/** Reads the request of a call without a deadline, within the bound for such requests. */
 async function readInTime({ body, controller }: Incoming, hold: Hold): Promise<Sent> {
   const timer = setTimeout(() => controller.abort(late()), bounds.requestMs.max);
   try {
@@ -175,7 +175,7 @@ async function readInTime({ body, controller }: Incoming, hold: Hold): Promise<S
   }
 }
 
-/** The principal of callers who are not known: all of them. */
+/** The principal of all callers if authentication is off. */
 const ANONYMOUS = "anonymous";
 
 function unwatched<T>(work: Promise<T>): Promise<T> {

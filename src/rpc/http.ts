@@ -19,7 +19,7 @@ import { createUnreadAnswers } from "./unread.ts";
 
 /**
  * Serves the methods over Connect, gRPC-Web and gRPC, as JSON or binary, with HTTP/1.1 and HTTP/2 on one
- * port: in the clear, or over TLS. Fails with one clear line if it cannot listen.
+ * port, with or without TLS. Throws an error of one line if it cannot listen.
  */
 export async function startHttpListener(
   methods: readonly Method[],

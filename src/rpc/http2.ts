@@ -17,7 +17,7 @@ export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<List
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     if (!closing) return;
-    // Its first call is on its way.
+    // Its first call is on its way: it closes when that has begun.
     session.once("stream", () => session.close());
     setTimeout(() => session.close(), LINGER_MS).unref();
   });
@@ -31,7 +31,7 @@ export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<List
     },
     close() {
       closing = true;
-      // GOAWAY; streams that run finish.
+      // Sends GOAWAY; streams that run finish.
       for (const session of sessions) session.close();
     },
   };

@@ -17,22 +17,22 @@ import { createInFlightLimit } from "./in-flight.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { RequestValidator } from "./validation.ts";
 
-/** A method with the pipeline around it, for a listener to serve. It fails with ConnectErrors only. */
+/** A method wrapped by the pipeline, for listeners to serve. It throws only ConnectErrors. */
 export type Method = {
   readonly desc: DescMethod;
-  /** Counts and logs a call that a listener refuses before the handler is called, and returns the error. */
+  /** Counts and logs a call that a listener refuses before its handler is called, and returns the error. */
   readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "listener" | "header">) => ConnectError;
-  /** The largest message of a request that is read, before and after decompression. */
+  /** The largest message of a request, before and after decompression, in bytes. */
   readonly requestBytesMax: number;
-  /** Whether its requests are many messages, or one. */
+  /** Whether the request is a stream of messages. */
   readonly streamsRequests: boolean;
-  /** To be called when the headers of a call are there, before anything of its body is read. */
+  /** Called when a call's headers have arrived, before its body is read. */
   readonly handler:
     | { readonly answers: "once"; readonly call: (incoming: Incoming) => Promise<Message> }
     | { readonly answers: "stream"; readonly call: (incoming: Incoming) => AsyncIterable<Message> };
 };
 
-/** A service and what implements it. */
+/** A service and its implementation. */
 export type Binding = { readonly service: DescService; readonly implementation: object };
 
 /** Pairs a service with its implementation; the types must fit. */
@@ -40,21 +40,21 @@ export function bind<S extends DescService>(service: S, implementation: Service<
   return { service, implementation };
 }
 
-/** The methods of all services, ready to be served. */
+/** The wrapped methods of all services. */
 export type Pipeline = {
   readonly methods: readonly Method[];
   /**
    * Ends the streams that would outlast a drain: those that wait for their caller's next request and health
-   * watches at once, imports when their chunk has been answered.
+   * watches at once, imports when their chunk was answered.
    */
   readonly drain: () => void;
-  /** Handlers that are running, but for those of probes and reflection. */
+  /** Handlers that are running, without those of probes and reflection. */
   readonly inFlight: () => number;
 };
 
 /**
- * What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else
- * does.
+ * The services of probes and tools. They need no token, are never shed and not logged, so that they answer
+ * when nothing else does.
  */
 const INFRASTRUCTURE: ReadonlySet<string> = new Set(
   [Health, ServerReflection, ServerReflectionV1Alpha].map((service) => service.typeName),
@@ -62,11 +62,11 @@ const INFRASTRUCTURE: ReadonlySet<string> = new Set(
 
 /**
  * Wraps each method once, for all listeners. From the outside in: unknown errors are masked; the call is
- * counted, timed, logged and traced; its deadline runs from the headers (the caller's, clamped, or the
- * default) and is kept even if the handler ignores its signal; what its request holds is counted; the caller
- * is authenticated; the request is read, bounded by what its method takes; where all places for handlers are
- * taken, or the caller has its share, the call is shed; the request is validated. The deadline stands outside
- * of authentication because that, too, may wait for another server's keys.
+ * counted, timed, logged and traced; its deadline (the caller's, clamped, or the default) runs from the
+ * headers and holds even if the handler ignores its signal; the bytes of its request are counted; the caller
+ * is authenticated; the request is read, up to the method's maximum; the call is shed if the limit in flight
+ * or the caller's share is reached; the request is validated. The deadline covers authentication because that
+ * may wait for the issuer's keys.
  */
 export function createPipeline(
   bindings: readonly Binding[],

@@ -7,16 +7,16 @@ import { toErrorFields } from "./error-fields.ts";
 import { createLimitCount } from "./limit-count.ts";
 import { toLogFields } from "./status.ts";
 
-/** Which listener a call came in by. */
+/** The listener that received a call. */
 export type ListenerName = "grpc" | "http";
 
 /** One call as it is counted, logged and traced. */
 export type Observed = {
-  /** Runs a part of the call so that spans made in it become children of the call's span. */
+  /** Runs a part of the call so that its spans become children of the call's span. */
   readonly run: <T>(work: () => T) => T;
-  /** Says who calls, for the log. */
+  /** Sets the principal for the log. */
   readonly identify: (principal: string) => void;
-  /** The call has been answered: with the error, or well without one. */
+  /** Records the answer: an error, or success without one. */
   readonly end: (error?: ConnectError) => void;
 };
 
@@ -24,24 +24,24 @@ export type Observed = {
 export type Observer = (
   listener: ListenerName,
   header: (name: string) => string | null,
-  /** How long the call has waited for its turn, in milliseconds. */
+  /** How long the call waited for its turn, in milliseconds. */
   waitedMs?: number,
 ) => Observed;
 
-/** What the process says about itself. Disposing sends the spans that are still here. */
+/** Logs, metrics and traces. Disposing sends the remaining spans. */
 export type Telemetry = AsyncDisposable & {
   readonly logger: Logger;
-  /** `quiet` methods (probes) leave no lines in the log and no spans. */
+  /** `quiet` methods (probes) leave no log lines and no spans. */
   readonly observe: (method: DescMethod, quiet: boolean) => Observer;
-  /** Counts and logs a request that is refused although it is a call of no method. */
+  /** Counts and logs the refusal of a request that is no call of a method. */
   readonly refused: (listener: ListenerName | "admin", error: ConnectError) => void;
-  /** A counter as a function, so that what counts needs to know of no library. One label at most. */
+  /** Creates a counter as a function, so that callers do not depend on the library. One label at most. */
   readonly counter: (
     name: string,
     help: string,
     label?: string,
   ) => (labelValue?: string, by?: number) => void;
-  /** A gauge that is read when somebody scrapes, and costs nothing between; one value for each label. */
+  /** Registers a gauge that is read only by scrapes; one value per label. */
   readonly gauge: {
     (name: string, help: string, read: () => number): void;
     (name: string, help: string, read: () => Readonly<Record<string, number>>, label: string): void;
@@ -66,9 +66,8 @@ const CODE_NAMES = new Map(
 );
 
 /**
- * Logs (JSON lines, by default to standard error, which leaves standard output to people), metrics and,
- * where the configuration names a collector, traces. A request's content, tokens and passwords appear in
- * none of them.
+ * Creates logs (JSON lines, by default to standard error, since standard output is for people), metrics and,
+ * if a collector is configured, traces. None of them contains a request's content, tokens or passwords.
  */
 export async function createTelemetry(
   config: Pick<Config, "logLevel" | "tracesEndpoint">,
@@ -109,7 +108,7 @@ export async function createTelemetry(
     registers,
   });
   const countLimit = createLimitCount(registers);
-  // Loaded only when wanted: the SDK costs 130 ms at start and 9 MiB.
+  // Loaded on demand: the SDK costs 130 ms at start and 9 MiB.
   const tracing = config.tracesEndpoint
     ? (await import("./tracing.ts")).startTracing(config.tracesEndpoint, createFailureLog(logger))
     : undefined;
@@ -154,10 +153,10 @@ function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" 
   };
 }
 
-/** A collector that is away is no news more often than this. */
+/** The least interval between log lines about an unavailable collector. */
 const failureLogMs = 60_000;
 
-/** Logs that traces cannot be sent, the first time at once, and then how often it was since. */
+/** Logs that traces cannot be sent: the first time at once, then how often it happened since. */
 function createFailureLog(logger: Logger): (reason: string) => void {
   let loggedMs = -Infinity;
   let failures = 0;
@@ -218,15 +217,14 @@ function runPlainly<T>(work: () => T): T {
   return work();
 }
 
-/** The name of a code in gRPC's own spelling. */
+/** The name of a code as gRPC spells it. */
 function toCodeName(code: Code): string {
   return CODE_NAMES.get(code) ?? "UNKNOWN";
 }
 
 /**
- * How loud a failed call is. Our faults are errors and the surroundings' are warnings. What the caller did
- * wrong it is told, and what a crowd causes, calls shed or abandoned, is counted: a line for each is only for
- * those who look for something.
+ * Log levels of failed calls. Our faults are errors, the environment's are warnings. Callers see their own
+ * mistakes, and overload (calls shed or abandoned) is counted; lines for these appear at debug only.
  */
 const LEVELS: ReadonlyMap<Code, "error" | "warn"> = new Map([
   [Code.Internal, "error"],

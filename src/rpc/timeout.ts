@@ -10,12 +10,12 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * When the caller of a call stops waiting, in milliseconds since the epoch as `arrivedMs`, by the header that
- * says it: `grpc-timeout` or `connect-timeout-ms`; Infinity without one, and the error to answer for a wrong
- * one.
+ * Parses the header `grpc-timeout` or `connect-timeout-ms`. Returns when the caller stops waiting, in
+ * milliseconds since the epoch like `arrivedMs`; Infinity without the header, and the error to answer for an
+ * invalid one.
  *
- * The libraries read these headers, too, and start timers that hold no more than 24.8 days: what is longer
- * ends a call at once. So the listeners take the headers away from them.
+ * The listeners remove these headers because the libraries would read them, too: their timers hold no more
+ * than 24.8 days, so that a longer timeout ends a call at once.
  */
 export function parseDeadline(
   header: "grpc-timeout" | "connect-timeout-ms",

@@ -16,7 +16,7 @@ import { toStatus } from "./rpc/status.ts";
 import type { Telemetry } from "./rpc/telemetry.ts";
 import type { RequestValidator } from "./rpc/validation.ts";
 import { importService } from "./services/imports.ts";
-import { inventoryService } from "./services/inventory.ts";
+import { inventoryService } from "./services/products.ts";
 import { createLogins } from "./services/logins.ts";
 import { orderService } from "./services/orders.ts";
 import { createPageKeys } from "./services/page-keys.ts";

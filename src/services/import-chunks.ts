@@ -4,29 +4,29 @@ import type { RowOutcome } from "../db/outcome.ts";
 import type { Budget } from "../db/engine/retry.ts";
 import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
 
-/** How the rows of an import are read and written. */
+/** How the rows of an import are parsed and written. */
 export type RowKind<Draft, Row> = {
-  /** What a chunk holds at most. */
+  /** The largest chunk. */
   readonly chunkMax: Bounds;
-  /** Throws a DomainError for a row that is wrong. The index is the row's within the import. */
+  /** Throws a DomainError for an invalid row. `index` is the row's within the import. */
   readonly parse: (draft: Draft, index: number) => Row;
-  /** Lines that the row writes. */
+  /** The number of lines that the row writes. */
   readonly weigh: (row: Row) => number;
-  /** What the database locks for the row. Chunks that share a lock are written one after the other. */
+  /** The keys that the database locks for the row. Chunks with a common key are written one by one. */
   readonly locksOf: (row: Row) => readonly string[];
-  /** Writes rows in a transaction, with an outcome for each in their order. */
+  /** Writes rows in one transaction and returns their outcomes in order. */
   readonly write: (budget: Budget, rows: readonly Row[]) => Promise<RowOutcome[]>;
 };
 
-/** What is imported. */
+/** An import as its request describes it. */
 export type Import<Draft> = {
   readonly firstIndex: bigint;
   readonly stopOnError: boolean;
-  /** Rows, or why one cannot be read. */
+  /** Batches of rows; an Error stands for a row that cannot be decoded. */
   readonly batches: AsyncIterable<Iterable<Draft | Error>>;
 };
 
-/** What became of the rows of a chunk that has been committed. */
+/** The outcome of a committed chunk. */
 export type Chunk = {
   readonly firstIndex: number;
   readonly lastIndex: number;
@@ -35,40 +35,40 @@ export type Chunk = {
   readonly refused: readonly { readonly index: number; readonly error: DomainError }[];
 };
 
-/** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
+/** Rows by which a halved limit grows again with each commit: over 30 chunks, not at once. */
 const rowsGrowth = 32;
-/** A chunk that meets others on its rows is halved after so many attempts, an eighth of a second. */
+/** Attempts after which a chunk in conflict is halved: an eighth of a second. */
 const chunkAttemptsMax = 8;
 
 /**
- * A chunk that is not committed by then is given up: a stream may have no deadline, and a database that does
- * not answer, or a row that stays locked, must not hold it for ever. As long as a call may take.
+ * The time limit of a chunk: a stream may have no deadline, and must not be held forever by a database that
+ * does not answer or a row that stays locked. As long as a call may take.
  */
 const chunkMsMax = 60_000;
 
 /**
- * Chunks under way at once: while the database writes one, the service prepares the next one and sends it,
- * which makes up for round trips and for the service's own work.
+ * Chunk writes in flight: while the database writes one, the service prepares and sends the next one, which
+ * hides round trips and the service's own work.
  */
-const flightsMax = 2;
+const writesMax = 2;
 
-/** A chunk that is being written. */
-type Flight<Row> = {
+/** A chunk whose write is in flight. */
+type ChunkWrite<Row> = {
   readonly entries: readonly Entry<Row>[];
   readonly locks: ReadonlySet<string>;
   readonly written: Promise<Chunk>;
-  /** When it is too late for the chunk, and for those that it is cut into. */
+  /** The deadline of the chunk, and of its halves. */
   readonly deadlineMs: number;
 };
 
 /**
- * Writes an import chunk by chunk and yields what became of each, in their order, when it has been committed.
- * A chunk is what is there when the last one was answered; a second one joins it when it is a whole one and
- * locks nothing of the first, unless an error is to stop the import. No transaction is open while the caller
- * takes an answer, but that of a chunk which is being written anyway, and rows are read ahead within bounds.
+ * Writes an import chunk by chunk and yields each outcome in order, once it is committed. A chunk takes the
+ * rows that are there when the last one was answered. A second chunk joins if it is full and shares no lock
+ * with the first, unless an error is to stop the import. While the caller reads an answer, only a chunk that
+ * is being written anyway has a transaction. Rows are read ahead within bounds.
  *
- * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows
- * do not depend on how they are cut.
+ * A chunk that is too large for the database, or conflicts with others, is halved: the ids of rows do not
+ * depend on how they are cut into chunks.
  */
 export async function* importChunks<Draft, Row>(
   kind: RowKind<Draft, Row>,
@@ -79,41 +79,41 @@ export async function* importChunks<Draft, Row>(
   const first = Number(firstIndex);
   const { chunkMax } = kind;
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
-  const flights: Flight<Row>[] = [];
-  const most = stopOnError ? 1 : flightsMax;
+  const writes: ChunkWrite<Row>[] = [];
+  const most = stopOnError ? 1 : writesMax;
   let { rowsMax } = chunkMax;
   let lastIndex = first - 1;
 
-  const depart = (
+  const startWrite = (
     entries: readonly Entry<Row>[],
     deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
-  ): Flight<Row> => {
+  ): ChunkWrite<Row> => {
     const locks = new Set(entries.flatMap((entry) => entry.locks));
     const written = call.working(
       writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
     );
-    // Its failure is heard where it is waited for, which it is not if one before it has failed.
+    // Handled where it is awaited, which is not reached if an earlier one has failed.
     written.catch(() => {});
     return { entries, locks, written, deadlineMs };
   };
   const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
-    flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
+    writes.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
 
-  /** Lets a second chunk join the first one for as long as that is being written. */
-  async function joinFirst({ written }: Flight<Row>): Promise<void> {
+  /** Lets a second chunk join while the first one is being written. */
+  async function joinFirst({ written }: ChunkWrite<Row>): Promise<void> {
     const isOver = written.then(
       () => true,
       () => true,
     );
-    while (flights.length < most) {
+    while (writes.length < most) {
       const entries = buffer.takeWhole({ ...chunkMax, rowsMax }, meetsNone);
-      if (entries.length > 0) flights.push(depart(entries));
+      if (entries.length > 0) writes.push(startWrite(entries));
       else if (await Promise.race([isOver, buffer.changed()])) return;
     }
   }
 
-  /** The chunk, or those that it had to be cut into. */
-  async function* conclude({ entries, written, deadlineMs }: Flight<Row>): AsyncGenerator<Chunk> {
+  /** Yields the chunk, or the parts that it had to be cut into. */
+  async function* conclude({ entries, written, deadlineMs }: ChunkWrite<Row>): AsyncGenerator<Chunk> {
     try {
       const chunk = await written;
       rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
@@ -124,44 +124,44 @@ export async function* importChunks<Draft, Row>(
       try {
         for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
           if (call.draining.aborted) throw shuttingDown(lastIndex);
-          yield* conclude(depart(half, deadlineMs));
+          yield* conclude(startWrite(half, deadlineMs));
         }
       } catch (later) {
-        throw isDoubtful(error) ? afterwards(later) : later;
+        throw isInDoubt(error) ? afterwards(later) : later;
       }
     }
   }
 
   try {
     for (;;) {
-      if (flights.length === 0) {
+      if (writes.length === 0) {
         const entries = await buffer.take({ ...chunkMax, rowsMax });
         call.signal.throwIfAborted();
         if (call.draining.aborted) throw shuttingDown(lastIndex);
         if (entries.length === 0) return;
-        flights.push(depart(entries));
+        writes.push(startWrite(entries));
       }
-      await joinFirst(flights[0]!);
-      const concluded = conclude(flights[0]!);
-      for await (const chunk of stopOnError ? joined(concluded) : concluded) {
+      await joinFirst(writes[0]!);
+      const concluded = conclude(writes[0]!);
+      for await (const chunk of stopOnError ? merged(concluded) : concluded) {
         ({ lastIndex } = chunk);
         yield chunk;
         const [refused] = chunk.refused;
         if (stopOnError && refused) throw stopped(refused.index);
       }
-      flights.shift();
+      writes.shift();
     }
   } finally {
-    // What is under way ends before the call does: a caller who resumes it must not meet it.
-    await Promise.allSettled(flights.map(({ written }) => written));
+    // Writes in flight end before the call does, so that they do not overlap with the resumed import.
+    await Promise.allSettled(writes.map(({ written }) => written));
   }
 }
 
 /**
- * What a chunk had to be cut into as one again. Before it was cut it may have been written as a whole: an
- * import that stops in its first half would leave rows of the second one without an answer.
+ * Merges the parts of a chunk that was cut into one answer. The chunk may have been written as a whole
+ * before: stopping in its first half would leave rows of the second half without an answer.
  */
-async function* joined(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+async function* merged(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
   const parts: Chunk[] = [];
   try {
     for await (const chunk of chunks) parts.push(chunk);
@@ -214,17 +214,17 @@ async function writeChunk<Row>(
   };
 }
 
-/** Whether a chunk did not happen, or not to its end, for a reason that may lie in its size. */
+/** Whether a chunk failed, or may have, for a reason that may lie in its size. */
 function isTooMuch(error: unknown, { signal }: Call): boolean {
   if (!(error instanceof DomainError)) return toServerError(error)?.code.startsWith("54") === true;
-  // A statement that the database has stopped by itself also says that it was late. In a later round of the
-  // chunk it did not happen either; what the rounds before have written, the smaller chunk finds.
+  // DEADLINE_EXCEEDED also stands for a statement that the database cancelled. In a re-run the chunk did not
+  // happen either, and the smaller chunk finds what earlier runs have written.
   const { reason } = error.cause instanceof DomainError ? error.cause : error;
   return ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"].includes(reason) && !signal.aborted;
 }
 
 /** Whether a chunk that failed may have been written. */
-function isDoubtful(error: unknown): boolean {
+function isInDoubt(error: unknown): boolean {
   return error instanceof DomainError && error.kind === "outcome_unknown";
 }
 

@@ -6,7 +6,7 @@ import { invalid } from "../errors.ts";
 import { type CreateOrderRequest, StockPolicy } from "../gen/commerce/order/v1/order_service_pb.ts";
 import { parseMoney, toId } from "./parse.ts";
 
-/** Checks an order that is to be placed and computes its total. */
+/** Parses an order to place and computes its total. */
 export function parseDraft(
   request: Pick<CreateOrderRequest, "userId" | "items" | "stockPolicy">,
   id: string,

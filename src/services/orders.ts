@@ -21,7 +21,7 @@ import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseDraft } from "./order-drafts.ts";
 import { parseVersion, toEtag, toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
 
-/** The methods of the order service that read and write a few orders, on a database. */
+/** Implements the methods of the order service other than imports. */
 export function orderService(
   database: Database,
   batchers: Batchers,
@@ -79,7 +79,7 @@ export function orderService(
       const orderId = toId(request.orderId);
       const scope = ["ListOrderEvents", orderId];
       const size = toPageSize(request.pageSize);
-      // The cursor's first part is a version here: events of one order are listed by it.
+      // The cursor's first part is a version here, by which the events of an order are listed.
       const first = { createTime: 0n, id: orderId };
       const { createTime: version } = await pages.parse(request.pageToken, scope, first);
       const events = await db.listOrderEvents(database, call, orderId, version, size + 1);
@@ -98,7 +98,7 @@ export function orderService(
   };
 }
 
-/** The contract has the statuses of the database under the same names, or this does not compile. */
+/** The contract and the database have the same names of statuses, or this does not compile. */
 function toStatus(status: StoredStatus): OrderStatus {
   return OrderStatus[status.toUpperCase() as Uppercase<StoredStatus>];
 }
@@ -158,7 +158,7 @@ function expectDistinct(changes: readonly StatusChange[]): void {
   }
 }
 
-/** The orders of an atomic batch, or why the first refused change was refused, with its index. */
+/** Returns the orders of an atomic batch, or throws the first refusal with its index. */
 function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
   for (const [index, outcome] of outcomes.entries())
     if (outcome instanceof DomainError)

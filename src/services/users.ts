@@ -22,7 +22,7 @@ import {
 } from "./parse.ts";
 import type { Passwords } from "./passwords.ts";
 
-/** What the user service works with, beside the database. */
+/** What the user service needs beside the database. */
 export type UserParts = {
   readonly batchers: Batchers;
   readonly pages: Pages;
@@ -30,7 +30,7 @@ export type UserParts = {
   readonly logins: Logins;
 };
 
-/** The user service on a database. */
+/** Implements the user service. */
 export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
   const { batchers, pages, passwords, logins } = parts;
   return {
@@ -125,7 +125,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
     return await place.hash(password);
   }
 
-  /** Makes an attempt: what is to be settled, and the user who has this email and password. */
+  /** Makes an attempt: returns the reservation to settle, and the user if email and password match. */
   async function judge(email: string, password: string, call: Call): Promise<[Login, db.User | undefined]> {
     using place = passwords.queue(call);
     const login = await logins.begin(email, call);
@@ -145,7 +145,7 @@ function toMessage(user: db.User): WholeMessage<typeof UserSchema> {
   };
 }
 
-/** How each field that can change is read. */
+/** The parser of each field that can change. */
 const parsers: { readonly [Field in keyof db.UserFields]: (field: string, text: string) => string } = {
   email: parseEmail,
   name: parseName,
@@ -153,7 +153,7 @@ const parsers: { readonly [Field in keyof db.UserFields]: (field: string, text: 
 const editable = Object.keys(parsers) as (keyof db.UserFields)[];
 
 /**
- * The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134).
+ * Returns the new values of the fields in the mask or, without a mask, of those that are not empty (AIP-134).
  */
 function parseEdits({ user, updateMask }: UpdateUserRequest): Partial<db.UserFields> {
   const paths = updateMask?.paths ?? [];
@@ -169,7 +169,7 @@ function parseEdits({ user, updateMask }: UpdateUserRequest): Partial<db.UserFie
   return Object.fromEntries(chosen.map((field) => [field, parsers[field](`user.${field}`, user![field])]));
 }
 
-/** As many ids as fit into the trailers that every client takes. */
+/** As many ids as fit into the trailers that every client accepts. */
 const missingMax = 20;
 
 function notFoundAll(missing: readonly string[]): DomainError {

@@ -41,7 +41,7 @@ export async function createParts(db: Database, config: Config, telemetry: Telem
   });
   const batchers = createBatchers(db, config.calls.coalesce);
   const passwords = createPasswords();
-  telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
+  telemetry.gauge("passwords_queued", "Passwords being hashed or waiting.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
   const logins = createLogins(db, batchers, limits, await getSecret(db, budget, "login_attempts"));
   return { pages: createPages(pageKeys), batchers, passwords, logins };

@@ -190,7 +190,7 @@ function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObs
 }
 
 function logReload({ logger }: Telemetry, error: Error | undefined): void {
-  if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one is still served");
+  if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one stays in use");
   else logger.info("the certificate was reloaded");
 }
 
@@ -210,7 +210,7 @@ function observePool(telemetry: Telemetry, db: Database): void {
     total: "Connections that are open.",
     idle: "Connections that are not in use.",
     used: "Connections in use.",
-    max: "Connections that there may be.",
+    max: "The largest number of connections.",
     waiting: "Calls that wait for a connection.",
     acquired: "Connections handed out since the start.",
     waitedMs: "Milliseconds that calls have waited for connections since the start.",

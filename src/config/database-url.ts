@@ -9,7 +9,7 @@ type Taken = (typeof taken)[number];
 const limitsConnections = "leave it out; CRDB_MAX_CONNS limits the connections";
 const bounded = "leave it out; the service bounds what it waits for, at start by DATABASE_WAIT_MAX";
 const belongsBeforeHost = "write it before the host: postgres://user:password@host/database";
-const namesPrimary = "leave it out and name the host that takes writes";
+const namesPrimary = "leave it out and name the host that accepts writes";
 
 /** Parameters that other programs accept in a URL, and the replacement for each here. */
 const advice: ReadonlyMap<string, string> = new Map([
@@ -17,7 +17,7 @@ const advice: ReadonlyMap<string, string> = new Map([
   ["password", belongsBeforeHost],
   ["port", "write it behind the host: postgres://user:password@host:5432/database"],
   ["dbname", "write it behind the host: postgres://user:password@host/database"],
-  ["hostaddr", "write the address in the place of the host"],
+  ["hostaddr", "write the address as the host"],
   ["application_name", "leave it out; the service names its sessions itself, and finds them by their names"],
   ["connect_timeout", bounded],
   ["pool_timeout", "leave it out; POOL_WAIT_MAX says how long a call waits for a connection"],
@@ -29,9 +29,9 @@ const advice: ReadonlyMap<string, string> = new Map([
   ["load_balance_hosts", namesPrimary],
   ["schema", "write it as options=-c%20search_path%3Dschema"],
   ["ssl", "use sslmode=verify-full, require or disable"],
-  ["sslnegotiation", "leave it out; TLS is asked for as all servers know it"],
+  ["sslnegotiation", "leave it out; TLS is negotiated as all servers support it"],
   ["sslcrl", "leave it out; revocation lists are not read"],
-  ["pgbouncer", "leave it out, and name the database itself: the service has a pool of its own"],
+  ["pgbouncer", "leave it out, and connect directly: the service has its own pool"],
   ["keepalives", "leave it out; connections are kept alive"],
 ]);
 

@@ -38,7 +38,7 @@ export async function startAdminListener(options: {
       return toJson(serving ? 200 : 503, reason ? { ready: serving, reason } : { ready: serving });
     }
     if (path === "/metrics") return answerScrape();
-    return toJson(404, { error: "not found: there are /livez, /readyz and /metrics" });
+    return toJson(404, { error: "not found: try /livez, /readyz or /metrics" });
   };
   const server = createServer(HTTP1_OPTIONS, (request, response) => {
     const reads = request.method === "GET" || request.method === "HEAD";
@@ -93,7 +93,7 @@ function boundScrapes(scrape: Telemetry["scrape"], refused: Refused): () => Prom
   };
 }
 
-const TOO_MANY_SCRAPES = "too many wait for the metrics";
+const TOO_MANY_SCRAPES = "too many requests wait for the metrics";
 
 function toJson(status: number, value: object): Answer {
   return { status, contentType: "application/json", body: `${JSON.stringify(value)}\n` };

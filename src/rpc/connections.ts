@@ -85,7 +85,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     return eldest !== undefined;
   };
   const cut = ({ socket }: Held): void => {
-    const words = "this connection sends much that belongs to no call";
+    const words = "this connection sends too many bytes that belong to no call";
     refused(toRefusal(Code.ResourceExhausted, bounds.idleBytes.reason, words));
     socket.destroy();
   };

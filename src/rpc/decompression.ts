@@ -45,6 +45,6 @@ export async function decompress(
       );
     if (maxOutputLength === bytesMax) throw tooLarge(bytesMax);
     const { reason, max } = bounds.decompressionRatio;
-    throw new DomainError("exhausted", reason, `the message is over ${max} times as large as it was sent`);
+    throw new DomainError("exhausted", reason, `the message decompresses to over ${max} times its size`);
   }
 }

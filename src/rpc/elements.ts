@@ -94,7 +94,7 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     }
     const length = reader.uint32();
     const stop = reader.pos + length;
-    if (stop > end) throw new RangeError("a field ends behind the end of its message");
+    if (stop > end) throw new RangeError("a field ends after the end of its message");
     const { max, inner, packed } = step;
     if (max !== undefined) add(step, counts, number, countPacked(reader, stop, packed), path);
     if (inner && length > 0) {
@@ -103,7 +103,7 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     }
     reader.pos = stop;
   }
-  if (reader.pos !== end) throw new RangeError("a field ends behind the end of its message");
+  if (reader.pos !== end) throw new RangeError("a field ends after the end of its message");
 }
 
 function isNumber(scalar: ScalarType | undefined): boolean {

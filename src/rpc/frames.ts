@@ -87,7 +87,7 @@ export function createPieceCount(): (bytes: Uint8Array) => DomainError | undefin
   return (bytes) => {
     left += bytes.length / PIECE_BYTES - 1;
     if (left >= 0) return undefined;
-    return new DomainError("exhausted", bounds.pieces.reason, "the request arrives in too small pieces");
+    return new DomainError("exhausted", bounds.pieces.reason, "the request arrives in too many small pieces");
   };
 }
 

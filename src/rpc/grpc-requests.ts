@@ -165,6 +165,6 @@ class FrameWatch {
 
 function unknownEncoding(encoding: string): ConnectError {
   return unsupported(
-    `messages are compressed as ${encoding}, and this port knows ${ENCODINGS.join(" and ")}`,
+    `messages are compressed as ${encoding}, and this port supports ${ENCODINGS.join(" and ")}`,
   );
 }

@@ -54,4 +54,4 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
 
 /** The message for callers that confuse the two ports. */
 export const ONLY_GRPC =
-  "this port speaks gRPC over HTTP/2 only; gRPC-Web, Connect and JSON have their own (HTTP_ADDR)";
+  "this port speaks gRPC over HTTP/2 only; use HTTP_ADDR for gRPC-Web, Connect and JSON";

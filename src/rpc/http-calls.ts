@@ -67,14 +67,18 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
     if (request.httpVersionMajor < 2 && handler.method.methodKind === "bidi_streaming") {
       // The rest of the request is not read.
       response.setHeader("connection", "close");
-      const words = `${path} streams in both directions, which needs HTTP/2`;
+      const words = `${path} streams in both directions and needs HTTP/2`;
       return refuseCall(request, response, 505, toRefusal(Code.Unimplemented, "NEEDS_HTTP2", words), refused);
     }
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
       universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
     } catch {
-      const error = toRefusal(Code.InvalidArgument, "MALFORMED_HTTP", "the authority (Host) names no host");
+      const error = toRefusal(
+        Code.InvalidArgument,
+        "MALFORMED_HTTP",
+        "the authority (Host) is not a valid host",
+      );
       return refuseHttp(request, response, 400, error, refused);
     }
     const method = byDesc.get(handler.method)!;
@@ -172,7 +176,7 @@ function refuseForm(
   const types = [`${prefix}json`, `${prefix}proto`, "application/grpc", "application/grpc-web"].join(", ");
   const words =
     request.method === "GET"
-      ? "a GET has its request in the parameters encoding (json or proto) and message"
+      ? "a GET needs the parameters encoding (json or proto) and message"
       : `the content-type must be one of ${types}`;
   refuseHttp(request, response, 415, toRefusal(Code.Unimplemented, "UNSUPPORTED_MEDIA_TYPE", words), refused);
 }

@@ -94,11 +94,19 @@ export function watchRequests(server: http1.Server): Pick<Acceptor, "accept"> & 
 /** Answers the requests that Node would refuse without a message. */
 function refuseOthers(server: http1.Server, refused: Refused): void {
   server.on("checkExpectation", (request, response) => {
-    const error = toRefusal(Code.Unimplemented, "EXPECTATION_FAILED", "the only expectation is 100-continue");
+    const error = toRefusal(
+      Code.Unimplemented,
+      "EXPECTATION_FAILED",
+      "the only supported expectation is 100-continue",
+    );
     refuseHttp(request, response, 417, error, refused);
   });
   server.on("connect", (_request, socket) => {
-    const error = toRefusal(Code.Unimplemented, "METHOD_NOT_ALLOWED", "this is no proxy that would CONNECT");
+    const error = toRefusal(
+      Code.Unimplemented,
+      "METHOD_NOT_ALLOWED",
+      "CONNECT is not supported: this is not a proxy",
+    );
     refuseBytes(socket as Socket, 405, error, refused);
   });
 }

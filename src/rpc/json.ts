@@ -144,7 +144,7 @@ function createIntegerReader(scalar: ScalarType): Reader | undefined {
     if (typeof value === "number") {
       const { min, max } = range;
       if (Number.isInteger(value) && !Number.isSafeInteger(value) && value >= min && value <= max)
-        return { field: "", description: "must be in quotes: a number beyond 2^53 loses digits" };
+        return { field: "", description: "must be in quotes: numbers beyond 2^53 lose digits" };
       return Number.isInteger(value) && value >= min && value <= max ? undefined : noInteger(range);
     }
     // Other types than number and string, except null, are rejected when the message is built.

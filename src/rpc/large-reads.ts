@@ -53,6 +53,6 @@ const retryAfterMs = 500;
 
 function tooMany(): DomainError {
   const advice = `ask for pages of at most ${bounds.largeReadRows.max} entries, or call again later`;
-  const message = `too many calls that read many rows wait for their turn: ${advice}`;
+  const message = `too many large reads wait for their turn: ${advice}`;
   return new DomainError("exhausted", bounds.largeReads.reason, message, { retryAfterMs });
 }

@@ -147,7 +147,7 @@ export function late(): DomainError {
 }
 
 function idledFor(ms: number): DomainError {
-  const advice = "call again, and resume behind the last answer";
+  const advice = "call again, and resume after the last answer";
   const message = `the stream has been idle for ${ms / 1000} s: ${advice}`;
   return new DomainError("deadline_exceeded", "STREAM_IDLE", message);
 }

@@ -37,7 +37,7 @@ function cannotListen(address: Address, variable: string, cause: unknown): Error
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: "the port is in use",
     EADDRNOTAVAIL: "this machine has no such address",
-    EACCES: "the port needs privileges that the process has not",
+    EACCES: "the port needs privileges that the process does not have",
     ENOTFOUND: "there is no such host",
   };
   return new Error(`cannot listen on ${toHostPort(address)} (${variable}): ${reasons[code] ?? code}`, {

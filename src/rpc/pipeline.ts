@@ -81,7 +81,7 @@ export function createPipeline(
   const inFlight = createInFlightLimit(calls, telemetry);
   const receipt = createReceipt();
   const largeReads = createLargeReads();
-  telemetry.gauge("rpc_server_request_bytes", "Bytes of requests that are held.", receipt.bytes);
+  telemetry.gauge("rpc_server_request_bytes", "Bytes of requests in memory.", receipt.bytes);
   const draining = new AbortController();
   const begin = createLifetimes();
   const shared: Shared = { begin, authenticate, receipt, inFlight, largeReads, draining: draining.signal };

@@ -74,6 +74,6 @@ class CallHold implements Hold {
 const RETRY_AFTER_MS = 1_000;
 
 function tooMuch(): DomainError {
-  const message = "the requests that are being read hold too many bytes";
+  const message = "the requests in flight hold too many bytes";
   return new DomainError("exhausted", bounds.receiptBytes.reason, message, { retryAfterMs: RETRY_AFTER_MS });
 }

@@ -28,7 +28,7 @@ export const unsupported = (words: string): ConnectError =>
 
 /** The error for a request without its message. */
 export const noMessage = () => unsupported("the request has no message");
-export const secondMessage = () => unsupported("the request has a second message, and the method takes one");
+export const secondMessage = () => unsupported("the request has a second message, but the method takes one");
 
 /** The request of a method: a message, or a stream of messages. */
 export type Requests = Message | AsyncIterable<Message>;

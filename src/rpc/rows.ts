@@ -93,7 +93,7 @@ function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
     const length = reader.uint32();
     const content = reader.pos;
     reader.pos += length;
-    if (reader.pos > reader.len) throw new RangeError("a row ends behind the end of its request");
+    if (reader.pos > reader.len) throw new RangeError("a row ends after the end of its request");
     yield { start, content, end: reader.pos };
   }
 }

@@ -35,7 +35,7 @@ export function watchSession(session: Http2Session, connection: Connection, refu
       connection.callEnds();
       if (!isReset(stream)) return resets.finished();
       if (performance.now() - beginMs >= bounds.resetMs.max || session.destroyed || !resets.reset()) return;
-      const words = "this connection resets the calls that it begins";
+      const words = "this connection resets too many of its calls";
       const error = toRefusal(Code.ResourceExhausted, bounds.resets.reason, words);
       refused(error);
       // Streams that arrived with the last resets would still become calls.

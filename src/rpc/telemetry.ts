@@ -103,7 +103,7 @@ export async function createTelemetry(
   });
   const refused = new Counter({
     name: "rpc_server_refused_total",
-    help: "Requests refused that were calls of no method, by the reason in their answer.",
+    help: "Refused requests that were no call of a method, by the reason in their answer.",
     labelNames: ["door", "reason"],
     registers,
   });

@@ -25,7 +25,7 @@ export function parseDeadline(
   if (value === null || value === undefined) return Infinity;
   const [, count, unit = "m"] = (header === "grpc-timeout" ? GRPC : CONNECT).exec(value) ?? [];
   if (count === undefined) {
-    const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is no timeout`;
+    const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is not a valid timeout`;
     return new DomainError("invalid", "MALFORMED_TIMEOUT", message);
   }
   return arrivedMs + Number(count) * UNITS_MS[unit]!;

@@ -62,6 +62,6 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
 
 /** The error that replaces an answer for which there is no room. */
 export function unreadAnswers(): DomainError {
-  const message = "too many answers wait to be read on this connection";
+  const message = "too many answers on this connection have not been read";
   return new DomainError("exhausted", bounds.unreadBytes.reason, message, { retryAfterMs: 1_000 });
 }

@@ -16,9 +16,9 @@ export type RequestValidator = {
 const plainly: Readonly<Record<string, string>> = {
   "int64.not_in": "must not be zero",
   "enum.not_in": "must be given",
-  "enum.defined_only": "must be one of the values that the contract has",
+  "enum.defined_only": "must be one of the contract's values",
   "string.not_contains": "must not contain a NUL character",
-  "string.not_in": "must not be the nil UUID, which is what a variable that was never set holds",
+  "string.not_in": "must not be the nil UUID, the value of a variable that was never set",
 };
 
 /** Creates one validator for all methods; it caches the compiled rules. */

@@ -87,7 +87,7 @@ function toRowId(key: Buffer, kind: "account" | "caller", name: string): string 
 }
 
 function tooManyAttempts(waitMs: number): DomainError {
-  const message = "too many attempts to authenticate have failed, or are being judged";
+  const message = "too many attempts to authenticate have failed or are in progress";
   return new DomainError("exhausted", "TOO_MANY_ATTEMPTS", message, { retryAfterMs: waitMs });
 }
 

@@ -22,7 +22,7 @@ export function parseDraft(
     if (price.currencyCode !== currencyCode)
       throw invalid(
         `${field}.currency_code`,
-        `must be ${currencyCode}, as in the items before: an order has one currency`,
+        `must be ${currencyCode}, as in earlier items: an order has one currency`,
       );
     total += BigInt(item.quantity) * price.amount;
     return {

@@ -153,7 +153,7 @@ function expectDistinct(changes: readonly StatusChange[]): void {
   const first = new Map<string, number>();
   for (const [n, { orderId }] of changes.entries()) {
     const before = first.get(orderId);
-    if (before !== undefined) throw invalid(`changes[${n}].id`, `is the order of changes[${before}] again`);
+    if (before !== undefined) throw invalid(`changes[${n}].id`, `repeats the order of changes[${before}]`);
     first.set(orderId, n);
   }
 }

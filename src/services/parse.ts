@@ -28,7 +28,7 @@ export function parseEmail(field: string, text: string): string {
 
 /** Returns a name that is not empty and can be stored; the contract's rules bound its length. */
 export function parseName(field: string, text: string): string {
-  if (!/[^\p{C}\p{Z}]/u.test(text)) throw invalid(field, "must hold something that can be seen");
+  if (!/[^\p{C}\p{Z}]/u.test(text)) throw invalid(field, "must contain visible characters");
   // JSON can express half of a surrogate pair, which UTF-8 cannot. U+FFFD replaced bytes that were not UTF-8.
   if (!text.isWellFormed() || text.includes("\uFFFD")) throw invalid(field, "must be valid Unicode");
   return text;
@@ -52,7 +52,7 @@ export function parseVersion(field: string, etag: string): bigint | undefined {
   throw invalid(
     field,
     etag === "*"
-      ? "has no * that stands for any version: leave the field empty for that"
+      ? "does not accept *: leave the field empty for any version"
       : 'must be an etag that this service has answered, such as "3", with its quotes',
   );
 }

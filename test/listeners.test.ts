@@ -21,7 +21,7 @@ const EMPTY = frame(new Uint8Array());
 const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
 
 test.each(["grpc", "http"] as const)(
-  "survives authorities, bytes and sockets that make no sense (%s listener)",
+  "survives invalid authorities, bytes and sockets (%s listener)",
   async (listener) => {
     await using listeners = await startListeners({ getUser });
     const { port } = listeners[listener].address;
@@ -72,7 +72,7 @@ test("serves the same certificate over HTTP/1.1, HTTP/2 and gRPC", async () => {
   expect(answers.map(({ user }) => user?.id)).toEqual([ID, ID, ID, ID]);
 });
 
-test("lets the calls in flight finish, HTTP/1.1 too, and takes no new ones while it drains", async () => {
+test("a drain lets calls in flight finish, over HTTP/1.1 too, and accepts no new ones", async () => {
   const inside = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   let calls = 0;
@@ -95,7 +95,7 @@ test("lets the calls in flight finish, HTTP/1.1 too, and takes no new ones while
   expect(await drained).toEqual([true, true]);
 });
 
-test("cuts what outlasts the grace and says so", async () => {
+test("a drain cuts off calls that outlast the grace period and returns false", async () => {
   const inside = Promise.withResolvers<void>();
   await using listeners = await startListeners({
     getUser: () => (inside.resolve(), new Promise<never>(() => {})),

@@ -25,7 +25,7 @@ export const calls: readonly Mutation[] = [
     what: "the place of a call is not freed when its request is wrong",
     from: "    place[Symbol.dispose]();\n    throw error;",
     to: "    throw error;",
-    tests: ["test/places.test.ts"],
+    tests: ["test/in-flight.test.ts"],
   },
   {
     file: handlers,
@@ -39,14 +39,14 @@ export const calls: readonly Mutation[] = [
     what: "callers who are not known share the places of one holder",
     from: "principal === ANONYMOUS ? connection : principal",
     to: "principal",
-    tests: ["test/places.test.ts"],
+    tests: ["test/in-flight.test.ts"],
   },
   {
     file: handlers,
     what: "a known caller has a share for each of its connections",
     from: "principal === ANONYMOUS ? connection : principal",
     to: "connection",
-    tests: ["test/places.test.ts"],
+    tests: ["test/in-flight.test.ts"],
   },
   {
     file: handlers,
@@ -144,7 +144,7 @@ export const calls: readonly Mutation[] = [
     what: "streams take the places of calls",
     from: "return infrastructure ? watches : streams;",
     to: "return infrastructure ? watches : calls;",
-    tests: ["test/places.test.ts", "test/pipeline.test.ts"],
+    tests: ["test/in-flight.test.ts", "test/pipeline.test.ts"],
   },
   {
     file: "src/rpc/in-flight.ts",
@@ -158,7 +158,7 @@ export const calls: readonly Mutation[] = [
     what: "calls that are shed are not counted",
     from: "countShed(rpc.desc.name);",
     to: "",
-    tests: ["test/places.test.ts"],
+    tests: ["test/in-flight.test.ts"],
   },
   {
     file: "src/rpc/limits.ts",

@@ -8,7 +8,7 @@ import { bindStreams, streamsClient } from "./support/streams.ts";
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const share = bounds.callsFloor.max;
 
-test("a call whose request is wrong leaves its place to the next one", async () => {
+test("an invalid request frees its place for the next call", async () => {
   await using listeners = await startListeners({ getUser: async () => ({}) }, { calls: { inFlightMax: 1 } });
   const client = userClient(listeners, "gRPC listener");
 
@@ -41,7 +41,7 @@ async function startCrowd(principal: string) {
 const untilInFlight = (listeners: Listeners, calls: number) =>
   vi.waitUntil(() => listeners.pipeline.inFlight() === calls, 10_000);
 
-test("callers who are not known have a share of the places for each of their connections", async () => {
+test("unknown callers have a share of the places per connection", async () => {
   const { listeners, takeShare, release } = await startCrowd("anonymous");
   await using _ = listeners;
 
@@ -52,7 +52,7 @@ test("callers who are not known have a share of the places for each of their con
   await expect(Promise.all(calls)).resolves.toHaveLength(2 * share);
 });
 
-test("a known caller has one share of the places for all of its connections, and what is shed is counted", async () => {
+test("a known caller has one share of the places for all of its connections, and shed calls are counted", async () => {
   const { listeners, takeShare, release } = await startCrowd("ada");
   await using _ = listeners;
 
@@ -66,7 +66,7 @@ test("a known caller has one share of the places for all of its connections, and
   expect(await readMetrics(listeners)).toContain('rpc_server_shed_total{method="GetUser"} 1');
 });
 
-test("streams take no place of a call, nor calls of a stream", async () => {
+test("streams and calls have separate places", async () => {
   const released = Promise.withResolvers<void>();
   async function* tell() {
     yield { user: { name: "Ada" } };

@@ -12,7 +12,7 @@ const quietMs = 1_000;
 const lookEveryMs = 50;
 
 /**
- * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice,
+ * Takes the process out of service without a failed call: NOT_SERVING, a wait in which load balancers notice,
  * GOAWAY, and the calls in flight finish. True if all of them did within the grace. Requests that have not
  * arrived by then, and silent peers, do not count as calls in flight: they are cut off when nothing else
  * runs. The database may be closed only after this.

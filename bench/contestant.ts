@@ -9,7 +9,7 @@ import {
   createRequestValidator,
   createTelemetry,
   parseConfig,
-  startGrpcDoor,
+  startGrpcListener,
 } from "./service/server.ts";
 
 /** A service with some of its methods; the others answer UNIMPLEMENTED's kin. */
@@ -32,8 +32,8 @@ export function readConfig(): Config & { readonly database: { readonly kind: "re
 }
 
 /**
- * Serves methods through the service's own door and pipeline until SIGTERM, and says where in the words of
- * the service.
+ * Serves methods through the service's own listener and pipeline until SIGTERM, and says where in the
+ * words of the service.
  */
 export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {
   const telemetry = await createTelemetry(config);
@@ -43,7 +43,7 @@ export async function serve(config: Config, bindings: readonly Binding[]): Promi
   const { messageBytesMax } = config.calls;
   const { refused } = telemetry;
   const limits = { messageBytesMax, connections: { max: Infinity, peerMax: Infinity }, refused };
-  const door = await startGrpcDoor(methods, { address: config.grpcAddr, ...limits });
-  process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
+  const listener = await startGrpcListener(methods, { address: config.grpcAddr, ...limits });
+  process.stdout.write(`ready\n  gRPC  ${listener.address.host}:${listener.address.port}\n`);
   process.once("SIGTERM", () => process.exit(0));
 }

@@ -1,4 +1,4 @@
-// The tutorial's statement sequences, served through the service's own door and pipeline.
+// The tutorial's statement sequences, served through the service's own listener and pipeline.
 import pg from "pg";
 import { bindPart, readConfig, serve } from "./contestant.ts";
 import {

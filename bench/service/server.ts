@@ -2,7 +2,7 @@
 export { type Config, parseConfig } from "../../src/config.ts";
 export type { Batchers } from "../../src/db/batchers.ts";
 export { createAuthenticator } from "../../src/rpc/auth.ts";
-export { startGrpcDoor } from "../../src/rpc/grpc.ts";
+export { startGrpcListener } from "../../src/rpc/grpc.ts";
 export { type Binding, createPipeline } from "../../src/rpc/pipeline.ts";
 export { createTelemetry } from "../../src/rpc/telemetry.ts";
 export { createRequestValidator } from "../../src/rpc/validation.ts";

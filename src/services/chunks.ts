@@ -4,21 +4,21 @@ import { afterwards, DomainError } from "../errors.ts";
 import { last, nth } from "../lists.ts";
 import type { Bounds, Entry } from "./row-buffer.ts";
 
-/** How the rows of an import are read and written. */
+/** How the rows of an import are parsed and written. */
 export type RowKind<Draft, Row> = {
-  /** What a chunk holds at most. */
+  /** The largest chunk. */
   readonly chunkMax: Bounds;
-  /** Throws a DomainError for a row that is wrong. The index is the row's within the import. */
+  /** Throws a DomainError for an invalid row. `index` is the row's within the import. */
   readonly parse: (draft: Draft, index: number) => Row;
-  /** Lines that the row writes. */
+  /** The number of lines that the row writes. */
   readonly weigh: (row: Row) => number;
-  /** What the database locks for the row. Chunks that share a lock are written one after the other. */
+  /** The keys that the database locks for the row. Chunks with a common key are written one by one. */
   readonly locksOf: (row: Row) => readonly string[];
-  /** Writes rows in a transaction, with an outcome for each in their order. */
+  /** Writes rows in one transaction and returns their outcomes in order. */
   readonly write: (deadline: Deadline, rows: readonly Row[]) => Promise<RowOutcome[]>;
 };
 
-/** What became of the rows of a chunk that has been committed. */
+/** The outcome of a committed chunk. */
 export type Chunk = {
   readonly firstIndex: number;
   readonly lastIndex: number;
@@ -27,14 +27,14 @@ export type Chunk = {
   readonly refused: readonly { readonly index: number; readonly error: DomainError }[];
 };
 
-/** A chunk that meets others on its rows is halved after so many attempts, an eighth of a second. */
+/** Attempts after which a chunk in conflict is halved: an eighth of a second. */
 const chunkAttemptsMax = 8;
 
 /**
- * What a chunk had to be cut into as one again. Before it was cut it may have been written as a whole: an
- * import that stops in its first half would leave rows of the second one without an answer.
+ * Merges the parts of a chunk that was cut into one answer. The chunk may have been written as a whole
+ * before: stopping in its first half would leave rows of the second half without an answer.
  */
-export async function* joined(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
+export async function* merged(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
   const parts: Chunk[] = [];
   try {
     for await (const chunk of chunks) parts.push(chunk);
@@ -51,7 +51,7 @@ export async function* joined(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chun
   };
 }
 
-/** A row of an import as it waits to be written, or why it is wrong. */
+/** Parses a row of an import into an entry to be written, or one with the error of an invalid row. */
 export function toEntry<Draft, Row>(
   kind: RowKind<Draft, Row>,
   draft: Draft | Error,
@@ -67,7 +67,7 @@ export function toEntry<Draft, Row>(
   }
 }
 
-/** Writes the sound rows of a chunk, and says what became of each row. */
+/** Writes the valid rows of a chunk and returns the outcome of each row. */
 export async function writeChunk<Row>(
   { write }: Pick<RowKind<never, Row>, "write">,
   entries: readonly Entry<Row>[],

@@ -1,48 +1,49 @@
 import type { Call } from "../call.ts";
 import { afterwards, createError, DomainError, shuttingDown, toServerError } from "../errors.ts";
 import { nth } from "../lists.ts";
-import { joined, toEntry, writeChunk, type Chunk, type RowKind } from "./chunks.ts";
+import { merged, toEntry, writeChunk, type Chunk, type RowKind } from "./chunks.ts";
 import { createRowBuffer, type RowBuffer, type Entry } from "./row-buffer.ts";
 
-/** What is imported. */
+/** An import as its request describes it. */
 export type Import<Draft> = {
   readonly firstIndex: bigint;
   readonly stopOnError: boolean;
-  /** Rows, or why one cannot be read. */
+  /** Batches of rows; an Error stands for a row that cannot be decoded. */
   readonly batches: AsyncIterable<Iterable<Draft | Error>>;
 };
 
-/** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
+/** Rows by which a halved limit grows again with each commit: over 30 chunks, not at once. */
 const rowsGrowth = 32;
+
 /**
- * A chunk that is not committed by then is given up: a stream may have no deadline, and a database that does
- * not answer, or a row that stays locked, must not hold it for ever. As long as a call may take.
+ * The time limit of a chunk: a stream may have no deadline, and must not be held forever by a database that
+ * does not answer or a row that stays locked. As long as a call may take.
  */
 const chunkMsMax = 60_000;
 
 /**
- * Chunks under way at once: while the database writes one, the service prepares the next one and sends it,
- * which makes up for round trips and for the service's own work.
+ * Chunk writes in flight: while the database writes one, the service prepares and sends the next one, which
+ * hides round trips and the service's own work.
  */
-const flightsMax = 2;
+const writesMax = 2;
 
-/** A chunk that is being written. */
-type Flight<Row> = {
+/** A chunk whose write is in flight. */
+type ChunkWrite<Row> = {
   readonly entries: readonly Entry<Row>[];
   readonly locks: ReadonlySet<string>;
   readonly written: Promise<Chunk>;
-  /** When it is too late for the chunk, and for those that it is cut into. */
+  /** The deadline of the chunk, and of its halves. */
   readonly deadlineMs: number;
 };
 
 /**
- * Writes an import chunk by chunk and yields what became of each, in their order, when it has been committed.
- * A chunk is what is there when the last one was answered; a second one joins it when it is a whole one and
- * locks nothing of the first, unless an error is to stop the import. No transaction is open while the caller
- * takes an answer, but that of a chunk which is being written anyway, and rows are read ahead within bounds.
+ * Writes an import chunk by chunk and yields each outcome in order, once it is committed. A chunk takes the
+ * rows that are there when the last one was answered. A second chunk joins if it is full and shares no lock
+ * with the first, unless an error is to stop the import. While the caller reads an answer, only a chunk that
+ * is being written anyway has a transaction. Rows are read ahead within bounds.
  *
- * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows
- * do not depend on how they are cut.
+ * A chunk that is too large for the database, or conflicts with others, is halved: the ids of rows do not
+ * depend on how they are cut into chunks.
  */
 export async function* importChunks<Draft, Row>(
   kind: RowKind<Draft, Row>,
@@ -53,87 +54,86 @@ export async function* importChunks<Draft, Row>(
   const first = Number(firstIndex);
   const { chunkMax } = kind;
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
-  const flights: Flight<Row>[] = [];
-  const most = stopOnError ? 1 : flightsMax;
-  const progress: Progress<Row> = { kind, call, flights, rowsMax: chunkMax.rowsMax, lastIndex: first - 1 };
+  const writes: ChunkWrite<Row>[] = [];
+  const most = stopOnError ? 1 : writesMax;
+  const progress: Progress<Row> = { kind, call, writes, rowsMax: chunkMax.rowsMax, lastIndex: first - 1 };
   try {
     for (;;) {
-      if (flights.length === 0) {
+      if (writes.length === 0) {
         const entries = await buffer.take({ ...chunkMax, rowsMax: progress.rowsMax });
         call.signal.throwIfAborted();
         if (call.draining.aborted) throw shuttingDown(progress.lastIndex);
         if (entries.length === 0) return;
-        flights.push(depart(progress, entries));
+        writes.push(startWrite(progress, entries));
       }
-      const flight = nth(flights, 0);
-      await joinFirst(progress, flight, buffer, most);
-      const concluded = conclude(progress, flight);
-      for await (const chunk of stopOnError ? joined(concluded) : concluded) {
+      const write = nth(writes, 0);
+      await joinFirst(progress, write, buffer, most);
+      const concluded = conclude(progress, write);
+      for await (const chunk of stopOnError ? merged(concluded) : concluded) {
         progress.lastIndex = chunk.lastIndex;
         yield chunk;
         const [refused] = chunk.refused;
         if (stopOnError && refused) throw stopped(refused.index);
       }
-      flights.shift();
+      writes.shift();
     }
   } finally {
-    // What is under way ends before the call does: a caller who resumes it must not meet it.
-    await Promise.allSettled(flights.map(({ written }) => written));
+    // Writes in flight end before the call does, so that they do not overlap with the resumed import.
+    await Promise.allSettled(writes.map(({ written }) => written));
   }
 }
 
-/** How far an import is. */
+/** The progress of an import. */
 type Progress<Row> = {
   readonly kind: Pick<RowKind<never, Row>, "write" | "chunkMax">;
   readonly call: Call;
-  /** The chunks that are being written, in their order. */
-  readonly flights: Flight<Row>[];
-  /** Of the next chunk. */
+  /** The writes in flight, in order. */
+  readonly writes: ChunkWrite<Row>[];
+  /** The most rows of the next chunk. */
   rowsMax: number;
-  /** Of the rows that were answered. */
+  /** The index of the last row that was answered. */
   lastIndex: number;
 };
 
-/** Begins to write a chunk. */
-function depart<Row>(
+function startWrite<Row>(
   { kind, call }: Progress<Row>,
   entries: readonly Entry<Row>[],
   deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
-): Flight<Row> {
+): ChunkWrite<Row> {
   const locks = new Set(entries.flatMap((entry) => entry.locks));
   const written = call.working(
     writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
   );
-  // Its failure is heard where it is waited for, which it is not if one before it has failed.
+  // Handled where it is awaited, which is not reached if an earlier one has failed.
   written.catch(() => {});
   return { entries, locks, written, deadlineMs };
 }
 
-/** Lets chunks, up to so many in all, join the first one for as long as that is being written. */
+/** Lets chunks, up to `most` in all, join while the first one is being written. */
 async function joinFirst<Row>(
   progress: Progress<Row>,
-  { written }: Flight<Row>,
+  { written }: ChunkWrite<Row>,
   buffer: RowBuffer<Row>,
   most: number,
 ): Promise<void> {
-  const { kind, flights } = progress;
+  const { kind, writes } = progress;
   const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
-    flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
+    writes.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
   const isOver = written.then(
     () => true,
     () => true,
   );
-  while (flights.length < most) {
+  while (writes.length < most) {
     const entries = buffer.takeWhole({ ...kind.chunkMax, rowsMax: progress.rowsMax }, meetsNone);
-    if (entries.length > 0) flights.push(depart(progress, entries));
+    if (entries.length > 0) writes.push(startWrite(progress, entries));
     else if (await Promise.race([isOver, buffer.changed()])) return;
   }
 }
 
-/** The chunk, or those that it had to be cut into. */
+/** Yields the chunk, or the parts that it had to be cut into. */
 async function* conclude<Row>(
   progress: Progress<Row>,
-  { entries, written, deadlineMs }: Flight<Row>,
+  { entries, written, deadlineMs }: ChunkWrite<Row>,
 ): AsyncGenerator<Chunk> {
   const { kind, call } = progress;
   try {
@@ -147,25 +147,25 @@ async function* conclude<Row>(
     try {
       for (const part of [entries.slice(0, half), entries.slice(half)]) {
         if (call.draining.aborted) throw shuttingDown(progress.lastIndex);
-        yield* conclude(progress, depart(progress, part, deadlineMs));
+        yield* conclude(progress, startWrite(progress, part, deadlineMs));
       }
     } catch (later) {
-      throw isDoubtful(error) ? afterwards(later) : later;
+      throw isInDoubt(error) ? afterwards(later) : later;
     }
   }
 }
 
-/** Whether a chunk did not happen, or not to its end, for a reason that may lie in its size. */
+/** Whether a chunk failed, or may have, for a reason that may lie in its size. */
 function isTooMuch(error: unknown, { signal }: Call): boolean {
   if (!(error instanceof DomainError)) return toServerError(error)?.code.startsWith("54") === true;
-  // A statement that the database has stopped by itself also says that it was late. In a later round of the
-  // chunk it did not happen either; what the rounds before have written, the smaller chunk finds.
+  // DEADLINE_EXCEEDED also stands for a statement that the database cancelled. In a re-run the chunk did not
+  // happen either, and the smaller chunk finds what earlier runs have written.
   const { reason } = error.cause instanceof DomainError ? error.cause : error;
   return ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"].includes(reason) && !signal.aborted;
 }
 
 /** Whether a chunk that failed may have been written. */
-function isDoubtful(error: unknown): boolean {
+function isInDoubt(error: unknown): boolean {
   return error instanceof DomainError && error.kind === "outcome_unknown";
 }
 

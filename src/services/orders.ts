@@ -24,7 +24,7 @@ import { parseDraft } from "./order-drafts.ts";
 import { parseVersion, toEtag, toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
 import { last } from "../lists.ts";
 
-/** The methods of the order service that read and write a few orders, on a database. */
+/** Implements the methods of the order service other than imports. */
 export function orderService(
   database: Database,
   batchers: Batchers,
@@ -89,7 +89,7 @@ async function listEvents(
   const orderId = toId(request.orderId);
   const scope = ["ListOrderEvents", orderId];
   const size = toPageSize(request.pageSize);
-  // The cursor's first part is a version here: events of one order are listed by it.
+  // The cursor's first part is a version here, by which the events of an order are listed.
   const first = { createTime: 0n, id: orderId };
   const { createTime: version } = await pages.parse(request.pageToken, scope, first);
   const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
@@ -106,7 +106,7 @@ async function listEvents(
   };
 }
 
-/** The contract has the statuses of the database under the same names, or this does not compile. */
+/** The contract and the database have the same names of statuses, or this does not compile. */
 function toStatus(status: StoredStatus): OrderStatus {
   return OrderStatus[status.toUpperCase() as Uppercase<StoredStatus>];
 }
@@ -161,12 +161,12 @@ function expectDistinct(changes: readonly StatusChange[]): void {
   const first = new Map<string, number>();
   for (const [n, { orderId }] of changes.entries()) {
     const before = first.get(orderId);
-    if (before !== undefined) throw invalid(`changes[${n}].id`, `is the order of changes[${before}] again`);
+    if (before !== undefined) throw invalid(`changes[${n}].id`, `repeats the order of changes[${before}]`);
     first.set(orderId, n);
   }
 }
 
-/** The orders of an atomic batch, or why the first refused change was refused, with its index. */
+/** Returns the orders of an atomic batch, or throws the first refusal with its index. */
 function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
   for (const [index, outcome] of outcomes.entries())
     if (outcome instanceof DomainError) throw ofChange(index, outcome);

@@ -23,7 +23,7 @@ import {
 import type { Passwords } from "./passwords.ts";
 import { keysOf } from "../lists.ts";
 
-/** What the user service works with, beside the database. */
+/** What the user service needs beside the database. */
 export type UserParts = {
   readonly batchers: Batchers;
   readonly pages: Pages;
@@ -31,7 +31,7 @@ export type UserParts = {
   readonly logins: Logins;
 };
 
-/** The user service on a database. */
+/** Implements the user service. */
 export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
   return { ...readingMethods(database, parts), ...changingMethods(database, parts), ...loginMethods(parts) };
 }
@@ -146,7 +146,7 @@ function loginMethods({ batchers, passwords, logins }: UserParts): Methods<"auth
     },
   };
 
-  /** Makes an attempt: what is to be settled, and the user who has this email and password. */
+  /** Makes an attempt: returns the reservation to settle, and the user if email and password match. */
   async function judge(email: string, password: string, call: Call): Promise<[Login, db.User | undefined]> {
     using place = passwords.queue(call);
     const login = await logins.begin(email, call);
@@ -166,7 +166,7 @@ function toMessage(user: db.User): WholeMessage<typeof UserSchema> {
   };
 }
 
-/** How each field that can change is read. */
+/** The parser of each field that can change. */
 const parsers: { readonly [Field in keyof db.UserFields]: (field: string, text: string) => string } = {
   email: parseEmail,
   name: parseName,
@@ -174,7 +174,7 @@ const parsers: { readonly [Field in keyof db.UserFields]: (field: string, text: 
 const editable = keysOf(parsers);
 
 /**
- * The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134).
+ * Returns the new values of the fields in the mask or, without a mask, of those that are not empty (AIP-134).
  */
 function parseEdits({ user, updateMask }: UpdateUserRequest): Partial<db.UserFields> {
   const paths = updateMask?.paths ?? [];

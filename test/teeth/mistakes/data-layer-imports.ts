@@ -88,8 +88,8 @@ export const importMutations: readonly Mutation[] = [
   {
     file: chunks,
     what: "rows behind the refused one are stored, of a chunk beside its own",
-    from: "const most = stopOnError ? 1 : flightsMax;",
-    to: "const most = flightsMax;",
+    from: "const most = stopOnError ? 1 : writesMax;",
+    to: "const most = writesMax;",
     tests: writing,
   },
   {
@@ -109,14 +109,14 @@ export const importMutations: readonly Mutation[] = [
   {
     file: chunks,
     what: "one chunk is under way at a time",
-    from: "const flightsMax = 2;",
-    to: "const flightsMax = 1;",
+    from: "const writesMax = 2;",
+    to: "const writesMax = 1;",
     tests: writing,
   },
   {
     file: chunks,
     what: "the call ends before what is under way",
-    from: "await Promise.allSettled(flights.map(({ written }) => written));",
+    from: "await Promise.allSettled(writes.map(({ written }) => written));",
     to: "",
     tests: writing,
   },
@@ -144,7 +144,7 @@ export const importMutations: readonly Mutation[] = [
   {
     file: chunks,
     what: "the second half of a doubtful chunk says that nothing was changed",
-    from: "throw isDoubtful(error) ? afterwards(later) : later;",
+    from: "throw isInDoubt(error) ? afterwards(later) : later;",
     to: "throw later;",
     tests: halving,
   },

@@ -1,12 +1,16 @@
 import process from "node:process";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type Config, parseConfig } from "../src/config.ts";
-import { DomainError } from "../src/errors.ts";
-import { createAuthenticator } from "../src/rpc/auth.ts";
-import { startGrpcDoor } from "../src/rpc/grpc.ts";
-import { type Binding, createPipeline } from "../src/rpc/pipeline.ts";
-import { createTelemetry } from "../src/rpc/telemetry.ts";
-import { createRequestValidator } from "../src/rpc/validation.ts";
+import { DomainError } from "./service/database.ts";
+import {
+  type Binding,
+  type Config,
+  createAuthenticator,
+  createPipeline,
+  createRequestValidator,
+  createTelemetry,
+  parseConfig,
+  startGrpcListener,
+} from "./service/server.ts";
 
 /** A service with some of its methods; the others answer UNIMPLEMENTED's kin. */
 export function bindPart(service: DescService, implementation: object): Binding {
@@ -28,8 +32,8 @@ export function readConfig(): Config & { readonly database: { readonly kind: "re
 }
 
 /**
- * Serves methods through the service's own door and pipeline until SIGTERM, and says where in the words of
- * the service.
+ * Serves methods through the service's own listener and pipeline until SIGTERM, and says where in the
+ * words of the service.
  */
 export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {
   const telemetry = await createTelemetry(config);
@@ -39,7 +43,7 @@ export async function serve(config: Config, bindings: readonly Binding[]): Promi
   const { messageBytesMax } = config.calls;
   const { refused } = telemetry;
   const limits = { messageBytesMax, connections: { max: Infinity, peerMax: Infinity }, refused };
-  const door = await startGrpcDoor(methods, { address: config.grpcAddr, ...limits });
-  process.stdout.write(`ready\n  gRPC  ${door.address.host}:${door.address.port}\n`);
+  const listener = await startGrpcListener(methods, { address: config.grpcAddr, ...limits });
+  process.stdout.write(`ready\n  gRPC  ${listener.address.host}:${listener.address.port}\n`);
   process.once("SIGTERM", () => process.exit(0));
 }

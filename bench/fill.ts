@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { loadTables } from "../scripts/load-tables.ts";
+import { loadTables } from "./service/database.ts";
 
 /** Foreign keys, then indexes without a constraint: what drops each, and what makes it again. */
 const selectExtras = `

@@ -7,8 +7,8 @@ import process from "node:process";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { type sendUnaryData, Server, ServerCredentials } from "@grpc/grpc-js";
-import { GetUserResponseSchema, UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { toFrame } from "./client.ts";
+import { GetUserResponseSchema, UserService } from "./service/contract.ts";
 
 // As large as the users of the bench's tables.
 const [createTime, updateTime] = [timestampNow(), timestampNow()];

@@ -2,15 +2,15 @@ import { randomUUID } from "node:crypto";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type pg from "pg";
+import { type Calls, choose, cycle, encode, pathOf, price } from "./calls.ts";
+import { type Client, ok, readMessages } from "./client.ts";
+import { copyRows } from "./copy.ts";
 import {
   ImportOrderItemsResponseSchema,
   ImportOrdersResponseSchema,
   OrderService,
   StockPolicy,
-} from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { type Calls, choose, cycle, encode, pathOf, price } from "./calls.ts";
-import { type Client, ok, readMessages } from "./client.ts";
-import { copyRows } from "./copy.ts";
+} from "./service/contract.ts";
 import type { Work } from "./slice.ts";
 
 type ImportWork = Extract<Work, { readonly method: "ImportOrders" | "ImportOrderItems" }>;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { OrderService, StockPolicy } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { choose, price } from "./calls.ts";
 import { readCpuMs, readResidentMiB } from "./cpu.ts";
 import type { Plan } from "./plan.ts";
 import { type Result, round } from "./results.ts";
 import { createProducts } from "./rows.ts";
+import { OrderService, StockPolicy } from "./service/contract.ts";
 import type { Stage } from "./stage.ts";
 
 /** How many MiB the service's memory moves within, after the first fifth of the stream. */

@@ -2,11 +2,10 @@
 import process from "node:process";
 import { Code } from "@connectrpc/connect";
 import pg from "pg";
-import { toClientConfig } from "../src/db/engine/connection.ts";
-import { createDatabase } from "../src/db/engine/database.ts";
 import type { Calls } from "./calls.ts";
 import { ok, openClient } from "./client.ts";
 import { readCpuMs } from "./cpu.ts";
+import { createDatabase, toClientConfig } from "./service/database.ts";
 import type { Measured, Slice } from "./slice.ts";
 import { createCalls, createEngineCalls } from "./work.ts";
 

@@ -1,13 +1,8 @@
 // GetUser by the service's own function, answered from memory: what a call costs without a database.
-import { within } from "../src/db/engine/database.ts";
-import { createDatabase } from "../src/db/engine/database.ts";
-import type { Batchers } from "../src/db/batchers.ts";
-import { listUsers, type User } from "../src/db/users/users.ts";
-import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import { createPages } from "../src/services/pages.ts";
-import { createPasswords } from "../src/services/passwords.ts";
-import { userService } from "../src/services/users.ts";
 import { bindPart, readConfig, serve } from "./contestant.ts";
+import { UserService } from "./service/contract.ts";
+import { createDatabase, listUsers, type User, within } from "./service/database.ts";
+import { type Batchers, createPages, createPasswords, userService } from "./service/server.ts";
 
 const config = readConfig();
 const db = createDatabase(config.database.connection, "postgresql", config.pool);

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Connection } from "../src/config.ts";
+import type { Connection } from "./service/database.ts";
 
 const root = path.join(import.meta.dirname, "..");
 

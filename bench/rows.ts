@@ -1,15 +1,15 @@
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
+import { OrderService } from "./service/contract.ts";
 import type { Page, Work } from "./slice.ts";
 import type { Stage } from "./stage.ts";
 
 /**
- * Who is measured: the service on its gRPC port; the tutorial's statements behind the same door; the service
- * on its Connect port; its statements without it; its GetUser without a database; a GetUser that always
- * answers the same, by grpc-js and by http2 alone; the service with CALL_COALESCE=false; the service of
- * another checkout.
+ * Who is measured: the service on its gRPC port; the tutorial's statements behind the same listener; the
+ * service on its Connect port; its statements without it; its GetUser without a database; a GetUser that
+ * always answers the same, by grpc-js and by http2 alone; the service with CALL_COALESCE=false; the service
+ * of another checkout.
  */
 export type Contestant =
   | "ours"

@@ -1,4 +1,4 @@
-import type { Connection } from "../src/config.ts";
+import type { Connection } from "./service/database.ts";
 
 /** What is called, with the arguments to draw from. */
 export type Work =

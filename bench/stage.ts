@@ -3,12 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { Connection } from "../src/config.ts";
-import { toClientConfig } from "../src/db/engine/connection.ts";
-import { startEmbedded } from "../src/db/embedded/embedded.ts";
 import type { Distance } from "./delay-proxy.ts";
 import { fillTables } from "./fill.ts";
 import { type Running, startHelper, startServer, startService, toUrl } from "./processes.ts";
+import { type Connection, startEmbedded, toClientConfig } from "./service/database.ts";
 import type { Measured, Slice } from "./slice.ts";
 
 /** All that a row needs: a loaded database, the process that makes load, and the ids to call with. */

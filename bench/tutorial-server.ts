@@ -1,19 +1,24 @@
-// The tutorial's statement sequences, served through the service's own door and pipeline.
+// The tutorial's statement sequences, served through the service's own listener and pipeline.
 import pg from "pg";
-import { toClientConfig } from "../src/db/engine/connection.ts";
-import { DomainError } from "../src/errors.ts";
-import { allStatuses, type OrderStatus as StatusName } from "../src/db/order-status.ts";
-import { toDecimal, types } from "../src/db/engine/pg-types.ts";
+import { bindPart, readConfig, serve } from "./contestant.ts";
 import {
   type CreateOrderRequest,
+  type GetUserRequest,
   type ListOrdersRequest,
   OrderService,
   OrderStatus,
   type UpdateOrderStatusRequest,
-} from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { type GetUserRequest, UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import { parseMoney, toMoney, toTime } from "../src/services/parse.ts";
-import { bindPart, readConfig, serve } from "./contestant.ts";
+  UserService,
+} from "./service/contract.ts";
+import {
+  allStatuses,
+  DomainError,
+  type StatusName,
+  toClientConfig,
+  toDecimal,
+  types,
+} from "./service/database.ts";
+import { parseMoney, toMoney, toTime } from "./service/server.ts";
 import * as tutorial from "./tutorial.ts";
 
 const config = readConfig();

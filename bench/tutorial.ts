@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { targetsOf, type OrderStatus } from "../src/db/order-status.ts";
-import { DomainError } from "../src/errors.ts";
+import { DomainError, type StatusName, targetsOf } from "./service/database.ts";
 
 /** The tutorial's helper, as it stands there: three tries, 100, 200 and 400 ms, also after the last one. */
 export async function executeInTransaction<T>(
@@ -66,7 +65,7 @@ export type ItemRow = { readonly productId: string; readonly quantity: number; r
 export type OrderRow = {
   readonly id: string;
   readonly user_id: string;
-  readonly status: OrderStatus;
+  readonly status: StatusName;
   readonly total_amount: bigint;
   readonly created_at: bigint;
   readonly updated_at: bigint;
@@ -118,10 +117,10 @@ const selectStatus = "select status from orders where id = $1 for update";
 const updateOrder = "update orders set status = $2, update_time = now() where id = $1";
 
 /** The tutorial's UpdateStatus. */
-export function updateStatus(pool: pg.Pool, orderId: string, status: OrderStatus): Promise<void> {
+export function updateStatus(pool: pg.Pool, orderId: string, status: StatusName): Promise<void> {
   return executeInTransaction(pool, async (tx) => {
     const locked = { name: "select_status", text: selectStatus, values: [orderId] };
-    const { rows } = await tx.query<{ status: OrderStatus }>(locked);
+    const { rows } = await tx.query<{ status: StatusName }>(locked);
     if (rows[0] === undefined) throw new DomainError("ORDER_NOT_FOUND", "there is no such order");
     if (!targetsOf(rows[0].status).includes(status))
       throw new DomainError("FORBIDDEN_STATUS_CHANGE", "invalid status transition");

@@ -2,24 +2,23 @@ import { randomUUID } from "node:crypto";
 import type { DescMethod, MessageInitShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type pg from "pg";
-import { changeStatuses } from "../src/db/orders/change-statuses.ts";
-import { within, type Database } from "../src/db/engine/database.ts";
-import { DomainError } from "../src/errors.ts";
-import { createOrders } from "../src/db/orders/place-orders.ts";
-import type { Deadline } from "../src/db/engine/deadline.ts";
-import { allStatements } from "../src/db/engine/statement.ts";
-import { OrderService, OrderStatus } from "../src/gen/commerce/order/v1/order_service_pb.ts";
-import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type Calls, choose, cycle, encode, once, pathOf, price } from "./calls.ts";
 import { type Client, ok } from "./client.ts";
 import { createCopies, createImports } from "./imports.ts";
+import { OrderService, OrderStatus, UserService } from "./service/contract.ts";
+import {
+  allStatements,
+  changeStatuses,
+  createOrders,
+  type Database,
+  type Deadline,
+  DomainError,
+  within,
+} from "./service/database.ts";
 import type { Work } from "./slice.ts";
 
 /** Orders that are encoded before the load begins, and sent in turn: each time they are new orders. */
 const templates = 4_096;
-
-// Declares a statement that is looked up by its name.
-await import("../src/db/users/users.ts");
 
 const { getUser } = UserService.method;
 const { createOrder, updateOrderStatus, listOrders } = OrderService.method;
@@ -133,18 +132,18 @@ async function query(pool: pg.Pool, name: string, values: unknown[]): Promise<nu
   return rows.length > 0 ? ok : Code.NotFound;
 }
 
-/** The outcome of a set of one, as a status: the service would answer what is thrown by others. */
+/** The outcome of a batch of one, as a status: the service would answer what is thrown by others. */
 async function toCode(outcomes: Promise<readonly unknown[]>): Promise<number> {
   try {
     const [outcome] = await outcomes;
     if (!(outcome instanceof DomainError)) return ok;
     return outcome.kind === "failed_precondition" ? Code.FailedPrecondition : Code.Unknown;
   } catch (error) {
-    return budgetEnded(error) ? Code.DeadlineExceeded : Code.Unknown;
+    return deadlinePassed(error) ? Code.DeadlineExceeded : Code.Unknown;
   }
 }
 
-function budgetEnded(error: unknown): boolean {
+function deadlinePassed(error: unknown): boolean {
   return error instanceof Error && error.name === "TimeoutError";
 }
 

@@ -1,4 +1,4 @@
-// Drives the service as its callers do and checks the result by reading it back: `npm run demo`.
+// Drives the service like a caller and checks the result by reading it back: `npm run demo`.
 import pLimit from "p-limit";
 import type { Check } from "./demo/audit.ts";
 import { openServer, openShop } from "./demo/connect.ts";
@@ -27,7 +27,7 @@ async function main({ size, concurrency, url, isFlashSale, write }: Options): Pr
   return 0;
 }
 
-/** What the command line asks for; ends the process with 2 where it cannot be read. */
+/** Reads the command line; exits with 2 if it is invalid. */
 function readOrExit(): Options | "help" {
   try {
     return readOptions();

@@ -1,5 +1,4 @@
-// Writes the table of the configuration into the README, between its two markers. Takes another file as its
-// argument.
+// Writes the table of variables into the README, between its two markers; an argument names another file.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { names, variables } from "../src/config/environment.ts";
@@ -23,7 +22,7 @@ function table(): string {
   return ["| Variable | Default | Meaning |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
-/** The default as an operator would write it; in words where other variables decide it. */
+/** The default as an operator would write it; in words if other variables decide it. */
 function defaultOf(name: (typeof names)[number]): string {
   const schema = variables.shape[name];
   const fallback = schema.meta()?.["fallback"];

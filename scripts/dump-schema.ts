@@ -1,4 +1,4 @@
-// Writes schema.sql: what the migrations add up to on PostgreSQL, for review as a diff.
+// Writes schema.sql: the result of all migrations on PostgreSQL, for review as a diff.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,8 +11,8 @@ const header =
   "-- The schema after all migrations, on PostgreSQL; generated from them by `npm run generate`.\n";
 
 /**
- * Tables in the order of their creation, so that what a foreign key names stands above it; the runner's own
- * are not ours.
+ * Tables in the order of their creation, so that foreign keys name earlier ones; without the runner's own
+ * tables.
  */
 const selectTables = `
   select c.oid::int8 as oid, quote_ident(c.relname) as name
@@ -32,7 +32,7 @@ const selectColumns = `
   where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
   order by a.attnum`;
 
-/** Not null stands at the column. */
+/** Not null is written at the column. */
 const selectConstraints = `
   select 'constraint ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid, true) as line
   from pg_constraint

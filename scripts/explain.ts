@@ -93,7 +93,7 @@ async function run({ orders, statement: prefix, texts, limits }: Options): Promi
   if (problems.length > 0) throw new Error(problems.join("; "));
 }
 
-/** A table in columns of equal width, but for the last one. */
+/** Formats a table in columns of equal width, except for the last one. */
 function toLines({ title, columns, rows }: Table): string {
   const widths = columns.map((_, n) => Math.max(...[columns, ...rows].map((row) => row[n]!.length)));
   const line = (row: readonly string[]): string =>
@@ -101,7 +101,7 @@ function toLines({ title, columns, rows }: Table): string {
   return `${title}\n\n${[columns, ...rows].map((row) => `  ${line(row)}\n`).join("")}\n`;
 }
 
-/** A connection of the service's settings to a PostgreSQL that is gone after disposal. */
+/** Opens a temporary PostgreSQL and connects with the service's settings. */
 async function openDatabase(): Promise<AsyncDisposable & { readonly checkout: Checkout }> {
   await using opening = new AsyncDisposableStack();
   const directory = opening.adopt(await mkdtemp(path.join(tmpdir(), "commerce-core-explain-")), (made) =>

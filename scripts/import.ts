@@ -10,7 +10,7 @@ import { readState, writeState, type State } from "./import/resume.ts";
 import { sendUntilAnswered } from "./import/send.ts";
 import { expectUnchanged, openSource, type Source } from "./import/source.ts";
 
-// An output that is not read to its end, as by `| head`, does not stop an import.
+// An output that is closed early, as by `| head`, does not stop an import.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
 
 process.exitCode = await main();
@@ -50,7 +50,7 @@ async function run({ url, resume, refused }: Options, source: Source, initial: S
   const sessionManager = new Http2SessionManager(url);
   const client = createClient(OrderService, createGrpcTransport({ baseUrl: url, sessionManager }));
   let state = { ...initial, refusedBytes: await cutRefusals(refused, initial.refusedBytes) };
-  // Before the first row is sent: an import that is cut off before its first answer keeps its request id.
+  // Before the first row is sent, so that an import that breaks before its first answer keeps its request id.
   await writeState(resume, state);
   const progress = startProgress(source.bytes, state, process.stderr);
   const end = (signal: (typeof endings)[number]): void => {
@@ -94,7 +94,7 @@ function report({ refused: list }: Options, { inserted, existing, refused, reque
   return refused > 0 ? 1 : 0;
 }
 
-/** How an import that has stopped is resumed. */
+/** Says how to resume an import that has stopped. */
 function goOn({ resume }: Pick<Options, "resume">, { requestId }: State): string {
   const again = resume === undefined ? `with --request-id ${requestId} ` : "";
   return `the same command ${again}goes on and imports nothing twice`;

@@ -1,4 +1,4 @@
-// What bounds the calls of the service, as a table: for docs/limits.md and for `npm run explain -- --limits`.
+// The limits of the service as tables: for docs/limits.md and for `npm run explain -- --limits`.
 import { type Bound, bounds } from "../src/bounds.ts";
 import { type Name, names, variables } from "../src/config/environment.ts";
 import { InventoryService } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
@@ -14,10 +14,10 @@ export type Table = {
   readonly rows: readonly (readonly string[])[];
 };
 
-/** The variables that set limits, by the beginnings of their names. */
+/** The variables that set limits, by their prefixes. */
 const LIMITING = /^(CALL|STREAM|POOL|CONNECTIONS|LOGIN)_(?!COALESCE)/;
 
-/** All limits: those that are fixed, those that the configuration sets, and those of each method. */
+/** All limits: fixed, configurable, and per method. */
 export function limitTables(): Table[] {
   return [
     {
@@ -41,7 +41,7 @@ export function limitTables(): Table[] {
   ];
 }
 
-/** A number with its unit, where the bound is of bytes or of milliseconds. */
+/** Formats a bound with its unit if it is in bytes or milliseconds. */
 function toAmount({ what, max }: Bound): string {
   if (what.startsWith("bytes")) return toBytes(max);
   return what.startsWith("milliseconds") ? toSeconds(max) : max.toLocaleString("en");
@@ -67,7 +67,7 @@ function meaningOf(name: Name): string {
   return variables.shape[name].description ?? "";
 }
 
-/** What the methods have with the default configuration. */
+/** The limits of the methods with the default configuration. */
 function methodRows(): string[][] {
   const { calls } = parseConfig({});
   return [UserService, OrderService, InventoryService].flatMap(({ methods }) =>

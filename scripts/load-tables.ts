@@ -3,7 +3,7 @@ import { allStatuses, statusesThat } from "../src/db/order-status.ts";
 
 /**
  * Fills a migrated PostgreSQL database with users, products and orders of three items each, and refreshes the
- * planner's statistics: plans for empty tables say nothing of plans for full ones.
+ * planner's statistics: plans for empty tables say nothing about plans for full ones.
  */
 export async function loadTables(client: pg.ClientBase, orders: number): Promise<void> {
   const users = Math.max(1, Math.floor(orders / 10));

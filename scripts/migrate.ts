@@ -1,4 +1,4 @@
-// npm run migrate: brings the schema of the configured database to the newest migration.
+// Migrates the configured database to the newest schema: `npm run migrate`.
 import { parseArgs } from "node:util";
 import { type Config, ConfigError, parseConfig, type Connection, type Engine } from "../src/config.ts";
 import { connectRunning, startEmbedded } from "../src/db/embedded/embedded.ts";
@@ -40,7 +40,7 @@ async function main(): Promise<number> {
   return 0;
 }
 
-/** The configured database; the embedded one by the server that the service runs, or by one of our own. */
+/** Opens the configured database; an embedded one through the running service's server, or one of our own. */
 async function open(
   { database, start }: Config,
   resources: AsyncDisposableStack,

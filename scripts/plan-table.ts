@@ -1,10 +1,10 @@
 import { styleText } from "node:util";
 import { problemsOf, type PlanFacts } from "./plan.ts";
 
-/** With the names of our statements beside it, a table fits into 110 columns. */
+/** With the statements' names beside it, a table fits into 110 columns. */
 const indexColumns = 52;
 
-/** A line for each plan, or several where it has many indexes; what is wrong in red, on a terminal. */
+/** Formats plans, one line each, or more if there are many indexes; problems are red on a terminal. */
 export function toTable(plans: readonly PlanFacts[]): string {
   const headings = ["statement", "rows found by", "reads whole", "sorts"] as const;
   const nameColumns = Math.max(...plans.map(({ name }) => name.length));
@@ -23,7 +23,7 @@ export function toTable(plans: readonly PlanFacts[]): string {
   return [styleText("bold", toLine(headings)), ...plans.flatMap(toLines)].join("\n");
 }
 
-/** Lists words in lines of at most `columns`, one word at least in each. */
+/** Wraps words into lines of at most `columns`, at least one word each. */
 function wrap(words: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const [n, word] of words.entries()) {

@@ -1,16 +1,14 @@
 import type pg from "pg";
 import type { Statement } from "../src/db/engine/statement.ts";
 
-/** What a statement does to find its rows, read from every node of its plan. */
+/** How a statement finds its rows, collected from every node of its plan. */
 export type PlanFacts = {
   readonly name: string;
-  /** The indexes that rows are found by. */
+  /** The indexes by which rows are found. */
   readonly indexes: readonly string[];
-  /** The tables that are read from end to end, also those read so through an index. */
+  /** The tables that are read completely, also through an index. */
   readonly scanned: readonly string[];
-  /**
-   * Sorts of rows that come from a table, but for those inside of one result row, such as an order's items.
-   */
+  /** Sorts of rows from tables, without those inside of one result row, such as an order's items. */
   readonly sorts: number;
   /** The plan as the engine prints it. */
   readonly text: string;
@@ -26,9 +24,9 @@ type Node = {
 };
 
 /**
- * Asks PostgreSQL how it runs a statement whatever its parameters are (its generic plan, version 16 and
- * later). The session should be one of the pool's settings and the tables of a realistic size: a plan depends
- * on both.
+ * Returns PostgreSQL's generic plan of a statement, which is independent of its parameters (version 16 and
+ * later). The session should have the pool's settings and the tables a realistic size: a plan depends on
+ * both.
  */
 export async function explain(client: pg.ClientBase, statement: Statement<unknown>): Promise<PlanFacts> {
   const { rows } = await client.query(`explain (generic_plan, format json) ${statement.text}`);
@@ -44,10 +42,12 @@ export async function explain(client: pg.ClientBase, statement: Statement<unknow
   };
 }
 
-/** Statements for which a whole table is the answer, of a handful of rows. */
+/** Statements that have to read a whole table, of a handful of rows. */
 const readWhole = new Set(["migrations.list"]);
 
-/** What is wrong with a plan, in a sentence each: tables read from end to end, pages that are sorted. */
+/**
+ * Returns the problems of a plan, a sentence each: tables that are read completely, pages that are sorted.
+ */
 export function problemsOf({ name, scanned, sorts }: PlanFacts): string[] {
   return [
     ...(readWhole.has(name) ? [] : scanned.map((table) => `${name} reads ${table} from end to end`)),
@@ -68,7 +68,7 @@ function readsTable(node: Node): boolean {
   return node["Relation Name"] !== undefined;
 }
 
-/** Whether a node is run once, and not for each row of the result. */
+/** Whether a node runs once instead of once for each row of the result. */
 function isOwn(node: Node): boolean {
   return node["Parent Relationship"] !== "SubPlan";
 }

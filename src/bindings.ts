@@ -16,7 +16,7 @@ import { toStatus } from "./rpc/status.ts";
 import type { Telemetry } from "./rpc/telemetry.ts";
 import type { RequestValidator } from "./rpc/validation.ts";
 import { importService } from "./services/imports.ts";
-import { inventoryService } from "./services/inventory.ts";
+import { inventoryService } from "./services/products.ts";
 import { createLogins } from "./services/logins.ts";
 import { orderService } from "./services/orders.ts";
 import { createPageKeys } from "./services/page-keys.ts";
@@ -24,13 +24,15 @@ import { createPages } from "./services/pages.ts";
 import { createPasswords } from "./services/passwords.ts";
 import { userService, type UserParts } from "./services/users.ts";
 
-/** The services that callers use, but for those of probes and tools. */
+/** The services of the contract, without those for probes and tools. */
 export const services = [UserService, OrderService, InventoryService];
 
-/** For one row: a database that was reached a moment ago and takes longer cannot serve calls. */
+/**
+ * In milliseconds, for reading one row: a database that was just reached and takes longer cannot serve calls.
+ */
 const secretMsMax = 10_000;
 
-/** What the services work with beside the database; its secrets are those of all replicas. */
+/** Creates what the services need beside the database. The secrets it reads are shared by all replicas. */
 export async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
   const deadline = createDeadline(secretMsMax);
   const pageKeys = await createPageKeys({
@@ -39,13 +41,13 @@ export async function createParts(db: Database, config: Config, telemetry: Telem
   });
   const batchers = createBatchers(db, config.calls.coalesce);
   const passwords = createPasswords();
-  telemetry.gauge("passwords_queued", "Passwords that are hashed or wait for it.", passwords.queued);
+  telemetry.gauge("passwords_queued", "Passwords being hashed or waiting.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
   const logins = createLogins(db, batchers, limits, await getSecret(db, deadline, "login_attempts"));
   return { pages: createPages(pageKeys), batchers, passwords, logins };
 }
 
-/** All services, with what implements them. */
+/** All services with their implementations. */
 export function bindAll(
   db: Database,
   parts: UserParts,

@@ -3,5 +3,5 @@ import { connectionBounds } from "./bounds/connections.ts";
 
 export type { Bound } from "./bounds/bound.ts";
 
-/** What bounds the work and the memory that callers can cause. */
+/** All bounds on the work and the memory that callers can cause. */
 export const bounds = { ...connectionBounds, ...callBounds } as const;

@@ -9,7 +9,9 @@ import { found, unknownVariables } from "./config/unknown.ts";
 
 export type { Address, Config, Connection, Engine } from "./config/types.ts";
 
-/** The configuration is wrong. The message is for the operator: a line for each problem, naming variables. */
+/**
+ * The configuration is wrong. The message is for the operator: one line per problem, naming the variables.
+ */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(["The configuration is wrong:", ...problems].join("\n  "));
@@ -18,9 +20,9 @@ export class ConfigError extends Error {
 }
 
 /**
- * The configuration that an environment describes; an empty variable counts as one that is not set. Reads the
- * certificates of the database connection. Throws one ConfigError that names every variable that is wrong,
- * also those that look like ours and are not; it never holds a secret.
+ * Parses the configuration from an environment; an empty variable counts as unset. Reads the certificates of
+ * the database connection. Throws one ConfigError that names every wrong variable, including unknown ones
+ * with our prefixes; its message never contains a secret.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
@@ -31,7 +33,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     unread.add(name);
     problems.push(`${name}: ${message}${found(name, given[name] ?? "")}`);
   }
-  // What can be read is checked although other variables cannot: one error is to name all that is wrong.
+  // Valid variables are checked even if others are not: one error has to name all that is wrong.
   const values = variables.parse(
     Object.fromEntries(Object.entries(given).filter(([name]) => !unread.has(name))),
   );
@@ -95,7 +97,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
         delayMsMax: values.LOGIN_DELAY_MAX,
         callerFailuresMax: values.LOGIN_CALLER_FAILURES_MAX,
       },
-      // On loopback no balancer looks at health. Elsewhere most look every few seconds.
+      // On loopback there is no load balancer. Elsewhere most poll health every few seconds.
       shutdown: { drainMs: values.SHUTDOWN_DRAIN ?? (local ? 0 : 5000), graceMs: values.SHUTDOWN_GRACE },
       logLevel: values.LOG_LEVEL,
       tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT?.href,
@@ -117,7 +119,7 @@ function toDatabase(values: Values, isGiven: IsGiven, report: Report): Config["d
   return { kind: "embedded", dataDir: values.DATA_DIR };
 }
 
-/** Frozen all the way down, but for `ssl`: node-postgres redefines its key, so that logs do not show it. */
+/** Freezes deeply, except `ssl`: node-postgres redefines its key to keep it out of logs. */
 function freeze<T extends object>(value: T): T {
   for (const [key, part] of Object.entries(value)) {
     if (typeof part === "object" && part !== null && key !== "ssl") freeze(part);

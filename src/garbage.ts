@@ -1,19 +1,21 @@
-/** Looks are as far apart as this, and collections too, at least: one stops the process for some 30 ms. */
+/**
+ * Interval between checks, and the least between collections: a collection stops the process for some 30 ms.
+ */
 const LOOK_MS = 2_000;
 
-/** What may lie about outside of V8's heap: four of its usual steps. */
+/** Garbage tolerated outside of V8's heap: four of V8's usual steps. */
 const LITTER_BYTES_MAX = 32 * 2 ** 20;
 
-/** What small requests add between two looks; V8 takes it up in passing. */
+/** Growth between two checks that small requests cause; V8 collects it in passing. */
 const STIR_BYTES_MAX = 2 ** 20;
 
-/** Where a collection has found nothing, the next one waits for twice as long, up to this. */
+/** After a collection that freed nothing the next wait doubles, up to this. */
 const PAUSE_MS_MAX = 64_000;
 
 /**
- * Collects what large requests have left outside of V8's heap when they are over. V8 does so when its own
- * heap grows, which in a process that has come to rest it does not: hundreds of MiB would stay. Without
- * --expose-gc, as `npm start` has it, nothing is done.
+ * Collects the memory outside of V8's heap that large requests leave behind. V8 does so only when its own
+ * heap grows, so that an idle process would keep hundreds of MiB. Does nothing without --expose-gc, which
+ * `npm start` sets.
  */
 export function collectGarbage(): Disposable {
   const { gc } = globalThis;
@@ -31,7 +33,7 @@ export function collectGarbage(): Disposable {
       waitedMs = 0;
       await gc({ execution: "async", type: "major" });
       lastBytes = process.memoryUsage().external;
-      // What is left is in use, and may be litter later.
+      // The rest is in use now and may become garbage later.
       pauseMs = lastBytes < external - STIR_BYTES_MAX ? LOOK_MS : Math.min(2 * pauseMs, PAUSE_MS_MAX);
     }
   };

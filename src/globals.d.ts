@@ -1,3 +1,2 @@
-// Connect's types name this type of lib "dom", which we do not load; without it `skipLibCheck` makes it
-// `any`.
+// Connect's types use this type of lib "dom", which is not loaded; without it `skipLibCheck` makes it `any`.
 type HeadersInit = NonNullable<ConstructorParameters<typeof Headers>[0]>;

@@ -1,11 +1,11 @@
-// The entry. The first signal asks the service to stop, whatever it is doing; a second one does not wait.
-// Compiled code is kept between starts, which saves part of the start, and the memory of the program that
-// strips the types; so nothing of ours may be imported before. Where it cannot be kept, all works the same.
+// The entry point. The first signal asks the service to stop at any stage; a second one exits at once. The
+// compile cache shortens the start and saves the memory of the type stripper, so nothing of ours may be
+// imported before it is enabled. Where it cannot be kept, the service runs without it.
 import { enableCompileCache } from "node:module";
 import path from "node:path";
 import process from "node:process";
 
-// Before anything is loaded: to the first process of a container, a signal that it does not handle is lost.
+// Registered before anything is loaded: the first process of a container ignores signals without a handler.
 const asked = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const)
   process.on(name, () => {

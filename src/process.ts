@@ -1,4 +1,4 @@
-// The process: environment → configuration → server → a signal → the end. Exit codes: 0 stopped, 1 failed, 2
+// The process: environment → configuration → server → signal → end. Exit codes: 0 stopped, 1 failed, 2
 // misconfigured.
 import process from "node:process";
 import { ConfigError, parseConfig, type Config } from "./config.ts";
@@ -52,8 +52,8 @@ export async function run(asked: AbortSignal): Promise<void> {
     return;
   }
   process.stdout.write(welcome(config, server));
-  // What starting has used and is not needed any more, a fifth of the memory, goes back to the machine (with
-  // --expose-gc, as `npm start` has it).
+  // Returns the memory that only the start used, a fifth of the total, to the machine (with --expose-gc,
+  // which `npm start` sets).
   await globalThis.gc?.({ execution: "async", type: "major", flavor: "last-resort" });
   const failure = await Promise.race([server.failed, untilAborted(asked)]);
   if (failure === undefined) process.stdout.write("stopping: calls in flight may finish\n");

@@ -1,23 +1,23 @@
 import { createShares } from "./shares.ts";
 
 /**
- * A fair queue for a fixed number of places, bounded in length and in time. Holders take turns, and of each
- * holder the first that came is served first: a crowd of one caller's does not hold up the others.
+ * A fair queue for a fixed number of places, bounded in length and in time. Holders take turns, and each
+ * holder's callers are served first in, first out, so that one holder's crowd does not hold up the others.
  */
 export type Queue = {
   /**
-   * Waits for a place and returns the function that gives it back. Throws what `refuse` answers when the
-   * queue is full, the holder has its share of it, or the wait is over, and the signal's reason when the
-   * caller leaves, who then leaves the queue as well.
+   * Waits for a place and returns the function that gives it back. Throws what `refuse` returns when the
+   * queue is full, the holder has its share of it, or the wait is over. Throws the signal's reason when the
+   * signal aborts; the caller has then left the queue.
    */
   enter(caller: { readonly signal: AbortSignal; readonly holder?: unknown }): Promise<() => void>;
+  /** Callers that wait for a place. */
   readonly waiting: number;
-  readonly taken: number;
 };
 
-/** Those who wait, by holder in the order of their turns. */
+/** The waiting callers of each holder; holders stand in the order of their turns. */
 function createLines() {
-  // No line is empty.
+  // Lines are removed when they are empty.
   const lines = new Map<unknown, Set<() => void>>();
   let waiting = 0;
   return {
@@ -33,7 +33,7 @@ function createLines() {
       line.delete(admit);
       if (line.size === 0) lines.delete(holder);
     },
-    /** Whose turn it is: what else waits of this holder does so behind the others' turns. */
+    /** The caller whose turn it is. Its holder moves behind all other holders. */
     next(): (() => void) | undefined {
       const [turn] = lines;
       if (!turn) return undefined;
@@ -48,17 +48,17 @@ function createLines() {
 
 export type QueueLimits = {
   readonly places: number;
-  /** How many wait at most. */
+  /** Callers that may wait. */
   readonly lengthMax: number;
-  /** How many of one holder may wait while others are the most of the queue. */
+  /** Callers of one holder that may wait even when others fill most of the queue. */
   readonly lengthFloor: number;
-  /** For how long each waits at most; Infinity where callers have deadlines of their own. */
+  /** The longest wait in milliseconds; Infinity where callers have deadlines of their own. */
   readonly waitMsMax: number;
-  /** The error for one that finds no room, or no place in time. */
+  /** The error for a full queue or share, or for a wait that is over. */
   readonly refuse: (why: "full" | "late") => Error;
 };
 
-/** Makes a queue. */
+/** Creates an empty queue. */
 export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse }: QueueLimits): Queue {
   const lines = createLines();
   const shares = createShares<unknown>({ max: lengthMax, floor: lengthFloor });
@@ -70,7 +70,7 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
     else taken--;
   }
 
-  /** A place is given back once, however often it is asked for. */
+  /** Calling the returned function again has no effect. */
   function place(): () => void {
     let given = false;
     return () => {
@@ -83,9 +83,6 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
   return {
     get waiting() {
       return lines.waiting();
-    },
-    get taken() {
-      return taken;
     },
     async enter({ signal, holder }) {
       signal.throwIfAborted();

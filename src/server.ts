@@ -8,26 +8,27 @@ import { migrationsDirectory } from "./db/migrate/migration-files.ts";
 import { reachDatabase, type ServerVersion } from "./db/engine/reach.ts";
 import { createReadiness, type Readiness } from "./db/migrate/readiness.ts";
 import { collectGarbage } from "./garbage.ts";
-import { startAdminDoor } from "./rpc/admin.ts";
+import { startAdminListener } from "./rpc/admin.ts";
 import { createAuthenticator } from "./rpc/auth.ts";
 import { shareDescriptors } from "./rpc/descriptors.ts";
-import { drainDoors } from "./rpc/drain.ts";
-import { startGrpcDoor } from "./rpc/grpc.ts";
+import { drainListeners } from "./rpc/drain.ts";
+import { startGrpcListener } from "./rpc/grpc.ts";
 import { createHealth, type Health } from "./rpc/health.ts";
-import { startHttpDoor } from "./rpc/http.ts";
+import { startHttpListener } from "./rpc/http.ts";
 import { createPipeline } from "./rpc/pipeline.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
 import { createRequestValidator } from "./rpc/validation.ts";
+import { keysOf } from "./lists.ts";
 
 /** A running service. */
 export type Server = {
   readonly grpc: Address;
   readonly http: Address;
   readonly admin: Address;
-  /** What the database says that it is. */
+  /** The version that the database reports. */
   readonly databaseVersion: string;
-  /** Resolves with the reason when the service cannot go on: its embedded database has ended. */
+  /** Resolves with the reason when the service cannot go on because its embedded database has ended. */
   readonly failed: Promise<Error>;
   /**
    * Stops: NOT_SERVING, a pause, GOAWAY, the calls in flight, the pool. False if some calls had to be cut
@@ -38,15 +39,15 @@ export type Server = {
 };
 
 export type ServerOptions = {
-  /** Ends a start that is under way: startServer throws the reason. */
+  /** Aborting it ends a start that is under way: startServer throws its reason. */
   readonly signal?: AbortSignal;
-  /** For tests: stands between the services and the database, to switch a protection off. */
+  /** For tests: wraps the database that the services use, to switch a protection off. */
   readonly decorateDatabase?: (db: Database) => Database;
 };
 
 /**
- * Starts the service. When it cannot start it leaves nothing behind and throws an Error whose message is one
- * line. The admin port answers from the beginning, so that a start that waits is not taken for a dead one.
+ * Starts the service. If it cannot start it leaves nothing behind and throws an Error with a one-line
+ * message. The admin port answers from the beginning, so that a waiting start does not look dead.
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
   const { decorateDatabase = (db) => db, signal } = options;
@@ -57,7 +58,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const health = createHealth(services.map((service) => service.typeName));
   const { refused, scrape } = telemetry;
   const probes = { readiness: health.readiness, scrape, refused };
-  const admin = starting.use(await startAdminDoor({ address: config.adminAddr, ...probes }));
+  const admin = starting.use(await startAdminListener({ address: config.adminAddr, ...probes }));
   const failed = Promise.withResolvers<Error>();
   const beginning: Beginning = { telemetry, resources: starting, signal };
   const { connection, version } = await openEngine(config, beginning, failed.resolve);
@@ -86,16 +87,16 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const connections = { ...config.connections, max };
   const limits = { messageBytesMax, connections, refused, tls };
   const { methods } = pipeline;
-  const grpc = starting.use(await startGrpcDoor(methods, { address: config.grpcAddr, ...limits }));
-  const http = starting.use(await startHttpDoor(methods, { address: config.httpAddr, ...limits }));
+  const grpc = starting.use(await startGrpcListener(methods, { address: config.grpcAddr, ...limits }));
+  const http = starting.use(await startHttpListener(methods, { address: config.httpAddr, ...limits }));
   observeConnections(telemetry, { grpc, http, admin });
-  // Only now: a balancer would send calls to ports that do not listen yet.
+  // After the ports listen: a load balancer would send calls as soon as readiness says so.
   starting.use(await watchReadiness(readiness, db, health));
 
   starting.use(collectGarbage());
   const running = starting.move();
   const stop = async (): Promise<boolean> => {
-    const drained = await drainDoors({ health, pipeline, doors: [grpc, http] }, config.shutdown);
+    const drained = await drainListeners({ health, pipeline, listeners: [grpc, http] }, config.shutdown);
     await running.disposeAsync();
     return drained;
   };
@@ -113,14 +114,14 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   };
 }
 
-/** What the steps of a start share. */
+/** What all steps of a start need. */
 type Beginning = {
   readonly telemetry: Telemetry;
   readonly resources: AsyncDisposableStack;
   readonly signal: AbortSignal | undefined;
 };
 
-/** Reaches the database that the configuration names, or starts one of our own, and asks what it is. */
+/** Connects to the configured database, or starts an embedded one, and detects its engine. */
 async function openEngine(
   { database, start }: Config,
   { telemetry, resources, signal }: Beginning,
@@ -139,7 +140,7 @@ async function openEngine(
   return { connection, version: await reachDatabase(connection, { signal }) };
 }
 
-/** Does about lacking migrations what the configuration says. */
+/** Applies, checks or ignores missing migrations, as configured. */
 async function bringSchema(
   { start }: Config,
   connection: Connection,
@@ -154,13 +155,13 @@ async function bringSchema(
 }
 
 /**
- * How often readiness is asked for: often enough that a balancer hears of a database that is back within a
- * second.
+ * Interval of readiness checks in milliseconds: short enough that a load balancer sees within a second that
+ * the database is back.
  */
 const readyMs = 2_000;
 const unreadyMs = 250;
 
-/** Keeps health in step with the database, and tells the calls. Resolves after the first look. */
+/** Updates health, and tells `db` when the database is away. Resolves after the first check. */
 async function watchReadiness(readiness: Readiness, db: Database, health: Health): Promise<Disposable> {
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
@@ -182,24 +183,26 @@ async function watchReadiness(readiness: Readiness, db: Database, health: Health
 function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
   const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
   return {
-    retried(fate, code) {
-      count(`${fate}:${code}`);
+    retried(disposition, code) {
+      count(`${disposition}:${code}`);
       readiness.note(code);
     },
   };
 }
 
 function logReload({ logger }: Telemetry, error: Error | undefined): void {
-  if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one is still served");
+  if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one stays in use");
   else logger.info("the certificate was reloaded");
 }
 
 function observeConnections(
   telemetry: Telemetry,
-  doors: Readonly<Record<string, { readonly connections: () => number }>>,
+  listeners: Readonly<Record<string, { readonly connections: () => number }>>,
 ): void {
   const read = (): Record<string, number> =>
-    Object.fromEntries(Object.entries(doors).map(([door, { connections }]) => [door, connections()]));
+    Object.fromEntries(
+      Object.entries(listeners).map(([listener, { connections }]) => [listener, connections()]),
+    );
   telemetry.gauge("rpc_server_connections", "Connections that are open, by port.", read, "door");
 }
 
@@ -208,11 +211,11 @@ function observePool(telemetry: Telemetry, db: Database): void {
     total: "Connections that are open.",
     idle: "Connections that are not in use.",
     used: "Connections in use.",
-    max: "Connections that there may be.",
+    max: "The largest number of connections.",
     waiting: "Calls that wait for a connection.",
     acquired: "Connections handed out since the start.",
     waitedMs: "Milliseconds that calls have waited for connections since the start.",
   } as const;
-  for (const [name, help] of Object.entries(gauges) as [keyof typeof gauges, string][])
-    telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, help, () => db.stats()[name]);
+  for (const name of keysOf(gauges))
+    telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, gauges[name], () => db.stats()[name]);
 }

@@ -1,6 +1,9 @@
-/** Shares of something that is bounded. A holder is whatever tells its owners apart. */
+/**
+ * Fair shares of a bounded resource. A holder is any value that identifies an owner. A holder may have
+ * `floor`, or as much as is left for all others.
+ */
 export type Shares<Holder> = {
-  /** Whether the holder could take as much. */
+  /** Whether the holder could take `amount` more. */
   readonly has: (holder: Holder, amount?: number) => boolean;
   readonly take: (holder: Holder, amount?: number) => boolean;
   readonly release: (holder: Holder, amount?: number) => void;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
-import { startAdminDoor } from "../src/rpc/admin.ts";
+import { startAdminListener } from "../src/rpc/admin.ts";
 
 const address = { host: "127.0.0.1", port: 0 };
 const readiness = () => ({ serving: true, reason: "" });
@@ -12,13 +12,13 @@ test("as many as may wait for a scrape are answered by it, and others are told t
     await released.promise;
     return { contentType: "text/plain", body: "all\n" };
   };
-  await using door = await startAdminDoor({
+  await using listener = await startAdminListener({
     address,
     readiness,
     scrape,
     refused: (_, { rawMessage }) => refused.push(rawMessage),
   });
-  const read = async () => (await fetch(`http://127.0.0.1:${door.address.port}/metrics`)).status;
+  const read = async () => (await fetch(`http://127.0.0.1:${listener.address.port}/metrics`)).status;
 
   const waiting = Array.from({ length: bounds.scrapesWaiting.max + 4 }, read);
   await expect.poll(() => refused.length).toBe(4);
@@ -32,9 +32,9 @@ test("as many as may wait for a scrape are answered by it, and others are told t
 
 test.each(["POST", "PUT", "DELETE"])("a %s finds nothing on the admin port", async (method) => {
   const scrape = async () => ({ contentType: "text/plain", body: "" });
-  await using door = await startAdminDoor({ address, readiness, scrape, refused: () => {} });
+  await using listener = await startAdminListener({ address, readiness, scrape, refused: () => {} });
 
-  const { status } = await fetch(`http://127.0.0.1:${door.address.port}/livez`, { method });
+  const { status } = await fetch(`http://127.0.0.1:${listener.address.port}/livez`, { method });
 
   expect(status).toBe(404);
 });

@@ -7,7 +7,7 @@ import { DomainError } from "../src/errors.ts";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { createReceipt } from "../src/rpc/receipt.ts";
 import { frame } from "./support/calls.ts";
-import { readMetrics, startDoors } from "./support/doors.ts";
+import { readMetrics, startListeners } from "./support/listeners.ts";
 import { connect } from "./support/open-calls.ts";
 import { bindStreams } from "./support/streams.ts";
 
@@ -31,8 +31,8 @@ const compressed = (bytes: Uint8Array): Buffer => {
 
 test.each(PORTS)("refuses a caller without a token before its request is there (%s port)", async (port) => {
   const authenticate = () => Promise.reject(new DomainError("CREDENTIALS_MISSING", "none"));
-  await using doors = await startDoors({ getUser }, { authenticate });
-  await using connection = connect(doors[port].address.port);
+  await using listeners = await startListeners({ getUser }, { authenticate });
+  await using connection = connect(listeners[port].address.port);
 
   const { answer } = connection.open(GET_USER);
 
@@ -40,21 +40,21 @@ test.each(PORTS)("refuses a caller without a token before its request is there (
 });
 
 test.each(PORTS)("refuses a message above its method's limit at its prefix (%s port)", async (port) => {
-  await using doors = await startDoors({ getUser });
-  await using connection = connect(doors[port].address.port);
+  await using listeners = await startListeners({ getUser });
+  await using connection = connect(listeners[port].address.port);
 
   const { stream, answer } = connection.open(GET_USER);
   stream.write(prefix(16_385));
 
   expect(await answer).toEqual(["ResourceExhausted", "MESSAGE_TOO_LARGE"]);
-  expect(await readMetrics(doors)).toContain('rpc_server_limited_total{limit="MESSAGE_TOO_LARGE"} 1');
+  expect(await readMetrics(listeners)).toContain('rpc_server_limited_total{limit="MESSAGE_TOO_LARGE"} 1');
 });
 
 test.each(PORTS)(
   "refuses a message that decompresses to more than its method takes (%s port)",
   async (port) => {
-    await using doors = await startDoors({ getUser });
-    await using connection = connect(doors[port].address.port);
+    await using listeners = await startListeners({ getUser });
+    await using connection = connect(listeners[port].address.port);
 
     const { stream, answer } = connection.open(GET_USER, { "grpc-encoding": "gzip" });
     stream.end(compressed(Buffer.alloc(20_000)));
@@ -64,8 +64,8 @@ test.each(PORTS)(
 );
 
 test.each(PORTS)("takes compressed requests (%s port)", async (port) => {
-  await using doors = await startDoors({ getUser });
-  await using connection = connect(doors[port].address.port);
+  await using listeners = await startListeners({ getUser });
+  await using connection = connect(listeners[port].address.port);
 
   const { stream, answer } = connection.open(GET_USER, { "grpc-encoding": "gzip" });
   stream.end(compressed(REQUEST));
@@ -76,8 +76,8 @@ test.each(PORTS)("takes compressed requests (%s port)", async (port) => {
 test.each(PORTS)(
   "ends a call whose request does not arrive in time, and frees it (%s port)",
   async (port) => {
-    await using doors = await startDoors({ getUser }, { calls: { deadlineMsDefault: 50 } });
-    await using connection = connect(doors[port].address.port);
+    await using listeners = await startListeners({ getUser }, { calls: { deadlineMsDefault: 50 } });
+    await using connection = connect(listeners[port].address.port);
 
     const silent = connection.open(GET_USER);
     const slow = connection.open(GET_USER, { "grpc-timeout": "40m" });
@@ -85,14 +85,14 @@ test.each(PORTS)(
 
     const late = ["DeadlineExceeded", "DEADLINE_EXCEEDED"];
     expect(await Promise.all([silent.answer, slow.answer])).toEqual([late, late]);
-    await expect.poll(() => readMetrics(doors)).toContain("\nrpc_server_request_bytes 0\n");
-    expect(doors.pipeline.inFlight()).toBe(0);
+    await expect.poll(() => readMetrics(listeners)).toContain("\nrpc_server_request_bytes 0\n");
+    expect(listeners.pipeline.inFlight()).toBe(0);
   },
 );
 
 test.each(PORTS)("a request that is being read takes no place of a handler (%s port)", async (port) => {
-  await using doors = await startDoors({ getUser }, { calls: { inFlightMax: 1 } });
-  await using connection = connect(doors[port].address.port);
+  await using listeners = await startListeners({ getUser }, { calls: { inFlightMax: 1 } });
+  await using connection = connect(listeners[port].address.port);
 
   const reading = Array.from({ length: 5 }, () => connection.open(GET_USER));
   const whole = connection.open(GET_USER);
@@ -128,8 +128,8 @@ test("a stream of requests that are compressed is read one by one", async () => 
     for await (const { id } of requests) ids.push(id);
     return { user: { name: "done" } };
   };
-  await using doors = await startDoors({}, { bindings: [bindStreams({ ask: ask as never })] });
-  await using connection = connect(doors.grpc.address.port);
+  await using listeners = await startListeners({}, { bindings: [bindStreams({ ask: ask as never })] });
+  await using connection = connect(listeners.grpc.address.port);
   const message = (id: string) => toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id }));
 
   const { stream, answer } = connection.open("/test.v1.Streams/Ask", { "grpc-encoding": "gzip" });

@@ -65,12 +65,17 @@ const parts: readonly Part[] = [
     arrows: ["engine", "errors", "shared"],
     withoutPackages: data,
   },
-  { name: "embedded", files: /^src\/db\/embedded\//, arrows: ["engine", "config"], withoutPackages: data },
+  {
+    name: "embedded",
+    files: /^src\/db\/embedded\//,
+    arrows: ["engine", "config", "shared"],
+    withoutPackages: data,
+  },
   // What all aggregates say: outcomes, ids, cursors.
   {
     name: "facts",
     files: /^src\/db\/(outcome|ids|cursor|order-status)\.ts$/,
-    arrows: ["engine", "errors"],
+    arrows: ["engine", "errors", "shared"],
     withoutPackages: [...data, "pg"],
   },
   ...aggregates.map(aggregate),
@@ -96,7 +101,7 @@ const parts: readonly Part[] = [
   // Plain data and functions for all parts.
   {
     name: "shared",
-    files: /^src\/(bounds\/[a-z]+|bounds|garbage|queue|shares)\.ts$/,
+    files: /^src\/(bounds\/[a-z]+|bounds|garbage|lists|queue|shares|system-errors)\.ts$/,
     arrows: ["errors"],
     withoutPackages: [...transports, "pg"],
   },
@@ -137,6 +142,16 @@ test("no two files of src/ import each other", () => {
       .map((target) => [file, target]),
   );
   expect(circles).toEqual([]);
+});
+
+test("bench/ imports the rest of the project by its own service/ alone", () => {
+  const outside = sources("bench/*.ts").flatMap(({ file, text }) =>
+    findImports(file, text)
+      .filter(({ target }) => /^(src|scripts|test)\//.test(target))
+      .map(({ target }) => `${file} imports ${target}`),
+  );
+
+  expect(outside).toEqual([]);
 });
 
 test.each([

@@ -4,17 +4,17 @@ import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { decompressedBytesMax } from "../src/rpc/decompression.ts";
 import { createPieceCount } from "../src/rpc/frames.ts";
-import { type Doors, startDoors } from "./support/doors.ts";
+import { type Listeners, startListeners } from "./support/listeners.ts";
 
 const GET_USER = "/commerce.user.v1.UserService/GetUser";
-const start = () => startDoors({ getUser: async () => ({}) }, { calls: { messageBytesMax: 1_024 } });
+const start = () => startListeners({ getUser: async () => ({}) }, { calls: { messageBytesMax: 1_024 } });
 
 /** The reason of an answer to a request, of which so much is sent. */
 async function reasonOf(
-  doors: Doors,
+  listeners: Listeners,
   { path = GET_USER, method = "POST", headers = {}, body = "" },
 ): Promise<string | undefined> {
-  const { port } = doors.http.address;
+  const { port } = listeners.http.address;
   const request = http.request({
     port,
     path,
@@ -33,26 +33,26 @@ async function reasonOf(
 }
 
 test("a body that is announced as larger than its method takes is refused before it comes", async () => {
-  await using doors = await start();
+  await using listeners = await start();
 
-  const reason = await reasonOf(doors, { headers: { "content-length": "1025" } });
+  const reason = await reasonOf(listeners, { headers: { "content-length": "1025" } });
 
   expect(reason).toBe("MESSAGE_TOO_LARGE");
 });
 
 test("a body without an announced length is refused as soon as it is too large", async () => {
-  await using doors = await start();
+  await using listeners = await start();
 
-  const reason = await reasonOf(doors, { body: " ".repeat(1_025) });
+  const reason = await reasonOf(listeners, { body: " ".repeat(1_025) });
 
   expect(reason).toBe("MESSAGE_TOO_LARGE");
 });
 
 test("the message of a GET is as large as that of a POST at most", async () => {
-  await using doors = await start();
+  await using listeners = await start();
   const message = encodeURIComponent(JSON.stringify({ id: "x".repeat(1_025) }));
 
-  const reason = await reasonOf(doors, {
+  const reason = await reasonOf(listeners, {
     method: "GET",
     path: `${GET_USER}?encoding=json&message=${message}`,
   });

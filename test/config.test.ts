@@ -106,7 +106,7 @@ test.each([
 
 test.each<[string, Env, string[]]>([
   [
-    "two doors on one port",
+    "two listeners on one port",
     { GRPC_ADDR: "127.0.0.1:8080", ADMIN_ADDR: "0.0.0.0:50052" },
     ["GRPC_ADDR, HTTP_ADDR: both listen on port 8080"],
   ],

@@ -9,7 +9,7 @@ import { shareDescriptors } from "../src/rpc/descriptors.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { connectTo } from "./support/calls.ts";
 import { createAuthority } from "./support/certificates.ts";
-import { type Doors, readMetrics, startDoors, userClient } from "./support/doors.ts";
+import { type Listeners, readMetrics, startListeners, userClient } from "./support/listeners.ts";
 
 const ID = "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff";
 const PORTS = ["grpc", "http"] as const;
@@ -24,13 +24,13 @@ test.each([
 });
 
 /** A session over HTTP/2 that is open, and the GOAWAYs that it has heard. */
-async function openSession(doors: Doors, port: "grpc" | "http", localAddress = "127.0.0.1") {
-  const at = { port: doors[port].address.port, host: "127.0.0.1", localAddress };
+async function openSession(listeners: Listeners, port: "grpc" | "http", localAddress = "127.0.0.1") {
+  const at = { port: listeners[port].address.port, host: "127.0.0.1", localAddress };
   const session = http2.connect("http://127.0.0.1", { createConnection: () => net.connect(at) });
   const goaways: number[] = [];
   session.on("error", () => {}).on("goaway", (code) => goaways.push(code));
   await once(session, "remoteSettings");
-  await expect.poll(() => doors[port].connections()).toBeGreaterThan(0);
+  await expect.poll(() => listeners[port].connections()).toBeGreaterThan(0);
   return {
     goaways,
     session,
@@ -54,33 +54,33 @@ async function openSession(doors: Doors, port: "grpc" | "http", localAddress = "
 test.each(PORTS)(
   "on a full %s port the connection goes that has been idle for longest, one without a call first",
   async (port) => {
-    await using doors = await startDoors({ getUser }, { connections: { max: 3 } });
-    using eldest = await openSession(doors, port);
-    using second = await openSession(doors, port);
-    using fresh = await openSession(doors, port);
+    await using listeners = await startListeners({ getUser }, { connections: { max: 3 } });
+    using eldest = await openSession(listeners, port);
+    using second = await openSession(listeners, port);
+    using fresh = await openSession(listeners, port);
     const answers = [await eldest.call(), await second.call()];
 
-    using third = await openSession(doors, port);
+    using third = await openSession(listeners, port);
     await expect.poll(fresh.closed).toBe(true);
     answers.push(await third.call());
-    using fourth = await openSession(doors, port);
+    using fourth = await openSession(listeners, port);
     await expect.poll(eldest.closed).toBe(true);
     answers.push(await fourth.call(), await second.call(), await third.call());
 
     expect(answers).toEqual(["0", "0", "0", "0", "0", "0"]);
     expect([eldest.goaways[0], fresh.goaways[0]]).toEqual([0, 0]);
-    expect(await readMetrics(doors)).not.toContain("TOO_MANY_CONNECTIONS");
+    expect(await readMetrics(listeners)).not.toContain("TOO_MANY_CONNECTIONS");
   },
 );
 
 test.each(PORTS)(
   "a call that is on its way while its connection is told to go is answered (%s)",
   async (port) => {
-    await using doors = await startDoors({ getUser }, { connections: { max: 1 } });
-    using first = await openSession(doors, port);
+    await using listeners = await startListeners({ getUser }, { connections: { max: 1 } });
+    using first = await openSession(listeners, port);
 
     const told = once(first.session, "goaway");
-    const newcomer = openSession(doors, port);
+    const newcomer = openSession(listeners, port);
     // Before GOAWAY is read, a client sends what it has; Node's sends none once it has read it.
     const answers = Array.from({ length: 5 }, () => first.call());
     await told;
@@ -96,14 +96,14 @@ test.each(PORTS)(
   async (port) => {
     const gate = Promise.withResolvers<void>();
     const held = async () => (await gate.promise, { user: { name: "Ada" } });
-    await using doors = await startDoors({ getUser: held }, { connections: { max: 1 } });
-    const client = userClient(doors, port === "grpc" ? "gRPC door" : "gRPC");
+    await using listeners = await startListeners({ getUser: held }, { connections: { max: 1 } });
+    const client = userClient(listeners, port === "grpc" ? "gRPC listener" : "gRPC");
     const running = client.getUser({ id: ID });
-    await expect.poll(() => doors.pipeline.inFlight()).toBe(1);
+    await expect.poll(() => listeners.pipeline.inFlight()).toBe(1);
 
-    const newcomer = net.connect(doors[port].address.port, "127.0.0.1").on("error", () => {});
+    const newcomer = net.connect(listeners[port].address.port, "127.0.0.1").on("error", () => {});
     await once(newcomer, "close");
-    const metrics = await readMetrics(doors);
+    const metrics = await readMetrics(listeners);
     gate.resolve();
 
     expect((await running).user!.name).toBe("Ada");
@@ -112,41 +112,41 @@ test.each(PORTS)(
 );
 
 test.each(PORTS)("a peer with its share of the %s port closes its own connections only", async (port) => {
-  await using doors = await startDoors({ getUser }, { connections: { peerMax: 2 } });
-  using other = await openSession(doors, port, "127.0.0.2");
-  using first = await openSession(doors, port);
-  using second = await openSession(doors, port);
+  await using listeners = await startListeners({ getUser }, { connections: { peerMax: 2 } });
+  using other = await openSession(listeners, port, "127.0.0.2");
+  using first = await openSession(listeners, port);
+  using second = await openSession(listeners, port);
 
-  using third = await openSession(doors, port);
+  using third = await openSession(listeners, port);
   await expect.poll(first.closed).toBe(true);
 
   expect([other, second, third].map(({ closed }) => closed())).toEqual([false, false, false]);
 });
 
 test("however fast connections come, the port holds a bounded number of them", async () => {
-  await using doors = await startDoors({ getUser }, { connections: { max: 10 } });
+  await using listeners = await startListeners({ getUser }, { connections: { max: 10 } });
   const sockets = Array.from({ length: 300 }, () =>
     net
-      .connect(doors.http.address.port, "127.0.0.1")
+      .connect(listeners.http.address.port, "127.0.0.1")
       .on("error", () => {})
       .resume(),
   );
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
   // Whoever is accepted after all of them has been accepted last.
-  using last = await openSession(doors, "http");
+  using last = await openSession(listeners, "http");
 
   const { length } = sockets.filter(({ closed }) => !closed);
-  await expect.poll(() => doors.http.connections()).toBeLessThanOrEqual(10);
+  await expect.poll(() => listeners.http.connections()).toBeLessThanOrEqual(10);
 
   expect([await last.call(), length]).toEqual(["0", expect.any(Number)]);
   for (const socket of sockets) socket.destroy();
 });
 
 test.each(PORTS)("a connection of the %s port that brings no call is told to go", async (port) => {
-  await using doors = await startDoors({ getUser }, { connections: { firstCallMsMax: 40 } });
-  using used = await openSession(doors, port);
+  await using listeners = await startListeners({ getUser }, { connections: { firstCallMsMax: 40 } });
+  using used = await openSession(listeners, port);
   const answer = await used.call();
-  using unused = await openSession(doors, port);
+  using unused = await openSession(listeners, port);
 
   await expect.poll(unused.closed).toBe(true);
 
@@ -154,8 +154,8 @@ test.each(PORTS)("a connection of the %s port that brings no call is told to go"
 });
 
 test.each(PORTS)("a connection of the %s port that is idle after its calls is told to go", async (port) => {
-  await using doors = await startDoors({ getUser }, { connections: { idleMsMax: 40 } });
-  using used = await openSession(doors, port);
+  await using listeners = await startListeners({ getUser }, { connections: { idleMsMax: 40 } });
+  using used = await openSession(listeners, port);
 
   const answer = await used.call();
   await expect.poll(used.closed).toBe(true);
@@ -164,8 +164,8 @@ test.each(PORTS)("a connection of the %s port that is idle after its calls is to
 });
 
 test("an idle connection over HTTP/1.1 goes for a newcomer, too", async () => {
-  await using doors = await startDoors({ getUser }, { connections: { max: 1 } });
-  const { port } = doors.http.address;
+  await using listeners = await startListeners({ getUser }, { connections: { max: 1 } });
+  const { port } = listeners.http.address;
   const first = net.connect(port, "127.0.0.1");
   first.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
   await once(first, "data");
@@ -177,21 +177,21 @@ test("an idle connection over HTTP/1.1 goes for a newcomer, too", async () => {
 });
 
 test("each port tells how many connections it has", async () => {
-  await using doors = await startDoors({ getUser });
-  using one = await openSession(doors, "grpc");
-  using two = await openSession(doors, "grpc");
+  await using listeners = await startListeners({ getUser });
+  using one = await openSession(listeners, "grpc");
+  using two = await openSession(listeners, "grpc");
 
-  expect([await one.call(), await two.call(), doors.grpc.connections(), doors.http.connections()]).toEqual([
-    "0",
-    "0",
-    2,
-    0,
-  ]);
+  expect([
+    await one.call(),
+    await two.call(),
+    listeners.grpc.connections(),
+    listeners.http.connections(),
+  ]).toEqual(["0", "0", 2, 0]);
 });
 
 test("a request over HTTP/1.1 with too many header fields is refused in words", async () => {
-  await using doors = await startDoors({ getUser });
-  const socket = net.connect(doors.http.address.port, "127.0.0.1").setEncoding("utf8");
+  await using listeners = await startListeners({ getUser });
+  const socket = net.connect(listeners.http.address.port, "127.0.0.1").setEncoding("utf8");
   const fields = (count: number): string => Array.from({ length: count }, (_, i) => `x-${i}: 1\r\n`).join("");
   let heard = "";
   socket.on("data", (text: string) => (heard += text));
@@ -223,9 +223,9 @@ test.each(
   await using stack = new AsyncDisposableStack();
   const tls = secure ? stack.use(await loadTestTls(stack)) : undefined;
   const connections = { openingMsMax: 100 };
-  const doors = stack.use(await startDoors({ getUser }, { connections, ...(tls && { tls }) }));
+  const listeners = stack.use(await startListeners({ getUser }, { connections, ...(tls && { tls }) }));
   const socket = net
-    .connect(doors[port].address.port, "127.0.0.1")
+    .connect(listeners[port].address.port, "127.0.0.1")
     .on("error", () => {})
     .resume();
   stack.defer(() => void socket.destroy());
@@ -233,7 +233,7 @@ test.each(
 
   await once(socket, "close");
 
-  await expect.poll(() => doors[port].connections()).toBe(0);
+  await expect.poll(() => listeners[port].connections()).toBe(0);
 });
 
 async function loadTestTls(stack: AsyncDisposableStack) {

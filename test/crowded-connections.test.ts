@@ -3,7 +3,7 @@ import { connect, Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { type Connections, createConnections } from "../src/rpc/connections.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 
 const sockets: Socket[] = [];
 afterEach(() => {
@@ -80,13 +80,13 @@ test("a connection is idle when the last of its calls has ended, and not before"
 test.each(["grpc", "http", "admin"] as const)(
   "a peer that goes on to hold a connection of the %s port on which its bytes were refused is cut",
   async (name) => {
-    await using doors = await startDoors();
-    const socket = connect({ port: doors[name].address.port, host: "127.0.0.1", allowHalfOpen: true });
+    await using listeners = await startListeners();
+    const socket = connect({ port: listeners[name].address.port, host: "127.0.0.1", allowHalfOpen: true });
     sockets.push(socket.on("error", () => {}).resume());
     // The beginning of a handshake of TLS, which the ports do not speak here.
     socket.write(Buffer.from("160301000400000000", "hex"));
     await once(socket, "end");
 
-    await expect.poll(() => doors[name].connections(), { timeout: 2_000 }).toBe(0);
+    await expect.poll(() => listeners[name].connections(), { timeout: 2_000 }).toBe(0);
   },
 );

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { frame, post } from "./support/calls.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 import { bindStreams } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -72,7 +72,7 @@ const start = async () => {
     },
   });
   const getUser = () => (calls.push("get"), answer);
-  return { doors: await startDoors({ getUser }, { bindings: [streams] }), calls };
+  return { listeners: await startListeners({ getUser }, { bindings: [streams] }), calls };
 };
 
 test.each(
@@ -82,20 +82,20 @@ test.each(
     ),
   ),
 )("%s is INVALID_ARGUMENT with %s (%s port)", async (path, _what, port, body) => {
-  const { doors, calls } = await start();
-  await using _ = doors;
+  const { listeners, calls } = await start();
+  await using _ = listeners;
 
-  const answer = await post(doors[port].address.port, path, Buffer.concat(body));
+  const answer = await post(listeners[port].address.port, path, Buffer.concat(body));
 
   expect(reasonOf(answer)).toEqual([Code.InvalidArgument, "MALFORMED_REQUEST"]);
   expect(calls.filter((call) => call !== ID)).toEqual([]);
 });
 
 test.each(PORTS)("bytes that are no gzip are INVALID_ARGUMENT (%s port)", async (port) => {
-  const { doors, calls } = await start();
-  await using _ = doors;
+  const { listeners, calls } = await start();
+  await using _ = listeners;
 
-  const answer = await post(doors[port].address.port, GET_USER, flagged(1), { "grpc-encoding": "gzip" });
+  const answer = await post(listeners[port].address.port, GET_USER, flagged(1), { "grpc-encoding": "gzip" });
 
   expect(reasonOf(answer)).toEqual([Code.InvalidArgument, "MALFORMED_REQUEST"]);
   expect(calls).toEqual([]);
@@ -104,23 +104,23 @@ test.each(PORTS)("bytes that are no gzip are INVALID_ARGUMENT (%s port)", async 
 test.each(["a second message that is cut", "a second message with a flag that there is not"] as const)(
   "answers what stands before %s, and then INVALID_ARGUMENT with its reason",
   async (what) => {
-    const { doors, calls } = await start();
-    await using _ = doors;
+    const { listeners, calls } = await start();
+    await using _ = listeners;
 
-    const answer = await post(doors.grpc.address.port, TALK, Buffer.concat(STREAMED_BODIES[what]));
+    const answer = await post(listeners.grpc.address.port, TALK, Buffer.concat(STREAMED_BODIES[what]));
 
     expect(calls).toEqual([ID]);
     expect(reasonOf(answer)).toEqual([Code.InvalidArgument, "MALFORMED_REQUEST"]);
-    await expect.poll(() => doors.lines.at(-1)).toMatchObject({ code: "INVALID_ARGUMENT" });
+    await expect.poll(() => listeners.lines.at(-1)).toMatchObject({ code: "INVALID_ARGUMENT" });
   },
 );
 
 test.each(Object.entries(STREAMED_BODIES))(
   "a Connect stream does not succeed with %s",
   async (_what, body) => {
-    const { doors } = await start();
-    await using _ = doors;
-    const session = http2.connect(`http://127.0.0.1:${doors.http.address.port}`);
+    const { listeners } = await start();
+    await using _ = listeners;
+    const session = http2.connect(`http://127.0.0.1:${listeners.http.address.port}`);
 
     const stream = session.request({
       ":method": "POST",
@@ -136,9 +136,9 @@ test.each(Object.entries(STREAMED_BODIES))(
 );
 
 test("takes messages however they are cut into packets", async () => {
-  const { doors, calls } = await start();
-  await using _ = doors;
-  const session = http2.connect(`http://127.0.0.1:${doors.grpc.address.port}`);
+  const { listeners, calls } = await start();
+  await using _ = listeners;
+  const session = http2.connect(`http://127.0.0.1:${listeners.grpc.address.port}`);
   const stream = session.request({
     ":method": "POST",
     ":path": TALK,

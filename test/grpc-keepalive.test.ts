@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import * as net from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 
 const SETTINGS = Buffer.from("000000040000000000", "hex");
 const PREFACE = Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), SETTINGS]);
@@ -27,8 +27,8 @@ async function connectSilent(port: number) {
 
 test("a peer that does not answer is asked for a sign of life after a minute, and left ten seconds later", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  await using doors = await startDoors();
-  using peer = await connectSilent(doors.grpc.address.port);
+  await using listeners = await startListeners();
+  using peer = await connectSilent(listeners.grpc.address.port);
   const closed = once(peer.socket, "close");
 
   await vi.advanceTimersByTimeAsync(59_000);
@@ -36,7 +36,7 @@ test("a peer that does not answer is asked for a sign of life after a minute, an
   await vi.advanceTimersByTimeAsync(1_000);
   await expect.poll(peer.pings).toBe(1);
   await vi.advanceTimersByTimeAsync(9_000);
-  const isOpenBefore = doors.grpc.connections();
+  const isOpenBefore = listeners.grpc.connections();
   await vi.advanceTimersByTimeAsync(1_000);
   await closed;
 

@@ -2,28 +2,29 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/grpc/health/v1/health_pb.ts";
 import {
-  type Doors,
+  type Listeners,
   drain,
   type Protocol,
   PROTOCOLS,
   readMetrics,
-  startDoors,
+  startListeners,
   transport,
   userClient,
-} from "./support/doors.ts";
+} from "./support/listeners.ts";
 
 const USERS = "commerce.user.v1.UserService";
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-const client = (doors: Doors, protocol: Protocol) => createClient(Health, transport(doors, protocol));
-const probe = async (doors: Doors, path: string) => {
-  const response = await fetch(`http://127.0.0.1:${doors.admin.address.port}${path}`);
+const client = (listeners: Listeners, protocol: Protocol) =>
+  createClient(Health, transport(listeners, protocol));
+const probe = async (listeners: Listeners, path: string) => {
+  const response = await fetch(`http://127.0.0.1:${listeners.admin.address.port}${path}`);
   return { status: response.status, body: await response.json() };
 };
 
 test("is NOT_SERVING until told otherwise, and alive from the start", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
 
-  const { statuses } = await client(doors, "gRPC door").list({});
+  const { statuses } = await client(listeners, "gRPC listener").list({});
 
   expect(Object.entries(statuses).map(([service, { status }]) => [service, status])).toEqual([
     ["", Status.NOT_SERVING],
@@ -34,18 +35,18 @@ test("is NOT_SERVING until told otherwise, and alive from the start", async () =
 });
 
 test.each(PROTOCOLS)("Check follows readiness over %s", async (protocol) => {
-  await using doors = await startDoors();
-  doors.health.set(true);
+  await using listeners = await startListeners();
+  listeners.health.set(true);
 
-  const { status } = await client(doors, protocol).check({ service: USERS });
+  const { status } = await client(listeners, protocol).check({ service: USERS });
 
   expect(status).toBe(Status.SERVING);
 });
 
 test.each(PROTOCOLS)("Check fails with NOT_FOUND for an unknown service over %s", async (protocol) => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
 
-  const error = await client(doors, protocol)
+  const error = await client(listeners, protocol)
     .check({ service: "nobody" })
     .catch((problem: unknown) => problem);
 
@@ -53,16 +54,16 @@ test.each(PROTOCOLS)("Check fails with NOT_FOUND for an unknown service over %s"
 });
 
 test.each(PROTOCOLS)("Watch pushes each change over %s", async (protocol) => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
   const leave = new AbortController();
-  const watch = client(doors, protocol).watch({ service: USERS }, { signal: leave.signal });
+  const watch = client(listeners, protocol).watch({ service: USERS }, { signal: leave.signal });
 
   const seen: Status[] = [];
   await (async () => {
     for await (const { status } of watch) {
       seen.push(status);
       if (seen.length === 3) leave.abort();
-      else doors.health.set(status !== Status.SERVING);
+      else listeners.health.set(status !== Status.SERVING);
     }
   })().catch(() => {});
 
@@ -70,8 +71,8 @@ test.each(PROTOCOLS)("Watch pushes each change over %s", async (protocol) => {
 });
 
 test("Watch answers SERVICE_UNKNOWN for an unknown service and goes on", async () => {
-  await using doors = await startDoors();
-  const watch = client(doors, "gRPC door").watch({ service: "nobody" })[Symbol.asyncIterator]();
+  await using listeners = await startListeners();
+  const watch = client(listeners, "gRPC listener").watch({ service: "nobody" })[Symbol.asyncIterator]();
 
   const first = await watch.next();
 
@@ -79,35 +80,35 @@ test("Watch answers SERVICE_UNKNOWN for an unknown service and goes on", async (
 });
 
 test("stays NOT_SERVING for good after shutdown", async () => {
-  await using doors = await startDoors();
-  doors.health.set(true);
+  await using listeners = await startListeners();
+  listeners.health.set(true);
 
-  doors.health.shutdown();
-  doors.health.set(true);
+  listeners.health.shutdown();
+  listeners.health.set(true);
 
-  const { status } = await client(doors, "gRPC door").check({});
+  const { status } = await client(listeners, "gRPC listener").check({});
   expect(status).toBe(Status.NOT_SERVING);
 });
 
 test("answers probes when calls are shed and tokens are refused", async () => {
   const authenticate = () => Promise.reject(new Error("the keys are gone"));
-  await using doors = await startDoors({}, { calls: { inFlightMax: 0 }, authenticate });
-  doors.health.set(true);
+  await using listeners = await startListeners({}, { calls: { inFlightMax: 0 }, authenticate });
+  listeners.health.set(true);
 
-  const { status } = await client(doors, "gRPC door").check({});
+  const { status } = await client(listeners, "gRPC listener").check({});
 
   expect(status).toBe(Status.SERVING);
-  expect(doors.lines).toEqual([]);
+  expect(listeners.lines).toEqual([]);
 });
 
-test("the admin door says which check fails", async () => {
-  await using doors = await startDoors();
+test("the admin listener says which check fails", async () => {
+  await using listeners = await startListeners();
 
-  doors.health.set(false, "database: no answer for 2 s");
-  const failing = await probe(doors, "/readyz");
-  doors.health.set(true);
-  const ready = await probe(doors, "/readyz");
-  const others = [await probe(doors, "/livez"), await probe(doors, "/")];
+  listeners.health.set(false, "database: no answer for 2 s");
+  const failing = await probe(listeners, "/readyz");
+  listeners.health.set(true);
+  const ready = await probe(listeners, "/readyz");
+  const others = [await probe(listeners, "/livez"), await probe(listeners, "/")];
 
   expect(failing).toEqual({ status: 503, body: { ready: false, reason: "database: no answer for 2 s" } });
   expect(ready).toEqual({ status: 200, body: { ready: true } });
@@ -122,12 +123,12 @@ test("drains in order: watchers hear NOT_SERVING, calls in flight finish, watche
     await gate.promise;
     return { user: { id } };
   };
-  await using doors = await startDoors({ getUser });
-  doors.health.set(true);
+  await using listeners = await startListeners({ getUser });
+  listeners.health.set(true);
   const watches = PROTOCOLS.map(async (protocol) => {
     const seen: unknown[] = [];
     try {
-      for await (const { status } of client(doors, protocol).watch({})) {
+      for await (const { status } of client(listeners, protocol).watch({})) {
         seen.push(status);
         if (status === Status.NOT_SERVING) gate.resolve();
       }
@@ -136,11 +137,11 @@ test("drains in order: watchers hear NOT_SERVING, calls in flight finish, watche
     }
     return seen;
   });
-  const running = userClient(doors, "gRPC door").getUser({ id: ID });
+  const running = userClient(listeners, "gRPC listener").getUser({ id: ID });
   await inside.promise;
-  await expect.poll(() => watchers(doors)).toBe(PROTOCOLS.length);
+  await expect.poll(() => watchers(listeners)).toBe(PROTOCOLS.length);
 
-  const finished = await drain(doors, { drainMs: 50, graceMs: 5_000 });
+  const finished = await drain(listeners, { drainMs: 50, graceMs: 5_000 });
 
   expect(finished).toBe(true);
   expect((await running).user?.id).toBe(ID);
@@ -150,33 +151,19 @@ test("drains in order: watchers hear NOT_SERVING, calls in flight finish, watche
 });
 
 test.each(PROTOCOLS)("Watch that begins in a drain ends at once over %s", async (protocol) => {
-  await using doors = await startDoors();
-  doors.pipeline.drain();
+  await using listeners = await startListeners();
+  listeners.pipeline.drain();
 
-  const watch = client(doors, protocol).watch({}, { timeoutMs: 5_000 })[Symbol.asyncIterator]();
+  const watch = client(listeners, protocol).watch({}, { timeoutMs: 5_000 })[Symbol.asyncIterator]();
   const error = await watch.next().catch((problem: unknown) => problem);
 
   expect(error).toMatchObject({ code: Code.Unavailable });
 });
 
-test("a forced drain waits for nothing", async () => {
-  const inside = Promise.withResolvers<void>();
-  const getUser = () => (inside.resolve(), new Promise<never>(() => {}));
-  await using doors = await startDoors({ getUser });
-  const running = userClient(doors, "gRPC door")
-    .getUser({ id: ID })
-    .catch(() => "cut");
-  await inside.promise;
-
-  const force = new AbortController();
-  const drained = drain(doors, { drainMs: 60_000, graceMs: 60_000 }, force.signal);
-  force.abort();
-
-  expect(await drained).toBe(false);
-  expect(await running).toBe("cut");
-});
-
-async function watchers(doors: Doors): Promise<number> {
+async function watchers(listeners: Listeners): Promise<number> {
   const started = /rpc_server_started_total\{[^}]*method="Watch"[^}]*\} (\d+)/g;
-  return [...(await readMetrics(doors)).matchAll(started)].reduce((sum, [, count]) => sum + Number(count), 0);
+  return [...(await readMetrics(listeners)).matchAll(started)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
 }

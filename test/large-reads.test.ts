@@ -5,7 +5,7 @@ import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { OrderService } from "../src/gen/commerce/order/v1/order_service_pb.ts";
 import { createIsLarge, createLargeReads } from "../src/rpc/large-reads.ts";
-import { PROTOCOLS, startDoors, userClient } from "./support/doors.ts";
+import { PROTOCOLS, startListeners, userClient } from "./support/listeners.ts";
 
 const LARGE = bounds.largeReadRows.max + 1;
 
@@ -14,14 +14,14 @@ test.each(PROTOCOLS)(
   async (protocol) => {
     const gate = Promise.withResolvers<void>();
     const running: number[] = [];
-    await using doors = await startDoors({
+    await using listeners = await startListeners({
       async listUsers({ pageSize }) {
         running.push(pageSize);
         if (pageSize === LARGE) await gate.promise;
         return {};
       },
     });
-    const client = userClient(doors, protocol);
+    const client = userClient(listeners, protocol);
 
     const large = Array.from({ length: bounds.largeReads.max + 2 }, () =>
       client.listUsers({ pageSize: LARGE }),
@@ -38,11 +38,11 @@ test.each(PROTOCOLS)(
 
 test("of large reads that would wait too long the last are refused, and a caller has a share", async () => {
   const gate = Promise.withResolvers<void>();
-  await using doors = await startDoors(
+  await using listeners = await startListeners(
     { listUsers: () => gate.promise.then(() => ({})) },
     { calls: { inFlightMax: 1_000 } },
   );
-  const client = userClient(doors, "gRPC");
+  const client = userClient(listeners, "gRPC");
   const count = bounds.largeReads.max + bounds.largeReadsWaiting.max / 2 + 10;
 
   const reads = Array.from({ length: count }, () => client.listUsers({ pageSize: LARGE }));

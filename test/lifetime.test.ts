@@ -7,7 +7,7 @@ function begin() {
   const controller = new AbortController();
   const observed = { run: <T>(work: () => T) => work(), identify: () => {}, end };
   const limits = { deadlineMsDefault: 5_000, deadlineMsMax: 60_000, idleMsMax: Infinity };
-  const incoming = { door: "grpc", header: () => null, deadlineMs: Date.now() + 60_000, controller };
+  const incoming = { listener: "grpc", header: () => null, deadlineMs: Date.now() + 60_000, controller };
   const lifetime = createLifetimes()({ observer: () => observed, limits }, incoming as never, onAbort);
   return { ...lifetime, controller, end, onAbort };
 }

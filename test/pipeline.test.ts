@@ -12,15 +12,15 @@ import {
   RetryInfoSchema,
 } from "../src/gen/google/rpc/error_details_pb.ts";
 import { failureOf, frame, post } from "./support/calls.ts";
-import { PROTOCOLS, readMetrics, startDoors, userClient } from "./support/doors.ts";
+import { PROTOCOLS, readMetrics, startListeners, userClient } from "./support/listeners.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
 
 test.each(PROTOCOLS)("answers over %s", async (protocol) => {
-  await using doors = await startDoors({ getUser });
+  await using listeners = await startListeners({ getUser });
 
-  const { user } = await userClient(doors, protocol).getUser({ id: ID });
+  const { user } = await userClient(listeners, protocol).getUser({ id: ID });
 
   expect(user?.id).toBe(ID);
 });
@@ -33,9 +33,9 @@ test.each(PROTOCOLS)(
       detail: "Key (email)=(ann@example.com)",
     });
     const options = { authenticate: async () => "ann" };
-    await using doors = await startDoors({ getUser: () => Promise.reject(secret) }, options);
+    await using listeners = await startListeners({ getUser: () => Promise.reject(secret) }, options);
 
-    const error = await failureOf(userClient(doors, protocol).getUser({ id: ID }));
+    const error = await failureOf(userClient(listeners, protocol).getUser({ id: ID }));
 
     const [info] = error.findDetails(ErrorInfoSchema);
     expect(error.rawMessage).toBe("internal error");
@@ -45,7 +45,7 @@ test.each(PROTOCOLS)(
       domain: "commerce-core",
       metadata: { id: expect.any(String) },
     });
-    expect(doors.lines).toMatchObject([
+    expect(listeners.lines).toMatchObject([
       {
         level: "error",
         rpc: "commerce.user.v1.UserService/GetUser",
@@ -55,7 +55,7 @@ test.each(PROTOCOLS)(
         err: { message: "secret", code: "23505" },
       },
     ]);
-    expect(JSON.stringify(doors.lines)).not.toContain("ann@example.com");
+    expect(JSON.stringify(listeners.lines)).not.toContain("ann@example.com");
   },
 );
 
@@ -70,9 +70,9 @@ test.each(PROTOCOLS)(
       metadata: { available: "3" },
     };
     const thrown = new DomainError("INSUFFICIENT_STOCK", "3 left of p1 — “ß”", facts);
-    await using doors = await startDoors({ getUser: () => Promise.reject(thrown) });
+    await using listeners = await startListeners({ getUser: () => Promise.reject(thrown) });
 
-    const error = await failureOf(userClient(doors, protocol).getUser({ id: ID }));
+    const error = await failureOf(userClient(listeners, protocol).getUser({ id: ID }));
 
     expect([error.code, error.rawMessage]).toEqual([Code.FailedPrecondition, "3 left of p1 — “ß”"]);
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([
@@ -96,15 +96,15 @@ test("cuts an error to what every client takes in HTTP trailers: 8 KiB", async (
   }));
   const facts = { fields, metadata: { missing: ID.repeat(1000) } };
   const thrown = new DomainError("INVALID_FIELD", "x😀".repeat(5000), facts);
-  await using doors = await startDoors({ getUser: () => Promise.reject(thrown) });
+  await using listeners = await startListeners({ getUser: () => Promise.reject(thrown) });
   const request = toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID }));
 
   const trailers = await post(
-    doors.grpc.address.port,
+    listeners.grpc.address.port,
     "/commerce.user.v1.UserService/GetUser",
     frame(request),
   );
-  const error = await failureOf(userClient(doors, "gRPC door").getUser({ id: ID }));
+  const error = await failureOf(userClient(listeners, "gRPC listener").getUser({ id: ID }));
 
   expect(Object.entries(trailers).flat().join("").length).toBeLessThan(8192);
   expect(error.rawMessage).toMatch(/^(x😀)+x…$/u);
@@ -113,11 +113,11 @@ test("cuts an error to what every client takes in HTTP trailers: 8 KiB", async (
 
 test.each(PROTOCOLS)("names each wrong field over %s, and calls no handler", async (protocol) => {
   let calls = 0;
-  await using doors = await startDoors({
+  await using listeners = await startListeners({
     batchGetUsers: () => ({ users: [], calls: (calls += 1) }) as never,
   });
 
-  const error = await failureOf(userClient(doors, protocol).batchGetUsers({ ids: [ID, "x", ""] }));
+  const error = await failureOf(userClient(listeners, protocol).batchGetUsers({ ids: [ID, "x", ""] }));
 
   const fields = error.findDetails(BadRequestSchema)[0]?.fieldViolations.map(({ field }) => field);
   expect([error.code, fields, calls]).toEqual([Code.InvalidArgument, ["ids[1]", "ids[2]"], 0]);
@@ -129,9 +129,12 @@ test.each(PROTOCOLS)(
     const stuck = Promise.withResolvers<never>();
     let call: Call | undefined;
     const options = { calls: { deadlineMsDefault: 50 } };
-    await using doors = await startDoors({ getUser: (_, own) => ((call = own), stuck.promise) }, options);
+    await using listeners = await startListeners(
+      { getUser: (_, own) => ((call = own), stuck.promise) },
+      options,
+    );
 
-    const error = await failureOf(userClient(doors, protocol).getUser({ id: ID }));
+    const error = await failureOf(userClient(listeners, protocol).getUser({ id: ID }));
 
     expect(error.code).toBe(Code.DeadlineExceeded);
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "DEADLINE_EXCEEDED" }]);
@@ -146,8 +149,8 @@ test.each(PROTOCOLS)(
     const handler = {
       getUser: ({ id }: { id: string }, call: Call) => (deadlines.push(call.deadlineMs), getUser({ id })),
     };
-    await using doors = await startDoors(handler, { calls: { deadlineMsMax: 10_000 } });
-    const client = userClient(doors, protocol);
+    await using listeners = await startListeners(handler, { calls: { deadlineMsMax: 10_000 } });
+    const client = userClient(listeners, protocol);
     const startMs = Date.now();
 
     await client.getUser({ id: ID });
@@ -163,7 +166,7 @@ test.each(PROTOCOLS)("aborts the handler's signal over %s when the caller cancel
   const started = Promise.withResolvers<void>();
   const aborted = Promise.withResolvers<unknown>();
   const caller = new AbortController();
-  await using doors = await startDoors({
+  await using listeners = await startListeners({
     getUser(_, { signal }) {
       signal.addEventListener("abort", () => aborted.resolve(signal.reason));
       started.resolve();
@@ -171,7 +174,7 @@ test.each(PROTOCOLS)("aborts the handler's signal over %s when the caller cancel
     },
   });
 
-  const answer = failureOf(userClient(doors, protocol).getUser({ id: ID }, { signal: caller.signal }));
+  const answer = failureOf(userClient(listeners, protocol).getUser({ id: ID }, { signal: caller.signal }));
   await started.promise;
   caller.abort();
 
@@ -182,8 +185,8 @@ test.each(PROTOCOLS)("aborts the handler's signal over %s when the caller cancel
 test("sheds calls above the bound until handlers have really stopped, and never a probe", async () => {
   const first = Promise.withResolvers<ReturnType<typeof getUser>>();
   const options = { calls: { inFlightMax: 1, deadlineMsDefault: 50 } };
-  await using doors = await startDoors({ getUser: () => first.promise }, options);
-  const client = userClient(doors, "gRPC door");
+  await using listeners = await startListeners({ getUser: () => first.promise }, options);
+  const client = userClient(listeners, "gRPC listener");
   await failureOf(client.getUser({ id: ID })); // Its deadline passes; its handler goes on.
 
   const shed = await failureOf(client.getUser({ id: ID }));
@@ -204,28 +207,28 @@ test.each(PROTOCOLS)("hands the authenticated principal to the handler over %s",
     return token.replace("Bearer ", "");
   };
   const handler = { getUser: (_: unknown, { principal }: Call) => ({ user: { name: principal } }) };
-  await using doors = await startDoors(handler, { authenticate });
+  await using listeners = await startListeners(handler, { authenticate });
 
-  const { user } = await userClient(doors, protocol, "ann").getUser({ id: ID });
-  const refused = await failureOf(userClient(doors, protocol).getUser({ id: "not even a UUID" }));
+  const { user } = await userClient(listeners, protocol, "ann").getUser({ id: ID });
+  const refused = await failureOf(userClient(listeners, protocol).getUser({ id: "not even a UUID" }));
 
   expect([user?.name, refused.code]).toEqual(["ann", Code.Unauthenticated]);
 });
 
-test("counts calls by method, door and code, and leaves no request in the log", async () => {
-  await using doors = await startDoors({
+test("counts calls by method, listener and code, and leaves no request in the log", async () => {
+  await using listeners = await startListeners({
     createUser: () => Promise.reject(new DomainError("EMAIL_TAKEN", "taken")),
   });
   const request = { email: "ann@example.com", name: "Ann", password: "correct horse" };
 
-  await failureOf(userClient(doors, "gRPC door", "s3cr3t").createUser(request));
+  await failureOf(userClient(listeners, "gRPC listener", "s3cr3t").createUser(request));
 
-  const metrics = await readMetrics(doors);
+  const metrics = await readMetrics(listeners);
   expect(metrics).toMatch(
     /rpc_server_duration_seconds_count\{[^}]*method="CreateUser",door="grpc",code="ALREADY_EXISTS"\} 1/,
   );
   expect(metrics).toContain("nodejs_eventloop_lag_seconds");
-  expect(doors.lines).toMatchObject([
+  expect(listeners.lines).toMatchObject([
     {
       level: "debug",
       rpc: "commerce.user.v1.UserService/CreateUser",
@@ -233,5 +236,5 @@ test("counts calls by method, door and code, and leaves no request in the log", 
       reason: "EMAIL_TAKEN",
     },
   ]);
-  expect(JSON.stringify(doors.lines)).not.toMatch(/horse|ann@example|s3cr3t/);
+  expect(JSON.stringify(listeners.lines)).not.toMatch(/horse|ann@example|s3cr3t/);
 });

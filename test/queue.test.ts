@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createQueue } from "../src/queue.ts";
+import { createQueue, type Queue } from "../src/queue.ts";
 
 const limits = {
   places: 1,
@@ -14,7 +14,13 @@ const deadline = (holder: unknown) => ({
   holder,
 });
 
-test("holders take turns, and of each holder the first that came is served first", async () => {
+/** Lets two callers enter: exactly one waits if the queue's only place is free. */
+function enterTwo(queue: Queue): number {
+  for (const holder of ["one", "two"]) void queue.enter(deadline(holder));
+  return queue.waiting;
+}
+
+test("holders take turns, and each holder's callers are served first in, first out", async () => {
   const queue = createQueue(limits);
   const served: string[] = [];
   const enter = async (holder: string, name: string) => {
@@ -33,10 +39,10 @@ test("holders take turns, and of each holder the first that came is served first
   await Promise.all(all);
 
   expect(served).toEqual(["a", "x", "z", "b", "y", "c", "d"]);
-  expect([queue.waiting, queue.taken]).toEqual([0, 0]);
+  expect([queue.waiting, enterTwo(queue)]).toEqual([0, 1]);
 });
 
-test("who leaves the queue has no turn, and leaves no holder behind", async () => {
+test("a caller that leaves the queue has no turn, and its holder is removed", async () => {
   const queue = createQueue(limits);
   const controller = new AbortController();
   const first = await queue.enter(deadline("a"));
@@ -48,5 +54,5 @@ test("who leaves the queue has no turn, and leaves no holder behind", async () =
   first();
   (await stays)();
 
-  expect([queue.waiting, queue.taken]).toEqual([0, 0]);
+  expect([queue.waiting, enterTwo(queue)]).toEqual([0, 1]);
 });

@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { frame, post } from "./support/calls.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 import { bindStreams } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -22,8 +22,8 @@ test.each(PORTS)("a sender is held back while its requests are not taken (%s por
       return;
     }
   }
-  await using doors = await startDoors({}, { bindings: [bindStreams({ talk: talk as never })] });
-  const session = http2.connect(`http://127.0.0.1:${doors[port].address.port}`);
+  await using listeners = await startListeners({}, { bindings: [bindStreams({ talk: talk as never })] });
+  const session = http2.connect(`http://127.0.0.1:${listeners[port].address.port}`);
   const path = "/test.v1.Streams/Talk";
   const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
   stream.on("error", () => {}).resume();
@@ -49,10 +49,10 @@ test.each(PORTS)("a sender is held back while its requests are not taken (%s por
 });
 
 test.each(PORTS)("a method that takes one message is refused a second one (%s port)", async (port) => {
-  await using doors = await startDoors({ getUser: async () => ({}) });
+  await using listeners = await startListeners({ getUser: async () => ({}) });
   const path = "/commerce.user.v1.UserService/GetUser";
 
-  const trailers = await post(doors[port].address.port, path, Buffer.concat([MESSAGE, MESSAGE]));
+  const trailers = await post(listeners[port].address.port, path, Buffer.concat([MESSAGE, MESSAGE]));
 
   expect(trailers["grpc-status"]).toBe(String(Code.Unimplemented));
   expect(decodeURIComponent(String(trailers["grpc-message"]))).toContain("second message");

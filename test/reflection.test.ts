@@ -9,15 +9,15 @@ import {
   ServerReflection,
   type ServerReflectionRequest,
 } from "../src/gen/grpc/reflection/v1/reflection_pb.ts";
-import { type Doors, startDoors, transport } from "./support/doors.ts";
+import { type Listeners, startListeners, transport } from "./support/listeners.ts";
 
 const run = promisify(execFile);
 type Question = ServerReflectionRequest["messageRequest"];
 
 test.each(["grpc-v1", "grpc-v1alpha"])("buf curl lists the methods through %s", async (version) => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
   const protocol = ["--http2-prior-knowledge", "--protocol", "grpc", "--reflect-protocol", version];
-  const url = `http://127.0.0.1:${doors.grpc.address.port}`;
+  const url = `http://127.0.0.1:${listeners.grpc.address.port}`;
 
   const { stdout } = await run("buf", ["curl", ...protocol, "--list-methods", url]);
 
@@ -27,11 +27,11 @@ test.each(["grpc-v1", "grpc-v1alpha"])("buf curl lists the methods through %s", 
 });
 
 test.each(["grpc", "http"] as const)(
-  "buf curl calls a method that it knows from reflection alone (%s door)",
-  async (door) => {
+  "buf curl calls a method that it knows from reflection alone (%s listener)",
+  async (listener) => {
     const id = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-    await using doors = await startDoors({ getUser: (request) => ({ user: { id: request.id } }) });
-    const url = `http://127.0.0.1:${doors[door].address.port}/commerce.user.v1.UserService/GetUser`;
+    await using listeners = await startListeners({ getUser: (request) => ({ user: { id: request.id } }) });
+    const url = `http://127.0.0.1:${listeners[listener].address.port}/commerce.user.v1.UserService/GetUser`;
     const protocol = ["--http2-prior-knowledge", "--protocol", "grpc"];
 
     const { stdout } = await run("buf", ["curl", ...protocol, "-d", JSON.stringify({ id }), url]);
@@ -41,9 +41,9 @@ test.each(["grpc", "http"] as const)(
 );
 
 test("answers files as they were compiled, scopes and validation rules included", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
 
-  const [answer] = await ask(doors, {
+  const [answer] = await ask(listeners, {
     case: "fileContainingSymbol",
     value: "commerce.user.v1.UserService.GetUser",
   });
@@ -54,18 +54,18 @@ test("answers files as they were compiled, scopes and validation rules included"
 });
 
 test("knows the details of errors, which are in answers to imports as messages of any kind", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
 
-  const [answer] = await ask(doors, { case: "fileContainingSymbol", value: "google.rpc.ErrorInfo" });
+  const [answer] = await ask(listeners, { case: "fileContainingSymbol", value: "google.rpc.ErrorInfo" });
 
   expect(toRegistry(answer).getMessage("google.rpc.ErrorInfo")).toBeDefined();
 });
 
 test("sends each file once a stream, dependencies included", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
 
   const answers = await ask(
-    doors,
+    listeners,
     { case: "fileByFilename", value: "commerce/user/v1/user_service.proto" },
     { case: "fileContainingSymbol", value: "commerce.options.v1.MethodPolicy" },
     { case: "fileContainingSymbol", value: "commerce.user.v1.User.email" },
@@ -84,11 +84,11 @@ test("sends each file once a stream, dependencies included", async () => {
 });
 
 test("finds extensions by number", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
   const containingType = "google.protobuf.MethodOptions";
 
   const [numbers, file] = await ask(
-    doors,
+    listeners,
     { case: "allExtensionNumbersOfType", value: containingType },
     { case: "fileContainingExtension", value: { containingType, extensionNumber: 50001 } as never },
   );
@@ -98,7 +98,7 @@ test("finds extensions by number", async () => {
 });
 
 test("answers what it does not know with an error in the stream, and goes on", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
   const unknown: Question[] = [
     { case: "fileByFilename", value: "no.proto" },
     { case: "fileContainingSymbol", value: "no.Symbol" },
@@ -106,18 +106,18 @@ test("answers what it does not know with an error in the stream, and goes on", a
     { case: "fileContainingExtension", value: { containingType: "no.Type", extensionNumber: 1 } as never },
   ];
 
-  const answers = await ask(doors, ...unknown, { case: undefined });
+  const answers = await ask(listeners, ...unknown, { case: undefined });
 
   const codes = answers.map((answer) => answer?.case === "errorResponse" && answer.value.errorCode);
   expect(codes).toEqual([...unknown.map(() => Code.NotFound), Code.InvalidArgument]);
 });
 
-async function ask(doors: Doors, ...questions: Question[]) {
+async function ask(listeners: Listeners, ...questions: Question[]) {
   async function* requests() {
     for (const messageRequest of questions) yield { messageRequest };
   }
   const answers = [];
-  const client = createClient(ServerReflection, transport(doors, "gRPC door"));
+  const client = createClient(ServerReflection, transport(listeners, "gRPC listener"));
   for await (const { messageResponse } of client.serverReflectionInfo(requests()))
     answers.push(messageResponse);
   return answers;

@@ -10,10 +10,17 @@ import { BytesValueSchema } from "@bufbuild/protobuf/wkt";
 import { createAsyncIterable } from "@connectrpc/connect/protocol";
 import { expect, test } from "vitest";
 import { type GetUserRequestSchema, UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import type { Door } from "../src/rpc/listen.ts";
+import type { Listener } from "../src/rpc/listen.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { createAuthority } from "./support/certificates.ts";
-import { type Doors, PROTOCOLS, type Protocol, readMetrics, startDoors, transport } from "./support/doors.ts";
+import {
+  type Listeners,
+  PROTOCOLS,
+  type Protocol,
+  readMetrics,
+  startListeners,
+  transport,
+} from "./support/listeners.ts";
 import { failure } from "./support/errors.ts";
 import { bindStreams, streams } from "./support/streams.ts";
 
@@ -31,57 +38,57 @@ const garbledStream = { ...streams.method["tell"]!, input: BytesValueSchema } as
 test.each(PROTOCOLS)(
   "refuses what is no message with MALFORMED_REQUEST over %s, and counts and logs it",
   async (protocol) => {
-    await using doors = await startDoors({ getUser });
+    await using listeners = await startListeners({ getUser });
 
-    const failed = await failure(call(doors, protocol, garbled, NONSENSE));
+    const failed = await failure(call(listeners, protocol, garbled, NONSENSE));
 
     expect(failed).toEqual({ code: "InvalidArgument", reason: "MALFORMED_REQUEST" });
-    expect(await countCalls(doors)).toEqual({ [`GetUser ${toDoor(protocol)} INVALID_ARGUMENT`]: 1 });
-    expect(doors.lines).toMatchObject([
+    expect(await countCalls(listeners)).toEqual({ [`GetUser ${toListener(protocol)} INVALID_ARGUMENT`]: 1 });
+    expect(listeners.lines).toMatchObject([
       { rpc: "commerce.user.v1.UserService/GetUser", code: "INVALID_ARGUMENT", reason: "MALFORMED_REQUEST" },
     ]);
   },
 );
 
 test.each(PROTOCOLS)("refuses what is no message of a streaming method over %s", async (protocol) => {
-  await using doors = await startDoors({}, { bindings: [bindStreams({})] });
+  await using listeners = await startListeners({}, { bindings: [bindStreams({})] });
 
-  const failed = await failure(read(doors, protocol, garbledStream, NONSENSE));
+  const failed = await failure(read(listeners, protocol, garbledStream, NONSENSE));
 
   expect(failed).toEqual({ code: "InvalidArgument", reason: "MALFORMED_REQUEST" });
-  expect(await countCalls(doors)).toEqual({ [`Tell ${toDoor(protocol)} INVALID_ARGUMENT`]: 1 });
+  expect(await countCalls(listeners)).toEqual({ [`Tell ${toListener(protocol)} INVALID_ARGUMENT`]: 1 });
 });
 
 test.each(PROTOCOLS)("refuses a message above the limit with MESSAGE_TOO_LARGE over %s", async (protocol) => {
-  await using doors = await startDoors({}, { calls: { messageBytesMax: 10_000 } });
+  await using listeners = await startListeners({}, { calls: { messageBytesMax: 10_000 } });
 
-  const failed = await failure(call(doors, protocol, method, { id: "x".repeat(20_000) }));
+  const failed = await failure(call(listeners, protocol, method, { id: "x".repeat(20_000) }));
 
   expect(failed).toEqual({ code: "ResourceExhausted", reason: "MESSAGE_TOO_LARGE" });
-  expect(await countCalls(doors)).toEqual({ [`GetUser ${toDoor(protocol)} RESOURCE_EXHAUSTED`]: 1 });
+  expect(await countCalls(listeners)).toEqual({ [`GetUser ${toListener(protocol)} RESOURCE_EXHAUSTED`]: 1 });
 });
 
 test.each(PROTOCOLS)("answers UNKNOWN_METHOD over %s, and counts it", async (protocol) => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
   const unknown = { ...method, name: "Nothing" };
 
-  const failed = await failure(call(doors, protocol, unknown, { id: ID }));
+  const failed = await failure(call(listeners, protocol, unknown, { id: ID }));
 
   expect(failed).toEqual({ code: "Unimplemented", reason: "UNKNOWN_METHOD" });
-  expect(await countRefused(doors)).toEqual({ [`${toDoor(protocol)} UNKNOWN_METHOD`]: 1 });
+  expect(await countRefused(listeners)).toEqual({ [`${toListener(protocol)} UNKNOWN_METHOD`]: 1 });
 });
 
 test.each(["{", "[]", '{"id":7}', '{"ID":""}', "\u0000", Buffer.from('{"id":"\xff"}', "latin1")])(
   "refuses the JSON %j with MALFORMED_REQUEST and leaves it out of the log",
   async (body) => {
-    await using doors = await startDoors({ getUser });
+    await using listeners = await startListeners({ getUser });
 
-    const response = await fetch(toUrl(doors, GET_USER), { method: "POST", headers: JSON_TYPE, body });
+    const response = await fetch(toUrl(listeners, GET_USER), { method: "POST", headers: JSON_TYPE, body });
 
     expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
-    expect(await countCalls(doors)).toEqual({ "GetUser http INVALID_ARGUMENT": 1 });
-    expect(doors.lines).toMatchObject([{ reason: "MALFORMED_REQUEST" }]);
-    expect(doors.lines[0]).not.toHaveProperty("detail");
+    expect(await countCalls(listeners)).toEqual({ "GetUser http INVALID_ARGUMENT": 1 });
+    expect(listeners.lines).toMatchObject([{ reason: "MALFORMED_REQUEST" }]);
+    expect(listeners.lines[0]).not.toHaveProperty("detail");
   },
 );
 
@@ -96,16 +103,16 @@ test.each([
   ["GET", "/", {}, 404, "UNKNOWN_METHOD", "/"],
   ["POST", "/test.v1.Streams/Talk", JSON_TYPE, 505, "NEEDS_HTTP2", "HTTP/2"],
 ])("answers %s %s with %o in words: %i %s", async (verb, path, headers, status, reason, words) => {
-  await using doors = await startDoors({ getUser }, { bindings: [bindStreams({})] });
+  await using listeners = await startListeners({ getUser }, { bindings: [bindStreams({})] });
 
-  const response = await fetch(toUrl(doors, path), { method: verb, headers });
+  const response = await fetch(toUrl(listeners, path), { method: verb, headers });
 
   expect(response.status).toBe(status);
   expect(await response.json()).toMatchObject({
     message: expect.stringContaining(words) as string,
     details: [{ type: "google.rpc.ErrorInfo", debug: { reason } }],
   });
-  expect(await countRefused(doors)).toEqual({ [`http ${reason}`]: 1 });
+  expect(await countRefused(listeners)).toEqual({ [`http ${reason}`]: 1 });
 });
 
 test.each([
@@ -120,21 +127,21 @@ test.each([
   ["an Expect", `POST ${GET_USER} HTTP/1.1\r\nhost: x\r\nexpect: cake\r\n\r\n`, 417, "EXPECTATION_FAILED"],
   ["a CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n", 405, "METHOD_NOT_ALLOWED"],
 ])("answers %s in words", async (_, bytes, status, reason) => {
-  await using doors = await startDoors({ getUser });
+  await using listeners = await startListeners({ getUser });
 
-  const answer = await say(doors.http, bytes);
+  const answer = await say(listeners.http, bytes);
 
   const [head, body] = answer.split("\r\n\r\n", 2);
   expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(body).toContain(`"reason":"${reason}"`);
-  expect(await countRefused(doors)).toEqual({ [`http ${reason}`]: 1 });
+  expect(await countRefused(listeners)).toEqual({ [`http ${reason}`]: 1 });
 });
 
 test.each(["text/plain", "application/json", "application/grpc-web+proto"])(
-  "answers %s on the gRPC door with 415, and says where it is served",
+  "answers %s on the gRPC listener with 415, and says where it is served",
   async (contentType) => {
-    await using doors = await startDoors({ getUser });
-    await using session = Object.assign(http2.connect(`http://127.0.0.1:${doors.grpc.address.port}`), {
+    await using listeners = await startListeners({ getUser });
+    await using session = Object.assign(http2.connect(`http://127.0.0.1:${listeners.grpc.address.port}`), {
       [Symbol.asyncDispose]: async () => session.close(),
     });
 
@@ -144,86 +151,97 @@ test.each(["text/plain", "application/json", "application/grpc-web+proto"])(
 
     expect(answer[":status"]).toBe(415);
     expect(await text(stream)).toMatch(/"reason":"UNSUPPORTED_MEDIA_TYPE"/);
-    expect(await countRefused(doors)).toEqual({ "grpc UNSUPPORTED_MEDIA_TYPE": 1 });
+    expect(await countRefused(listeners)).toEqual({ "grpc UNSUPPORTED_MEDIA_TYPE": 1 });
   },
 );
 
 test.each([
   ["HTTP/1.1", `POST ${GET_USER} HTTP/1.1\r\nhost: x\r\n\r\n`, 505, "NEEDS_HTTP2"],
   ["a TLS handshake", "\x16\x03\x01\x02\x00", 400, "NO_TLS"],
-])("answers %s on the gRPC door in words, and closes the connection", async (_, bytes, status, reason) => {
-  await using doors = await startDoors({ getUser });
+])(
+  "answers %s on the gRPC listener in words, and closes the connection",
+  async (_, bytes, status, reason) => {
+    await using listeners = await startListeners({ getUser });
 
-  const answer = await say(doors.grpc, bytes);
+    const answer = await say(listeners.grpc, bytes);
 
-  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-  expect(answer).toContain(`"reason":"${reason}"`);
-  expect(await countRefused(doors)).toEqual({ [`grpc ${reason}`]: 1 });
-});
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(answer).toContain(`"reason":"${reason}"`);
+    expect(await countRefused(listeners)).toEqual({ [`grpc ${reason}`]: 1 });
+  },
+);
 
-test.each(["grpc", "http"] as const)("answers plain HTTP on a port with TLS in words (%s)", async (door) => {
-  const authority = createAuthority();
-  await using directory = await mkdtempDisposable(join(tmpdir(), "refusals-"));
-  const files = { certFile: join(directory.path, "cert.pem"), keyFile: join(directory.path, "key.pem") };
-  const { cert, key } = authority.issue("127.0.0.1");
-  await Promise.all([writeFile(files.certFile, cert), writeFile(files.keyFile, key)]);
-  await using tls = await loadTls(files);
-  await using doors = await startDoors({ getUser }, { tls });
+test.each(["grpc", "http"] as const)(
+  "answers plain HTTP on a port with TLS in words (%s)",
+  async (listener) => {
+    const authority = createAuthority();
+    await using directory = await mkdtempDisposable(join(tmpdir(), "refusals-"));
+    const files = { certFile: join(directory.path, "cert.pem"), keyFile: join(directory.path, "key.pem") };
+    const { cert, key } = authority.issue("127.0.0.1");
+    await Promise.all([writeFile(files.certFile, cert), writeFile(files.keyFile, key)]);
+    await using tls = await loadTls(files);
+    await using listeners = await startListeners({ getUser }, { tls });
 
-  const answer = await say(doors[door], "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    const answer = await say(listeners[listener], "GET / HTTP/1.1\r\nhost: x\r\n\r\n");
 
-  expect(answer).toMatch(/^HTTP\/1\.1 400 /);
-  expect(answer).toContain('"reason":"NEEDS_TLS"');
-  expect(await countRefused(doors)).toEqual({ [`${door} NEEDS_TLS`]: 1 });
-});
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('"reason":"NEEDS_TLS"');
+    expect(await countRefused(listeners)).toEqual({ [`${listener} NEEDS_TLS`]: 1 });
+  },
+);
 
-function call(doors: Doors, protocol: Protocol, desc: DescMethodUnary, input: object): Promise<unknown> {
+function call(
+  listeners: Listeners,
+  protocol: Protocol,
+  desc: DescMethodUnary,
+  input: object,
+): Promise<unknown> {
   const message = input as MessageInitShape<typeof GetUserRequestSchema>;
-  return transport(doors, protocol).unary(desc, undefined, undefined, undefined, message);
+  return transport(listeners, protocol).unary(desc, undefined, undefined, undefined, message);
 }
 
 async function read(
-  doors: Doors,
+  listeners: Listeners,
   protocol: Protocol,
   desc: DescMethodServerStreaming,
   input: object,
 ): Promise<void> {
   const inputs = createAsyncIterable([input as never]);
-  const response = await transport(doors, protocol).stream(desc, undefined, undefined, undefined, inputs);
+  const response = await transport(listeners, protocol).stream(desc, undefined, undefined, undefined, inputs);
   for await (const answer of response.message) throw new Error(`was answered ${JSON.stringify(answer)}`);
 }
 
-function toDoor(protocol: Protocol): string {
-  return protocol === "gRPC door" ? "grpc" : "http";
+function toListener(protocol: Protocol): string {
+  return protocol === "gRPC listener" ? "grpc" : "http";
 }
 
-function toUrl(doors: Doors, path: string): string {
-  return `http://127.0.0.1:${doors.http.address.port}${path}`;
+function toUrl(listeners: Listeners, path: string): string {
+  return `http://127.0.0.1:${listeners.http.address.port}${path}`;
 }
 
 /** Says something over HTTP/1.1 and returns what is answered until the connection ends. */
-async function say({ address }: Door, bytes: string): Promise<string> {
+async function say({ address }: Listener, bytes: string): Promise<string> {
   const socket = net.connect(address.port, "127.0.0.1");
   await once(socket, "connect");
   socket.end(bytes);
   return text(socket);
 }
 
-/** The calls that were counted, by method, door and code. */
-function countCalls(doors: Doors): Promise<Record<string, number>> {
+/** The calls that were counted, by method, listener and code. */
+function countCalls(listeners: Listeners): Promise<Record<string, number>> {
   return count(
-    doors,
+    listeners,
     /^rpc_server_duration_seconds_count\{.*method="(.*?)",door="(.*?)",code="(.*?)"\} (\d+)/,
   );
 }
 
-/** The refusals that were counted, by door and reason. */
-function countRefused(doors: Doors): Promise<Record<string, number>> {
-  return count(doors, /^rpc_server_refused_total\{door="(.*?)",reason="(.*?)"\} (\d+)/);
+/** The refusals that were counted, by listener and reason. */
+function countRefused(listeners: Listeners): Promise<Record<string, number>> {
+  return count(listeners, /^rpc_server_refused_total\{door="(.*?)",reason="(.*?)"\} (\d+)/);
 }
 
-async function count(doors: Doors, sample: RegExp): Promise<Record<string, number>> {
-  const metrics = await readMetrics(doors);
+async function count(listeners: Listeners, sample: RegExp): Promise<Record<string, number>> {
+  const metrics = await readMetrics(listeners);
   const samples = metrics.split("\n").flatMap((line) => {
     const [, ...parts] = sample.exec(line) ?? [];
     return parts.length > 0 ? [[parts.slice(0, -1).join(" "), Number(parts.at(-1))] as const] : [];

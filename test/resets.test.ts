@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { createResets } from "../src/rpc/resets.ts";
 import { frame } from "./support/calls.ts";
-import { type Doors, readMetrics, startDoors, userClient } from "./support/doors.ts";
+import { type Listeners, readMetrics, startListeners, userClient } from "./support/listeners.ts";
 
 const PORTS = ["grpc", "http"] as const;
 const ID = "5220b79e-d40c-5168-9f86-e3cc2ec6b7ff";
@@ -48,8 +48,8 @@ test("takes 20 resets a second for ever", () => {
   expect(verdicts).not.toContain(true);
 });
 
-function connect(doors: Doors, port: "grpc" | "http") {
-  const session = http2.connect(`http://127.0.0.1:${doors[port].address.port}`).on("error", () => {});
+function connect(listeners: Listeners, port: "grpc" | "http") {
+  const session = http2.connect(`http://127.0.0.1:${listeners[port].address.port}`).on("error", () => {});
   const goaways: number[] = [];
   session.on("goaway", (code) => goaways.push(code));
   const call = (): http2.ClientHttp2Stream => {
@@ -65,8 +65,8 @@ function connect(doors: Doors, port: "grpc" | "http") {
 test.each(PORTS)(
   "ends a connection to the %s port that resets what it begins, and counts it",
   async (port) => {
-    await using doors = await startDoors({ getUser: () => new Promise<never>(() => {}) });
-    using hostile = connect(doors, port);
+    await using listeners = await startListeners({ getUser: () => new Promise<never>(() => {}) });
+    using hostile = connect(listeners, port);
     const closed = new Promise((resolve) => hostile.session.once("close", resolve));
     await once(hostile.session, "remoteSettings");
 
@@ -79,14 +79,14 @@ test.each(PORTS)(
     await closed;
 
     expect(hostile.goaways).toEqual([http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
-    const metrics = await readMetrics(doors);
+    const metrics = await readMetrics(listeners);
     expect(metrics).toContain(`rpc_server_refused_total{door="${port}",reason="TOO_MANY_RESETS"} 1`);
   },
 );
 
 test.each(PORTS)("leaves a connection to the %s port alone that cancels three calls of ten", async (port) => {
-  await using doors = await startDoors({ getUser: async () => ({ user: { name: "Ada" } }) });
-  using hedging = connect(doors, port);
+  await using listeners = await startListeners({ getUser: async () => ({ user: { name: "Ada" } }) });
+  using hedging = connect(listeners, port);
   await once(hedging.session, "remoteSettings");
 
   // More than Node.js takes by itself.
@@ -102,8 +102,8 @@ test.each(PORTS)("leaves a connection to the %s port alone that cancels three ca
 
 test.each(PORTS)("leaves a connection to the %s port alone whose calls all time out", async (port) => {
   const calls = { inFlightMax: 1_000 };
-  await using doors = await startDoors({ getUser: () => new Promise<never>(() => {}) }, { calls });
-  using patient = connect(doors, port);
+  await using listeners = await startListeners({ getUser: () => new Promise<never>(() => {}) }, { calls });
+  using patient = connect(listeners, port);
   await once(patient.session, "remoteSettings");
 
   for (let round = 0; round < 3; round++) {
@@ -121,8 +121,8 @@ test.each(PORTS)("leaves a connection to the %s port alone whose calls all time 
 // Node.js frees the places of calls that were reset a moment later, and refuses those that come before.
 test.each(PORTS)("keeps a connection to the %s port whose calls are all replaced at once", async (port) => {
   const calls = { inFlightMax: 1_000 };
-  await using doors = await startDoors({ getUser: () => new Promise<never>(() => {}) }, { calls });
-  using hasty = connect(doors, port);
+  await using listeners = await startListeners({ getUser: () => new Promise<never>(() => {}) }, { calls });
+  using hasty = connect(listeners, port);
   await once(hasty.session, "remoteSettings");
   let streams: http2.ClientHttp2Stream[] = [];
 
@@ -138,9 +138,9 @@ test.each(PORTS)("keeps a connection to the %s port whose calls are all replaced
 
 test.each(PORTS)("a caller beside one that resets its calls is served (%s)", async (port) => {
   const answer = async () => ({ user: { name: "Ada" } });
-  await using doors = await startDoors({ getUser: answer });
-  const client = userClient(doors, port === "grpc" ? "gRPC door" : "gRPC");
-  using hostile = connect(doors, port);
+  await using listeners = await startListeners({ getUser: answer });
+  const client = userClient(listeners, port === "grpc" ? "gRPC listener" : "gRPC");
+  using hostile = connect(listeners, port);
   await once(hostile.session, "remoteSettings");
 
   for (let count = 0; count < 2_000 && !hostile.session.destroyed; count++)

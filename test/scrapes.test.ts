@@ -3,7 +3,7 @@ import * as net from "node:net";
 import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { shareScrapes } from "../src/rpc/scrapes.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 
 test("a hundred who ask at once are answered by one or two scrapes", async () => {
   let scrapes = 0;
@@ -59,21 +59,21 @@ test("scrapes take a fifth of the time at most", async () => {
 });
 
 test("the admin port has a bounded number of connections, and lets a probe in when it is full", async () => {
-  await using doors = await startDoors();
-  const { port } = doors.admin.address;
+  await using listeners = await startListeners();
+  const { port } = listeners.admin.address;
   const sockets = Array.from({ length: 200 }, () => net.connect(port, "127.0.0.1").on("error", () => {}));
   await Promise.all(sockets.map((socket) => once(socket, "connect")));
 
   const live = await fetch(`http://127.0.0.1:${port}/livez`, { headers: { connection: "close" } });
 
   expect([live.status, await live.json()]).toEqual([200, { live: true }]);
-  expect(doors.admin.connections()).toBeLessThanOrEqual(bounds.adminConnections.max);
+  expect(listeners.admin.connections()).toBeLessThanOrEqual(bounds.adminConnections.max);
   for (const socket of sockets) socket.destroy();
 });
 
 test("the admin port says so where TLS or HTTP/2 is spoken", async () => {
-  await using doors = await startDoors();
-  const socket = net.connect(doors.admin.address.port, "127.0.0.1").setEncoding("utf8");
+  await using listeners = await startListeners();
+  const socket = net.connect(listeners.admin.address.port, "127.0.0.1").setEncoding("utf8");
   socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
   const [answer] = (await once(socket, "data")) as [string];

@@ -4,7 +4,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { frame, post } from "./support/calls.ts";
-import { drain, startDoors } from "./support/doors.ts";
+import { drain, startListeners } from "./support/listeners.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const PORTS = ["grpc", "http"] as const;
@@ -52,12 +52,12 @@ test.each(PORTS.flatMap((port) => Object.keys(PEERS).map((peer) => [peer, port] 
     const note = ({ name }: Error): void => void warnings.push(name);
     process.on("warning", note);
     const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
-    await using doors = await startDoors({ getUser });
+    await using listeners = await startListeners({ getUser });
     const sockets = await Promise.all(
-      Array.from({ length: 3 }, () => PEERS[peer as keyof typeof PEERS](doors[port].address.port)),
+      Array.from({ length: 3 }, () => PEERS[peer as keyof typeof PEERS](listeners[port].address.port)),
     );
 
-    const finished = await drain(doors);
+    const finished = await drain(listeners);
     process.off("warning", note);
     for (const socket of sockets) socket.destroy();
 

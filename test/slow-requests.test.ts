@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import * as net from "node:net";
 import { expect, test } from "vitest";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 
 const GET_USER = "POST /commerce.user.v1.UserService/GetUser HTTP/1.1\r\nhost: a\r\n";
 
@@ -15,11 +15,11 @@ async function answerTo(port: number, beginning: string): Promise<string> {
 
 // Node's own times, which nothing can shorten: the test takes as long as they do.
 test("headers over HTTP/1.1 that do not arrive within ten seconds are refused in words, on both ports that speak it", async () => {
-  await using doors = await startDoors();
+  await using listeners = await startListeners();
   const startMs = performance.now();
 
   const answers = await Promise.all(
-    [doors.http, doors.admin].map(({ address }) => answerTo(address.port, GET_USER)),
+    [listeners.http, listeners.admin].map(({ address }) => answerTo(address.port, GET_USER)),
   );
 
   expect(performance.now() - startMs).toBeGreaterThan(9_900);
@@ -29,8 +29,8 @@ test("headers over HTTP/1.1 that do not arrive within ten seconds are refused in
 });
 
 test("an answer over HTTP/1.1 says for how long its connection may be idle", async () => {
-  await using doors = await startDoors({ getUser: async () => ({}) });
-  const socket = net.connect(doors.http.address.port, "127.0.0.1");
+  await using listeners = await startListeners({ getUser: async () => ({}) });
+  const socket = net.connect(listeners.http.address.port, "127.0.0.1");
   const body = '{"id":"7c9e6679-7425-40de-944b-e07fc1f90ae7"}';
   const fields = `content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
   socket.write(`${GET_USER}${fields}${body}`);

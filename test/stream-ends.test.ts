@@ -5,17 +5,17 @@ import type { ServiceError } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { DomainError } from "../src/errors.ts";
 import { failureOf } from "./support/calls.ts";
-import { type Doors, drain, PROTOCOLS, readMetrics, startDoors } from "./support/doors.ts";
+import { type Listeners, drain, PROTOCOLS, readMetrics, startListeners } from "./support/listeners.ts";
 import { bindStreams, type Streams, streamsClient, talkByGrpcJs } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-const BIDI = PROTOCOLS.filter((protocol) => ["gRPC door", "gRPC", "Connect"].includes(protocol));
+const BIDI = PROTOCOLS.filter((protocol) => ["gRPC listener", "gRPC", "Connect"].includes(protocol));
 // So often that a race between the last answer and the status would show.
 const ROUNDS = 50;
 
 const answer = { user: { name: "a" } };
 const refusal = () => new DomainError("STOPPED_ON_ERROR", "the second half is refused");
-const start = (streams: Partial<Streams>) => startDoors({}, { bindings: [bindStreams(streams)] });
+const start = (streams: Partial<Streams>) => startListeners({}, { bindings: [bindStreams(streams)] });
 
 /** A handler that reads ahead, as an import does, answers once and fails. */
 const readsAhead: Partial<Streams> = {
@@ -49,8 +49,8 @@ const senders = Object.keys(SENDERS) as Sender[];
 test.each(BIDI.flatMap((protocol) => senders.map((sender) => [protocol, sender] as const)))(
   "tells an error right behind an answer over %s to a caller that %s",
   async (protocol, sender) => {
-    await using doors = await start(readsAhead);
-    const client = streamsClient(doors, protocol);
+    await using listeners = await start(readsAhead);
+    const client = streamsClient(listeners, protocol);
 
     const seen = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -60,18 +60,18 @@ test.each(BIDI.flatMap((protocol) => senders.map((sender) => [protocol, sender] 
     }
 
     expect(seen).toEqual(Array.from({ length: ROUNDS }, () => [1, Code.Aborted]));
-    expect(await counted(doors, "ABORTED")).toBe(ROUNDS);
+    expect(await counted(listeners, "ABORTED")).toBe(ROUNDS);
   },
 );
 
 test.each([true, false])(
   "tells an error right behind an answer to grpc-js, its side closed: %s",
   async (isClosed) => {
-    await using doors = await start(readsAhead);
+    await using listeners = await start(readsAhead);
 
     const codes = [];
     for (let round = 0; round < ROUNDS; round++) {
-      using opened = talkByGrpcJs(doors);
+      using opened = talkByGrpcJs(listeners);
       opened.call.write({ id: ID });
       if (isClosed) opened.call.end();
       opened.call.resume();
@@ -84,12 +84,12 @@ test.each([true, false])(
 );
 
 test.each(BIDI)("tells a wrong second message over %s to a caller that sends no third", async (protocol) => {
-  await using doors = await start({
+  await using listeners = await start({
     async *talk(requests) {
       for await (const _ of requests) yield answer;
     },
   });
-  const client = streamsClient(doors, protocol);
+  const client = streamsClient(listeners, protocol);
   async function* wrongAtLast(released: Promise<void>) {
     yield { id: ID };
     yield { id: "nonsense" };
@@ -109,7 +109,7 @@ test.each(BIDI)("tells a wrong second message over %s to a caller that sends no 
 test.each(BIDI)(
   "tells an error of a stream that answers once over %s to a caller that is silent",
   async (protocol) => {
-    await using doors = await start({
+    await using listeners = await start({
       async ask(requests) {
         await requests[Symbol.asyncIterator]().next();
         throw refusal();
@@ -117,7 +117,7 @@ test.each(BIDI)(
     });
     const released = Promise.withResolvers<void>();
 
-    const asked = streamsClient(doors, protocol).ask(SENDERS["leaves its side open"](released.promise));
+    const asked = streamsClient(listeners, protocol).ask(SENDERS["leaves its side open"](released.promise));
     const error = await failureOf(asked);
     released.resolve();
 
@@ -127,8 +127,8 @@ test.each(BIDI)(
 
 test("tells the deadline to a caller whose next message is waited for", async () => {
   const options = { calls: { deadlineMsDefault: 100 }, bindings: [bindStreams({ talk: echo })] };
-  await using doors = await startDoors({}, options);
-  using opened = talkByGrpcJs(doors);
+  await using listeners = await startListeners({}, options);
+  using opened = talkByGrpcJs(listeners);
 
   opened.call.write({ id: ID });
   opened.call.resume();
@@ -139,7 +139,7 @@ test("tells the deadline to a caller whose next message is waited for", async ()
 
 test.each(BIDI)("a drain ends a stream over %s that has sent nothing yet", async (protocol) => {
   const reading = Promise.withResolvers<void>();
-  await using doors = await start({
+  await using listeners = await start({
     async *talk(requests) {
       reading.resolve();
       yield* echo(requests);
@@ -150,14 +150,14 @@ test.each(BIDI)("a drain ends a stream over %s that has sent nothing yet", async
     await released.promise;
     yield { id: ID };
   }
-  const ended = endOf(streamsClient(doors, protocol).talk(silence()));
+  const ended = endOf(streamsClient(listeners, protocol).talk(silence()));
   await reading.promise;
 
-  const finished = await drain(doors);
+  const finished = await drain(listeners);
   released.resolve();
 
   expect([await ended, finished]).toEqual([[0, Code.Unavailable], true]);
-  expect(doors.lines.at(-1)).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
+  expect(listeners.lines.at(-1)).toMatchObject({ code: "UNAVAILABLE", reason: "SHUTTING_DOWN" });
 });
 
 async function* echo(requests: AsyncIterable<{ id: string }>) {
@@ -176,8 +176,8 @@ async function endOf(answers: AsyncIterable<unknown>): Promise<[number, Code | u
 }
 
 /** The calls of Talk that were counted with a code. */
-async function counted(doors: Doors, code: string): Promise<number> {
-  const lines = (await readMetrics(doors))
+async function counted(listeners: Listeners, code: string): Promise<number> {
+  const lines = (await readMetrics(listeners))
     .split("\n")
     .filter((line) => line.startsWith("rpc_server_duration_seconds_count"));
   const [line] = lines.filter((each) => each.includes('method="Talk"') && each.includes(`code="${code}"`));

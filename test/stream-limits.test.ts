@@ -6,29 +6,29 @@ import { expect, test } from "vitest";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { failureOf, frame, post } from "./support/calls.ts";
-import { type Doors, PROTOCOLS, startDoors } from "./support/doors.ts";
+import { type Listeners, PROTOCOLS, startListeners } from "./support/listeners.ts";
 import { bindStreams, type Streams, streamsClient } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const TALK = "/test.v1.Streams/Talk";
-const BIDI = PROTOCOLS.filter((protocol) => ["gRPC door", "gRPC", "Connect"].includes(protocol));
+const BIDI = PROTOCOLS.filter((protocol) => ["gRPC listener", "gRPC", "Connect"].includes(protocol));
 const MESSAGE = frame(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID })));
 
 /** Streams that may idle for a fifth of a second, and have no deadline. */
 const start = (streams: Partial<Streams>) =>
-  startDoors({}, { bindings: [bindStreams(streams, { maxIdle: { seconds: 0n, nanos: 200_000_000 } })] });
+  startListeners({}, { bindings: [bindStreams(streams, { maxIdle: { seconds: 0n, nanos: 200_000_000 } })] });
 
 test.each(BIDI)(
   "ends a stream over %s that neither side moves for its longest idleness",
   async (protocol) => {
-    await using doors = await start({ talk: echo });
+    await using listeners = await start({ talk: echo });
     const released = Promise.withResolvers<void>();
     async function* requests() {
       yield { id: ID };
       await released.promise;
     }
 
-    const error = await failureOf(collect(streamsClient(doors, protocol).talk(requests())));
+    const error = await failureOf(collect(streamsClient(listeners, protocol).talk(requests())));
     released.resolve();
 
     const [info] = error.findDetails(ErrorInfoSchema);
@@ -38,10 +38,10 @@ test.each(BIDI)(
 );
 
 test.each(["grpc", "http"] as const)(
-  "ends a stream whose caller takes no answer for its longest idleness (%s door)",
-  async (door) => {
+  "ends a stream whose caller takes no answer for its longest idleness (%s listener)",
+  async (listener) => {
     const stopped = Promise.withResolvers<unknown>();
-    await using doors = await start({
+    await using listeners = await start({
       async *talk(_, { signal }) {
         try {
           for (;;) yield { user: { name: "x".repeat(10_000) } };
@@ -50,7 +50,7 @@ test.each(["grpc", "http"] as const)(
         }
       },
     });
-    const { session, stream } = open(doors, door);
+    const { session, stream } = open(listeners, listener);
 
     stream.write(MESSAGE);
     await once(stream, "response"); // Reads the headers and then nothing.
@@ -63,13 +63,13 @@ test.each(["grpc", "http"] as const)(
 
 test("has no deadline but the caller's own, as long as that may be", async () => {
   const deadlines: number[] = [];
-  await using doors = await start({
+  await using listeners = await start({
     async *talk(requests, { deadlineMs }) {
       deadlines.push(deadlineMs - Date.now());
       yield* echo(requests);
     },
   });
-  const { port } = doors.grpc.address;
+  const { port } = listeners.grpc.address;
 
   await post(port, TALK, MESSAGE);
   await post(port, TALK, MESSAGE, { "grpc-timeout": "8760H" });
@@ -80,8 +80,8 @@ test("has no deadline but the caller's own, as long as that may be", async () =>
 
 test("a connection that has reached its age takes no new call and cuts none that runs", async () => {
   const options = { bindings: [bindStreams({ talk: echo })], connectionAgeMs: 100 };
-  await using doors = await startDoors({}, options);
-  const { session, stream } = open(doors, "grpc");
+  await using listeners = await startListeners({}, options);
+  const { session, stream } = open(listeners, "grpc");
   const trailers = once(stream, "trailers") as Promise<[http2.IncomingHttpHeaders]>;
 
   await once(session, "goaway");
@@ -94,8 +94,8 @@ test("a connection that has reached its age takes no new call and cuts none that
   expect((await trailers)[0]["grpc-status"]).toBe("0");
 });
 
-function open(doors: Doors, door: "grpc" | "http") {
-  const session = http2.connect(`http://127.0.0.1:${doors[door].address.port}`);
+function open(listeners: Listeners, listener: "grpc" | "http") {
+  const session = http2.connect(`http://127.0.0.1:${listeners[listener].address.port}`);
   const headers = { ":method": "POST", ":path": TALK, "content-type": "application/grpc" };
   return { session, stream: session.request(headers).on("error", () => {}) };
 }

@@ -6,29 +6,29 @@ import { expect, test } from "vitest";
 import { GetUserRequestSchema, type GetUserResponse } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { BadRequestSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { failureOf, frame, post } from "./support/calls.ts";
-import { PROTOCOLS, startDoors } from "./support/doors.ts";
+import { PROTOCOLS, startListeners } from "./support/listeners.ts";
 import { bindStreams, type Streams, streamsClient } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const TELL = "/test.v1.Streams/Tell";
 const REQUEST = frame(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID })));
 const answer = (name: string) => ({ user: { name } });
-const BIDI = PROTOCOLS.filter((protocol) => ["gRPC door", "gRPC", "Connect"].includes(protocol));
+const BIDI = PROTOCOLS.filter((protocol) => ["gRPC listener", "gRPC", "Connect"].includes(protocol));
 
 test.each(PROTOCOLS)("streams answers over %s", async (protocol) => {
-  await using doors = await start({
+  await using listeners = await start({
     async *tell() {
       for (const name of ["a", "b", "c"]) yield answer(name);
     },
   });
 
-  const names = await collect(streamsClient(doors, protocol).tell({ id: ID }));
+  const names = await collect(streamsClient(listeners, protocol).tell({ id: ID }));
 
   expect(names).toEqual(["a", "b", "c"]);
 });
 
 test.each(BIDI)("streams requests over %s", async (protocol) => {
-  await using doors = await start({
+  await using listeners = await start({
     async ask(requests) {
       let count = 0;
       for await (const _ of requests) count += 1;
@@ -36,13 +36,13 @@ test.each(BIDI)("streams requests over %s", async (protocol) => {
     },
   });
 
-  const { user } = await streamsClient(doors, protocol).ask(ids(ID, ID, ID));
+  const { user } = await streamsClient(listeners, protocol).ask(ids(ID, ID, ID));
 
   expect(user?.name).toBe("3");
 });
 
 test.each(BIDI)("answers each request while others are still to come over %s", async (protocol) => {
-  await using doors = await start({
+  await using listeners = await start({
     async *talk(asked) {
       for await (const { id } of asked) yield answer(id);
     },
@@ -54,7 +54,7 @@ test.each(BIDI)("answers each request while others are still to come over %s", a
     yield { id: ID };
   }
 
-  const answers = streamsClient(doors, protocol).talk(requests())[Symbol.asyncIterator]();
+  const answers = streamsClient(listeners, protocol).talk(requests())[Symbol.asyncIterator]();
   const first = await answers.next();
   second.resolve();
   const rest = [await answers.next(), await answers.next()];
@@ -64,7 +64,7 @@ test.each(BIDI)("answers each request while others are still to come over %s", a
 });
 
 test.each(BIDI)("answers over %s although the handler stops reading early", async (protocol) => {
-  await using doors = await start({
+  await using listeners = await start({
     async *talk(requests) {
       for await (const { id } of requests) {
         yield answer(id);
@@ -73,34 +73,34 @@ test.each(BIDI)("answers over %s although the handler stops reading early", asyn
     },
   });
 
-  const names = await collect(streamsClient(doors, protocol).talk(ids(...Array<string>(100).fill(ID))));
+  const names = await collect(streamsClient(listeners, protocol).talk(ids(...Array<string>(100).fill(ID))));
 
   expect(names).toEqual([ID]);
 });
 
 test.each(BIDI)("validates each streamed request over %s", async (protocol) => {
   const seen: string[] = [];
-  await using doors = await start({
+  await using listeners = await start({
     async *talk(requests) {
       for await (const { id } of requests) yield answer((seen.push(id), id));
     },
   });
 
-  const error = await failureOf(collect(streamsClient(doors, protocol).talk(ids(ID, "nonsense", ID))));
+  const error = await failureOf(collect(streamsClient(listeners, protocol).talk(ids(ID, "nonsense", ID))));
 
   const fields = error.findDetails(BadRequestSchema)[0]?.fieldViolations.map(({ field }) => field);
   expect([error.code, fields, seen]).toEqual([Code.InvalidArgument, ["id"], [ID]]);
 });
 
 test.each(PROTOCOLS)("masks what a stream throws after its first answer over %s", async (protocol) => {
-  await using doors = await start({
+  await using listeners = await start({
     async *tell() {
       yield answer("a");
       throw new Error("secret");
     },
   });
 
-  const error = await failureOf(collect(streamsClient(doors, protocol).tell({ id: ID })));
+  const error = await failureOf(collect(streamsClient(listeners, protocol).tell({ id: ID })));
 
   expect([error.code, error.rawMessage]).toEqual([Code.Internal, "internal error"]);
 });
@@ -108,7 +108,7 @@ test.each(PROTOCOLS)("masks what a stream throws after its first answer over %s"
 test.each(PROTOCOLS)("stops the handler over %s when the caller cancels", async (protocol) => {
   const stopped = Promise.withResolvers<unknown>();
   const caller = new AbortController();
-  await using doors = await start({
+  await using listeners = await start({
     async *tell(_, { signal }) {
       try {
         for (;;) yield answer("again");
@@ -118,7 +118,7 @@ test.each(PROTOCOLS)("stops the handler over %s when the caller cancels", async 
     },
   });
 
-  const answers = streamsClient(doors, protocol).tell({ id: ID }, { signal: caller.signal });
+  const answers = streamsClient(listeners, protocol).tell({ id: ID }, { signal: caller.signal });
   const error = await failureOf(collect(answers, () => caller.abort()));
 
   expect(error.code).toBe(Code.Canceled);
@@ -126,31 +126,31 @@ test.each(PROTOCOLS)("stops the handler over %s when the caller cancels", async 
 });
 
 test.each(["grpc", "http"] as const)(
-  "keeps a stream's deadline even if the handler ignores its signal (%s door)",
-  async (door) => {
-    await using doors = await start({
+  "keeps a stream's deadline even if the handler ignores its signal (%s listener)",
+  async (listener) => {
+    await using listeners = await start({
       async *tell() {
         yield answer("a");
         await new Promise<never>(() => {});
       },
     });
-    const { port } = doors[door].address;
+    const { port } = listeners[listener].address;
 
     // Bytes, because a client library would itself end the call at its deadline.
     const { "grpc-status": status } = await post(port, TELL, REQUEST, { "grpc-timeout": "100m" });
 
     expect(status).toBe(String(Code.DeadlineExceeded));
-    await expect.poll(() => doors.lines.at(-1)).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    await expect.poll(() => listeners.lines.at(-1)).toMatchObject({ code: "DEADLINE_EXCEEDED" });
   },
 );
 
 test.each(["grpc", "http"] as const)(
-  "holds the handler while the caller does not read (%s door)",
-  async (door) => {
+  "holds the handler while the caller does not read (%s listener)",
+  async (listener) => {
     let told = 0;
     const stopped = Promise.withResolvers<void>();
     const name = "x".repeat(10_000);
-    await using doors = await start({
+    await using listeners = await start({
       async *tell() {
         try {
           for (; told < 100_000; told += 1) yield answer(name);
@@ -159,7 +159,7 @@ test.each(["grpc", "http"] as const)(
         }
       },
     });
-    const session = http2.connect(`http://127.0.0.1:${doors[door].address.port}`);
+    const session = http2.connect(`http://127.0.0.1:${listeners[listener].address.port}`);
     const stream = session.request({ ":method": "POST", ":path": TELL, "content-type": "application/grpc" });
 
     stream.end(REQUEST);
@@ -173,8 +173,8 @@ test.each(["grpc", "http"] as const)(
 );
 
 test("says that a two-way stream needs HTTP/2", async () => {
-  await using doors = await start({});
-  const url = `http://127.0.0.1:${doors.http.address.port}/test.v1.Streams/Talk`;
+  await using listeners = await start({});
+  const url = `http://127.0.0.1:${listeners.http.address.port}/test.v1.Streams/Talk`;
 
   const response = await fetch(url, {
     method: "POST",
@@ -187,7 +187,7 @@ test("says that a two-way stream needs HTTP/2", async () => {
   expect([plain.status, await plain.json()]).toMatchObject([505, said]);
 });
 
-const start = (streams: Partial<Streams>) => startDoors({}, { bindings: [bindStreams(streams)] });
+const start = (streams: Partial<Streams>) => startListeners({}, { bindings: [bindStreams(streams)] });
 
 async function* ids(...all: string[]) {
   for (const id of all) yield { id };

@@ -7,7 +7,7 @@ import type { Call } from "../src/call.ts";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.ts";
 import { frame, post } from "./support/calls.ts";
-import { type Doors, startDoors } from "./support/doors.ts";
+import { type Listeners, startListeners } from "./support/listeners.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const GET_USER = "/commerce.user.v1.UserService/GetUser";
@@ -22,12 +22,12 @@ async function start() {
     seconds.push(Math.round((deadlineMs - Date.now()) / 1_000));
     return { user: { id } };
   };
-  return { doors: await startDoors({ getUser }), seconds };
+  return { listeners: await startListeners({ getUser }), seconds };
 }
 
 /** A call over gRPC with a timeout as it is on the wire. */
-const callWith = (doors: Doors, port: (typeof PORTS)[number], timeout: string) =>
-  post(doors[port].address.port, GET_USER, frame(REQUEST), { "grpc-timeout": timeout });
+const callWith = (listeners: Listeners, port: (typeof PORTS)[number], timeout: string) =>
+  post(listeners[port].address.port, GET_USER, frame(REQUEST), { "grpc-timeout": timeout });
 
 test.each(PORTS.flatMap((port) => [25, 30, 49, 50, 90, 365].map((days) => [days, port] as const)))(
   "shortens a timeout of %i days to the longest, whatever its unit (%s port)",
@@ -35,12 +35,12 @@ test.each(PORTS.flatMap((port) => [25, 30, 49, 50, 90, 365].map((days) => [days,
     const warnings: string[] = [];
     const note = ({ name }: Error): void => void warnings.push(name);
     process.on("warning", note);
-    const { doors, seconds } = await start();
-    await using _ = doors;
+    const { listeners, seconds } = await start();
+    await using _ = listeners;
 
     const timeouts = [`${days * 24}H`, `${days * 1_440}M`, `${days * 86_400}S`];
     const answers = [];
-    for (const timeout of timeouts) answers.push(await callWith(doors, port, timeout));
+    for (const timeout of timeouts) answers.push(await callWith(listeners, port, timeout));
     process.off("warning", note);
 
     expect(answers.map((answer) => answer["grpc-status"])).toEqual(["0", "0", "0"]);
@@ -49,11 +49,11 @@ test.each(PORTS.flatMap((port) => [25, 30, 49, 50, 90, 365].map((days) => [days,
 );
 
 test.each(PORTS)("shortens the longest timeouts that gRPC can say to the longest (%s port)", async (port) => {
-  const { doors, seconds } = await start();
-  await using _ = doors;
+  const { listeners, seconds } = await start();
+  await using _ = listeners;
 
   for (const timeout of ["99999999H", "99999999M", "99999999S", "99999999m"])
-    await callWith(doors, port, timeout);
+    await callWith(listeners, port, timeout);
 
   expect(seconds).toEqual([60, 60, 60, 60]);
 });
@@ -61,10 +61,10 @@ test.each(PORTS)("shortens the longest timeouts that gRPC can say to the longest
 test.each([25 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS, 9_999_999_999])(
   "shortens a Connect-Timeout-Ms of %i to the longest",
   async (timeoutMs) => {
-    const { doors, seconds } = await start();
-    await using _ = doors;
+    const { listeners, seconds } = await start();
+    await using _ = listeners;
 
-    const response = await fetch(`http://127.0.0.1:${doors.http.address.port}${GET_USER}`, {
+    const response = await fetch(`http://127.0.0.1:${listeners.http.address.port}${GET_USER}`, {
       method: "POST",
       headers: { "content-type": "application/proto", "connect-timeout-ms": String(timeoutMs) },
       body: REQUEST,
@@ -75,11 +75,11 @@ test.each([25 * DAY_MS, 30 * DAY_MS, 90 * DAY_MS, 9_999_999_999])(
 );
 
 test.each(PORTS)("reads each unit of a timeout (%s port)", async (port) => {
-  const { doors, seconds } = await start();
-  await using _ = doors;
+  const { listeners, seconds } = await start();
+  await using _ = listeners;
 
   for (const timeout of ["20S", "20000m", "20000000u", "0000020S", "1M"])
-    await callWith(doors, port, timeout);
+    await callWith(listeners, port, timeout);
 
   expect(seconds).toEqual([20, 20, 20, 20, 60]);
 });
@@ -89,23 +89,23 @@ const MALFORMED = ["-1S", "10 S", "1.5S", "S", "10", "10s", "123456789S", "+1S",
 test.each(PORTS.flatMap((port) => MALFORMED.map((timeout) => [timeout, port] as const)))(
   "answers INVALID_ARGUMENT with its reason to the timeout %j (%s port)",
   async (timeout, port) => {
-    const { doors, seconds } = await start();
-    await using _ = doors;
+    const { listeners, seconds } = await start();
+    await using _ = listeners;
 
-    const error = toError(await callWith(doors, port, timeout));
+    const error = toError(await callWith(listeners, port, timeout));
 
     expect([error?.code, reasonOf(error), seconds]).toEqual([Code.InvalidArgument, "MALFORMED_TIMEOUT", []]);
-    expect(doors.lines.at(-1)).toMatchObject({ code: "INVALID_ARGUMENT", reason: "MALFORMED_TIMEOUT" });
+    expect(listeners.lines.at(-1)).toMatchObject({ code: "INVALID_ARGUMENT", reason: "MALFORMED_TIMEOUT" });
   },
 );
 
 test.each(["-1", "1.5", "1 0", "12345678901", "1m", ""])(
   "answers INVALID_ARGUMENT to the Connect-Timeout-Ms %j",
   async (timeout) => {
-    const { doors, seconds } = await start();
-    await using _ = doors;
+    const { listeners, seconds } = await start();
+    await using _ = listeners;
 
-    const session = http2.connect(`http://127.0.0.1:${doors.http.address.port}`);
+    const session = http2.connect(`http://127.0.0.1:${listeners.http.address.port}`);
     const stream = session.request({
       ":method": "POST",
       ":path": GET_USER,
@@ -122,10 +122,10 @@ test.each(["-1", "1.5", "1 0", "12345678901", "1m", ""])(
 );
 
 test.each(PORTS)("answers DEADLINE_EXCEEDED to a timeout of nothing (%s port)", async (port) => {
-  const { doors, seconds } = await start();
-  await using _ = doors;
+  const { listeners, seconds } = await start();
+  await using _ = listeners;
 
-  const error = toError(await callWith(doors, port, "0S"));
+  const error = toError(await callWith(listeners, port, "0S"));
 
   expect([error?.code, reasonOf(error), seconds]).toEqual([Code.DeadlineExceeded, "DEADLINE_EXCEEDED", []]);
 });

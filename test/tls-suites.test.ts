@@ -5,7 +5,7 @@ import { connect, type ConnectionOptions } from "node:tls";
 import { expect, test } from "vitest";
 import { loadTls } from "../src/rpc/tls.ts";
 import { createAuthority } from "./support/certificates.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 
 const authority = createAuthority();
 const WEAK = [
@@ -17,7 +17,7 @@ const WEAK = [
 ];
 const REFUSED = "ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE";
 
-/** Both doors; `replace` gives them another certificate. */
+/** Both listeners; `replace` gives them another certificate. */
 async function open() {
   await using opening = new AsyncDisposableStack();
   const directory = opening.use(await mkdtempDisposable(path.join(tmpdir(), "tls-suites-test-")));
@@ -30,16 +30,16 @@ async function open() {
   const replaced = Promise.withResolvers<void>();
   const onReload = (problem?: Error): void => (problem ? undefined : replaced.resolve());
   const tls = opening.use(await loadTls(files, { refreshMs: 5, onReload }));
-  const doors = opening.use(await startDoors({}, { tls }));
+  const listeners = opening.use(await startListeners({}, { tls }));
   const stack = opening.move();
   return {
-    ports: [doors.grpc.address.port, doors.http.address.port],
+    ports: [listeners.grpc.address.port, listeners.http.address.port],
     replace: async () => (await write(), await replaced.promise),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
-/** The suite that a door agrees to, or why it agrees to none. */
+/** The suite that a listener agrees to, or why it agrees to none. */
 function agree(port: number, options: ConnectionOptions): Promise<string> {
   const given = { port, host: "127.0.0.1", ca: authority.cert, ALPNProtocols: ["h2"], ...options };
   return new Promise((resolve) => {
@@ -51,21 +51,21 @@ function agree(port: number, options: ConnectionOptions): Promise<string> {
   });
 }
 
-test("both doors refuse suites without forward secrecy and those that do not authenticate", async () => {
-  await using doors = await open();
+test("both listeners refuse suites without forward secrecy and those that do not authenticate", async () => {
+  await using listeners = await open();
 
-  const agreed = doors.ports.flatMap((port) =>
+  const agreed = listeners.ports.flatMap((port) =>
     WEAK.map((ciphers) => agree(port, { maxVersion: "TLSv1.2", ciphers })),
   );
 
   expect(new Set(await Promise.all(agreed))).toEqual(new Set([REFUSED]));
 });
 
-test("both doors go on to do so with a new certificate", async () => {
-  await using doors = await open();
+test("both listeners go on to do so with a new certificate", async () => {
+  await using listeners = await open();
 
-  await doors.replace();
-  const { ports } = doors;
+  await listeners.replace();
+  const { ports } = listeners;
   const ciphers = WEAK.join(":");
   const refused = await Promise.all(ports.map((port) => agree(port, { maxVersion: "TLSv1.2", ciphers })));
   const oldest = await Promise.all(ports.map((port) => agree(port, { maxVersion: "TLSv1.2" })));
@@ -74,10 +74,10 @@ test("both doors go on to do so with a new certificate", async () => {
   expect(oldest).toEqual([expect.stringMatching(/^ECDHE-.*-GCM-/), expect.stringMatching(/^ECDHE-.*-GCM-/)]);
 });
 
-test("both doors speak TLS 1.3 where the caller does", async () => {
-  await using doors = await open();
+test("both listeners speak TLS 1.3 where the caller does", async () => {
+  await using listeners = await open();
 
-  const agreed = await Promise.all(doors.ports.map((port) => agree(port, { minVersion: "TLSv1.3" })));
+  const agreed = await Promise.all(listeners.ports.map((port) => agree(port, { minVersion: "TLSv1.3" })));
 
   expect(agreed).toEqual([expect.stringMatching(/^TLS_/), expect.stringMatching(/^TLS_/)]);
 });

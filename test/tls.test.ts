@@ -10,7 +10,7 @@ import type { ConfigError } from "../src/config.ts";
 import { GetUserRequestSchema, GetUserResponseSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { type Certificate, createAuthority } from "./support/certificates.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 
 const authority = createAuthority();
 const first = authority.issue("127.0.0.1");
@@ -41,7 +41,7 @@ const OPENING = Buffer.concat([
 /** How it looks to a caller that its certificate, or that it has none, is not accepted. */
 const refused = expect.stringMatching(/^(closed|ECONNRESET|ERR_SSL_.*_CERTIFICATE_REQUIRED)$/);
 
-/** Both doors with TLS from files of their own, looked at every 5 ms. */
+/** Both listeners with TLS from files of their own, looked at every 5 ms. */
 async function open(options: { readonly clientCa?: string } = {}) {
   const stack = new AsyncDisposableStack();
   const directory = await mkdtemp(path.join(tmpdir(), "tls-test-"));
@@ -59,11 +59,11 @@ async function open(options: { readonly clientCa?: string } = {}) {
   const tls = stack.use(await loadTls(files, { refreshMs: 5, onReload: reloads.add }));
 
   const getUser = ({ id }: { readonly id: string }) => ({ user: { id, name: "hello" } });
-  const doors = stack.use(await startDoors({ getUser }, { tls }));
+  const listeners = stack.use(await startListeners({ getUser }, { tls }));
   return {
     files,
     reloads,
-    ports: { grpc: doors.grpc.address.port, http: doors.http.address.port },
+    ports: { grpc: listeners.grpc.address.port, http: listeners.http.address.port },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -88,7 +88,7 @@ function createQueue<T>() {
   };
 }
 
-/** The certificate that a door shows, or why it does not let the caller in. */
+/** The certificate that a listener shows, or why it does not let the caller in. */
 async function knock(port: number, options: ConnectionOptions = {}): Promise<string> {
   const socket = connect({ port, host: "127.0.0.1", ca: authority.cert, ALPNProtocols: ["h2"], ...options });
   try {
@@ -142,37 +142,40 @@ function getStatus(port: number): Promise<number | undefined> {
   });
 }
 
-test("both doors serve with the certificate, HTTP also to HTTP/1.1", async () => {
-  await using doors = await open();
-  using caller = createCaller(doors.ports.grpc);
+test("both listeners serve with the certificate, HTTP also to HTTP/1.1", async () => {
+  await using listeners = await open();
+  using caller = createCaller(listeners.ports.grpc);
 
-  const shown = [await knock(doors.ports.grpc), await knock(doors.ports.http)];
+  const shown = [await knock(listeners.ports.grpc), await knock(listeners.ports.http)];
 
   expect(shown).toEqual(["first", "first"]);
   expect(await caller.call()).toBe("hello");
-  expect(await getStatus(doors.ports.http)).toBe(404);
+  expect(await getStatus(listeners.ports.http)).toBe(404);
 });
 
-test("both doors refuse TLS 1.1", async () => {
-  await using doors = await open();
+test("both listeners refuse TLS 1.1", async () => {
+  await using listeners = await open();
   const old = { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "DEFAULT:@SECLEVEL=0" } as const;
 
-  const refusals = [await knock(doors.ports.grpc, old), await knock(doors.ports.http, old)];
+  const refusals = [await knock(listeners.ports.grpc, old), await knock(listeners.ports.http, old)];
 
   const alert = "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION";
   expect(refusals).toEqual([alert, alert]);
 });
 
-test("with a client authority both doors refuse a caller without one of its certificates", async () => {
+test("with a client authority both listeners refuse a caller without one of its certificates", async () => {
   const callers = createAuthority("callers");
   const friend = callers.issue("friend");
   const stranger = authority.issue("stranger");
-  await using doors = await open({ clientCa: callers.cert });
-  using known = createCaller(doors.ports.grpc, friend);
-  using unknown = createCaller(doors.ports.grpc, stranger);
+  await using listeners = await open({ clientCa: callers.cert });
+  using known = createCaller(listeners.ports.grpc, friend);
+  using unknown = createCaller(listeners.ports.grpc, stranger);
 
   const outcomes = await Promise.all(
-    [{}, stranger, friend].flatMap((who) => [knock(doors.ports.grpc, who), knock(doors.ports.http, who)]),
+    [{}, stranger, friend].flatMap((who) => [
+      knock(listeners.ports.grpc, who),
+      knock(listeners.ports.http, who),
+    ]),
   );
 
   expect(outcomes.slice(4)).toEqual(["first", "first"]);
@@ -181,30 +184,33 @@ test("with a client authority both doors refuse a caller without one of its cert
 });
 
 test("a new certificate is served to new connections, and the open ones go on", async () => {
-  await using doors = await open();
-  using caller = createCaller(doors.ports.grpc);
+  await using listeners = await open();
+  using caller = createCaller(listeners.ports.grpc);
   await caller.call();
 
-  await writeFile(doors.files.certFile, second.cert);
-  await writeFile(doors.files.keyFile, second.key);
+  await writeFile(listeners.files.certFile, second.cert);
+  await writeFile(listeners.files.keyFile, second.key);
   // Between the two writes the files do not fit together, and somebody may have looked.
-  let reload = await doors.reloads.next();
-  if (reload !== undefined) reload = await doors.reloads.next();
+  let reload = await listeners.reloads.next();
+  if (reload !== undefined) reload = await listeners.reloads.next();
 
   expect(reload).toBeUndefined();
-  expect([await knock(doors.ports.grpc), await knock(doors.ports.http)]).toEqual(["second", "second"]);
+  expect([await knock(listeners.ports.grpc), await knock(listeners.ports.http)]).toEqual([
+    "second",
+    "second",
+  ]);
   expect(await caller.call()).toBe("hello");
 });
 
 test("a new client authority is asked of new callers", async () => {
   const [old, next] = [createAuthority("old"), createAuthority("next")];
   const [late, early] = [old.issue("caller"), next.issue("caller")];
-  await using doors = await open({ clientCa: old.cert });
+  await using listeners = await open({ clientCa: old.cert });
 
-  await writeFile(doors.files.clientCaFile ?? "", next.cert);
-  await doors.reloads.next();
+  await writeFile(listeners.files.clientCaFile ?? "", next.cert);
+  await listeners.reloads.next();
 
-  const { grpc, http } = doors.ports;
+  const { grpc, http } = listeners.ports;
   expect([await knock(grpc, early), await knock(http, early)]).toEqual(["first", "first"]);
   expect([await knock(grpc, late), await knock(http, late)]).toEqual([refused, refused]);
 });
@@ -223,16 +229,16 @@ test.each<[string, "certFile" | "keyFile" | "clientCaFile", string | undefined, 
 ])(
   "the old certificate stays in use and the problem is told once when the new %s",
   async (_, which, text, said) => {
-    await using doors = await open({ clientCa: authority.cert });
-    const file = doors.files[which] ?? "";
+    await using listeners = await open({ clientCa: authority.cert });
+    const file = listeners.files[which] ?? "";
 
     await (text === undefined ? rm(file) : writeFile(file, text));
-    const problem = await doors.reloads.next();
+    const problem = await listeners.reloads.next();
 
-    const shown = [await knock(doors.ports.grpc, first), await knock(doors.ports.http, first)];
+    const shown = [await knock(listeners.ports.grpc, first), await knock(listeners.ports.http, first)];
     expect(problem?.message.split("\n  ")[1]).toBe(said.replace("%", file));
     expect(shown).toEqual(["first", "first"]);
-    expect(doors.reloads.values).toEqual([]);
+    expect(listeners.reloads.values).toEqual([]);
   },
 );
 

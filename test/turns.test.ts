@@ -6,7 +6,7 @@ import { END_STREAM, FRAME, toFrame, toHeaders, toReset } from "./hostile/frames
 import { LIST_USERS, toFields } from "./hostile/messages.ts";
 import { connectPeer } from "./hostile/peer.ts";
 import { frame } from "./support/calls.ts";
-import { drain, PROTOCOLS, readMetrics, startDoors, userClient } from "./support/doors.ts";
+import { drain, PROTOCOLS, readMetrics, startListeners, userClient } from "./support/listeners.ts";
 
 test("in each turn so many begin, of one connection after the other, each in their order", async () => {
   const turns = createTurns(3);
@@ -41,8 +41,8 @@ test.each([
 ] as const)(
   "calls to the %s port that are given up in the packet which opens them never begin",
   async (port, way) => {
-    await using doors = await startDoors({ listUsers: async () => ({}) });
-    using peer = await connectPeer(doors[port].address.port);
+    await using listeners = await startListeners({ listUsers: async () => ({}) });
+    using peer = await connectPeer(listeners[port].address.port);
     const ids = Array.from({ length: 8 }, (_, index) => 2 * index + 1);
     const request = (id: number): Buffer =>
       Buffer.concat([
@@ -54,22 +54,22 @@ test.each([
     );
 
     await peer.write(Buffer.concat([...cancelled, request(17)]));
-    await expect.poll(() => doors.lines).not.toEqual([]);
+    await expect.poll(() => listeners.lines).not.toEqual([]);
 
     const started = /rpc_server_started_total\{.*method="ListUsers".*\} (\d+)/.exec(
-      await readMetrics(doors),
+      await readMetrics(listeners),
     )?.[1];
     expect(started).toBe("1");
     // None of them is left behind on the connection, which would keep it from closing.
-    expect(await doors[port].drain(2_000)).toBe(true);
+    expect(await listeners[port].drain(2_000)).toBe(true);
   },
 );
 
 test.each(PROTOCOLS)(
   "a request that is empty and has ended before its turn is answered over %s",
   async (protocol) => {
-    await using doors = await startDoors({ listUsers: async () => ({ nextPageToken: "next" }) });
-    const client = userClient(doors, protocol);
+    await using listeners = await startListeners({ listUsers: async () => ({ nextPageToken: "next" }) });
+    const client = userClient(listeners, protocol);
 
     const answers = await Promise.all(
       Array.from({ length: 40 }, () => client.listUsers({}, { timeoutMs: 5_000 })),
@@ -83,8 +83,8 @@ test.each([
   ["grpc", "gRPC port"],
   ["http", "gRPC"],
 ] as const)("a call to the %s port without any message ends, whichever frame says so", async (port, way) => {
-  await using doors = await startDoors();
-  using peer = await connectPeer(doors[port].address.port);
+  await using listeners = await startListeners();
+  using peer = await connectPeer(listeners[port].address.port);
 
   const [bare, empty] = [peer.open(toFields(way, LIST_USERS)), peer.open(toFields(way, LIST_USERS))];
   void bare.send(Buffer.of(), { end: true });
@@ -100,11 +100,11 @@ test.each([
 ] as const)("a drain of the %s port waits for calls that wait for their turn", async (port, way) => {
   const arrived = Promise.withResolvers<void>();
   let begun = 0;
-  await using doors = await startDoors(
+  await using listeners = await startListeners(
     {
       async listUsers() {
         begun += 1;
-        if (begun + doors[port].waiting() === 400) arrived.resolve();
+        if (begun + listeners[port].waiting() === 400) arrived.resolve();
         // Work of the processor alone: a look between the turns finds nothing under way.
         for (const endMs = performance.now() + 6; performance.now() < endMs;);
         return {};
@@ -114,7 +114,7 @@ test.each([
   );
   using stack = new DisposableStack();
   const peers = await Promise.all(
-    Array.from({ length: 4 }, async () => stack.use(await connectPeer(doors[port].address.port))),
+    Array.from({ length: 4 }, async () => stack.use(await connectPeer(listeners[port].address.port))),
   );
 
   const answers = peers.flatMap((peer) =>
@@ -125,7 +125,7 @@ test.each([
     }),
   );
   await arrived.promise;
-  const finished = await drain(doors);
+  const finished = await drain(listeners);
 
   expect(new Set(await Promise.all(answers))).toEqual(new Set(["OK"]));
   expect(finished).toBe(true);
@@ -148,12 +148,12 @@ test("what throws in its turn takes no turn from the others", () => {
 });
 
 test("a call is timed from its arrival, and not from its turn", async () => {
-  await using doors = await startDoors({ listUsers: async () => ({}) });
-  const { handler } = doors.pipeline.methods.find(({ desc }) => desc.name === "ListUsers")!;
+  await using listeners = await startListeners({ listUsers: async () => ({}) });
+  const { handler } = listeners.pipeline.methods.find(({ desc }) => desc.name === "ListUsers")!;
   if (handler.answers !== "once") throw new Error("ListUsers answers once");
 
   await handler.call({
-    door: "grpc",
+    listener: "grpc",
     header: () => null,
     arrivedMs: Date.now() - 700,
     deadlineMs: Infinity,
@@ -163,6 +163,6 @@ test("a call is timed from its arrival, and not from its turn", async () => {
     hasRoom: () => true,
   });
 
-  const [line] = doors.lines as { durationMs: number }[];
+  const [line] = listeners.lines as { durationMs: number }[];
   expect(line!.durationMs).toBeGreaterThanOrEqual(700);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { createUnreadAnswers } from "../src/rpc/unread.ts";
-import { PROTOCOLS, startDoors } from "./support/doors.ts";
+import { PROTOCOLS, startListeners } from "./support/listeners.ts";
 import { bindStreams, streamsClient } from "./support/streams.ts";
 
 test.each(PROTOCOLS)(
@@ -12,14 +12,14 @@ test.each(PROTOCOLS)(
     async function* tell() {
       for (let n = 0; n < count; n++) yield { user: { name } };
     }
-    await using doors = await startDoors(
+    await using listeners = await startListeners(
       {},
       { bindings: [bindStreams({ tell })], calls: { messageBytesMax: 1 << 22 } },
     );
 
     let read = 0;
     const id = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-    for await (const { user } of streamsClient(doors, protocol).tell({ id })) read += user!.name.length;
+    for await (const { user } of streamsClient(listeners, protocol).tell({ id })) read += user!.name.length;
 
     expect(read).toBeGreaterThan(bounds.unreadBytes.max);
   },

@@ -4,7 +4,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { GetUserRequestSchema } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { frame } from "./support/calls.ts";
-import { startDoors } from "./support/doors.ts";
+import { startListeners } from "./support/listeners.ts";
 import { connect } from "./support/open-calls.ts";
 
 const GET_USER = "/commerce.user.v1.UserService/GetUser";
@@ -16,8 +16,8 @@ test.each([
   ["http", "/nobody.Nothing/Nope", "application/json"],
   ["http", GET_USER, "text/plain"],
 ] as const)("what is refused unread holds no stream (%s port, %s, %s)", async (port, path, type) => {
-  await using doors = await startDoors({ getUser: ({ id }) => ({ user: { id } }) });
-  await using connection = connect(doors[port].address.port);
+  await using listeners = await startListeners({ getUser: ({ id }) => ({ user: { id } }) });
+  await using connection = connect(listeners[port].address.port);
 
   for (let n = 0; n < 8; n++) {
     const calls = Array.from({ length: 50 }, () => connection.open(path, { "content-type": type }));

@@ -3,13 +3,13 @@ import { type Order, OrderStatus, OrderView } from "../../src/gen/commerce/order
 import { formatNanos, toNanos } from "./money.ts";
 import type { Each, Shop } from "./shop.ts";
 
-/** A promise of the service and what was found against it. */
+/** A promise of the service and its violations. */
 export type Check = { readonly promise: string; readonly violations: readonly string[] };
 
 const ordersPageSize = 200;
 const productsPageSize = 1000;
 
-/** Reads all orders of some users back, with their items, page by page. */
+/** Reads all orders of some users, with their items, page by page. */
 export async function readOrders(shop: Shop, each: Each, userIds: readonly string[]): Promise<Order[]> {
   const lists = await each("reading the orders of users", userIds, async (userId) => {
     const orders: Order[] = [];
@@ -25,9 +25,7 @@ export async function readOrders(shop: Shop, each: Each, userIds: readonly strin
   return lists.flat();
 }
 
-/**
- * Reads products back, page by page until all have been seen: a server that others use may have very many.
- */
+/** Reads products page by page until all have been found: a shared server may have very many. */
 export async function readProducts(shop: Shop, ids: readonly string[]): Promise<Map<string, Product>> {
   const missing = new Set(ids);
   const products = new Map<string, Product>();
@@ -40,7 +38,7 @@ export async function readProducts(shop: Shop, ids: readonly string[]): Promise<
   return products;
 }
 
-/** Whether the orders read back are those that were acknowledged, each once and in its last status. */
+/** Checks that the orders read back are the acknowledged ones, each once and in its last status. */
 export function checkOrders(acknowledged: readonly Order[], listed: readonly Order[]): Check {
   const last = new Map(acknowledged.map((order) => [order.id, order]));
   const seen = new Set<string>();
@@ -61,7 +59,7 @@ export function checkOrders(acknowledged: readonly Order[], listed: readonly Ord
   };
 }
 
-/** Whether each order's total is the sum of its items. */
+/** Checks that each order's total is the sum of its items. */
 export function checkTotals(orders: readonly Order[]): Check {
   const violations = orders.flatMap(({ id, total, items, itemCount }) => {
     const sum = items.reduce((nanos, item) => nanos + BigInt(item.quantity) * toNanos(item.unitPrice), 0n);
@@ -73,7 +71,7 @@ export function checkTotals(orders: readonly Order[]): Check {
   return { promise: "every total is the sum of its items", violations };
 }
 
-/** Whether what each product had at first is what it has now and what live orders have taken. */
+/** Checks that each product's initial stock is its current stock plus what live orders have taken. */
 export function checkStock(
   initial: readonly Product[],
   now: ReadonlyMap<string, Product>,
@@ -94,7 +92,7 @@ export function checkStock(
   return { promise: `all ${initial.length} products: initial = on hand + in live orders`, violations };
 }
 
-/** Whether orders have taken exactly the pieces that there were at first. */
+/** Checks that orders have taken exactly the initial stock. */
 export function checkSold(initial: readonly Product[], orders: readonly Order[]): Check {
   const sold = new Map(initial.map(({ id }) => [id, 0n]));
   for (const { productId, quantity } of orders.flatMap(({ items }) => items))
@@ -106,7 +104,7 @@ export function checkSold(initial: readonly Product[], orders: readonly Order[])
   return { promise: `exactly the ${pieces} pieces that there were are sold`, violations };
 }
 
-/** Whether nothing is left of any product. */
+/** Checks that no stock is left of any product. */
 export function checkNothingLeft(initial: readonly Product[], now: ReadonlyMap<string, Product>): Check {
   const violations = initial
     .map(({ id }) => ({ id, onHand: now.get(id)?.onHand }))
@@ -115,7 +113,7 @@ export function checkNothingLeft(initial: readonly Product[], now: ReadonlyMap<s
   return { promise: `all ${initial.length} products have 0 on hand`, violations };
 }
 
-/** The word for a status. */
+/** The name of a status. */
 export function nameOf(status: OrderStatus): string {
   return Object.entries(OrderStatus).find(([, number]) => number === status)?.[0] ?? String(status);
 }

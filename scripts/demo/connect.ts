@@ -10,7 +10,7 @@ import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { startServer } from "../../src/server.ts";
 import type { Shop } from "./shop.ts";
 
-/** The server at a URL; without one, a server of our own on free ports, which leaves nothing behind. */
+/** Opens the server at a URL or, without one, a temporary server on free ports. */
 export async function openServer(
   url: string | undefined,
 ): Promise<AsyncDisposable & { readonly url: string }> {
@@ -28,7 +28,7 @@ export async function openServer(
   });
   const { grpc } = opening.use(await startServer(config));
   const open = opening.move();
-  // Else Ctrl-C would leave the directory behind.
+  // Otherwise Ctrl-C would leave the directory behind.
   const interrupt = (): void => {
     console.error("\ninterrupted: the server of the demo stops, and calls fail from here on");
     void open.disposeAsync().finally(() => process.exit(130));
@@ -43,7 +43,7 @@ export async function openServer(
   };
 }
 
-/** Connects clients with the server at a URL, all by one connection. */
+/** Connects clients to the server at a URL, all on one connection. */
 export function openShop(url: string, interceptors: Interceptor[] = []): Shop & Disposable {
   const sessionManager = new Http2SessionManager(url);
   const transport = createGrpcTransport({ baseUrl: url, sessionManager, interceptors });

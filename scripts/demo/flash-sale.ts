@@ -6,21 +6,21 @@ import { type Plan, type PlannedOrder, planFlashSale, type Size } from "./plan.t
 import { createEach, createProducts, createUsers, placeOrder, type Shop } from "./shop.ts";
 import { heading, showRow, startTally, type Tally } from "./tally.ts";
 
-/** Half of the calls that the server takes at a time on a connection: those above would wait on our side. */
+/** Half of the calls that the server accepts at a time on a connection: more would wait at the client. */
 const callersPerConnection = 128;
-/** Calls at a time before and after the sale. */
+/** Calls in flight before and after the sale. */
 const calmConcurrency = 32;
 
-/** What is for sale and who buys it. */
+/** The products on sale, and the clients that buy them. */
 type Sale = Plan & {
-  /** By connection. */
+  /** One per connection. */
   readonly shops: readonly Shop[];
   readonly userIds: readonly string[];
 };
 
 /**
- * Sells out a few products to ever larger crowds, each of which finds products of its own and wants twice as
- * many pieces as there are. Shows it as it happens, and checks it by reading it back.
+ * Sells out a few products to ever larger crowds. Each crowd has its own products and wants twice the stock.
+ * Shows the progress, and checks the result by reading it back.
  */
 export async function runFlashSale(
   url: string,
@@ -64,12 +64,12 @@ export async function runFlashSale(
   ];
 }
 
-/** The callers of each crowd: the largest, and up to three before it, each half as large as the next. */
+/** The callers of each crowd: the largest, and up to three before it, each half the size of the next. */
 function toCrowds(callersMax: number): number[] {
   return [...new Set([8, 4, 2, 1].map((part) => Math.ceil(callersMax / part)))];
 }
 
-/** Has callers place the orders of a sale, each of them one after the other. */
+/** Makes callers place the orders of a sale, each one order after the other. */
 async function sell(
   { shops, userIds, products: planned, orders }: Sale,
   products: readonly Product[],
@@ -89,7 +89,7 @@ async function sell(
     }
     tally.durations.push(performance.now() - startMs);
   };
-  // All draw from the same orders.
+  // All callers take from the same orders.
   const open = orders.values();
   const call = async (shop: Shop): Promise<void> => {
     for (const wanted of open) await buy(shop, wanted);

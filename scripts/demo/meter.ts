@@ -6,8 +6,8 @@ type Timing = { start: number; end: number; readonly durations: number[] };
 export type Meter = {
   readonly interceptor: Interceptor;
   /**
-   * A line per method, in the order of their first calls, with a heading: calls, time, calls per second, p50,
-   * p99.
+   * Lines with a heading, one per method in the order of their first calls: calls, time, calls per second,
+   * p50, p99.
    */
   readonly lines: () => string[];
 };
@@ -46,7 +46,7 @@ function toLine(name: string, { start, end, durations }: Timing): string {
   ].join(" ");
 }
 
-/** The least of the sorted numbers that a share of them does not exceed; 0 if there is none. */
+/** The quantile of sorted numbers; 0 if there are none. */
 export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.ceil(sorted.length * share) - 1] ?? 0;
 }

@@ -13,7 +13,7 @@ const options = {
   help: { type: "boolean", default: false },
 } as const;
 
-/** What --help prints. */
+/** The output of --help. */
 export const help = `npm run demo -- [options]
 
   --url URL          a running server, such as http://127.0.0.1:50051; also DEMO_URL.
@@ -32,7 +32,7 @@ export const help = `npm run demo -- [options]
 
 Exit code 1 if a check fails, 2 if an option cannot be read.`;
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export type Options = {
   readonly size: Size;
   readonly concurrency: number;
@@ -41,7 +41,7 @@ export type Options = {
   readonly write: string | undefined;
 };
 
-/** Reads the command line; throws what cannot be read, in a line. */
+/** Reads the command line; throws an error of one line if it is invalid. */
 export function readOptions(): Options | "help" {
   const { values } = parseArgs({ options });
   if (values.help) return "help";

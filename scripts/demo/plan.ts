@@ -1,6 +1,6 @@
 import { OrderStatus } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 
-/** How large the demonstration is; `seed` decides what is bought, and nothing else. */
+/** The size of the demonstration; `seed` decides only what is bought. */
 export type Size = {
   readonly orders: number;
   readonly users: number;
@@ -8,10 +8,10 @@ export type Size = {
   readonly seed: number;
 };
 
-/** What is to be sold: the stock at first, and the price of one piece in nanos of the currency. */
+/** A product: its initial stock, and the price of one piece in nanos of the currency. */
 export type PlannedProduct = { readonly name: string; readonly onHand: bigint; readonly priceNanos: bigint };
 
-/** Who buys what, users and products by their index, and what becomes of the order. */
+/** An order: its user and products by index, and its later statuses. */
 export type PlannedOrder = {
   readonly user: number;
   readonly lines: readonly { readonly product: number; readonly quantity: number }[];
@@ -20,8 +20,8 @@ export type PlannedOrder = {
 
 const { CONFIRMED, SHIPPED, DELIVERED, CANCELLED } = OrderStatus;
 
-// A ten-sided die: most orders are on their way or have arrived, and some are called off at each point where
-// they can.
+// One of ten, at random: most orders are shipped or delivered, and some are cancelled in each status that
+// allows it.
 const lives: readonly (readonly OrderStatus[])[] = [
   [],
   [],
@@ -37,11 +37,11 @@ const lives: readonly (readonly OrderStatus[])[] = [
 
 const linesMax = 5;
 const quantityMax = 3;
-// Every 25th product is scarce: neither the most popular ones, or most orders were refused, nor so rare that
-// none is.
+// Every 25th product is scarce: not the most popular ones, or most orders would be refused, and not so rare
+// that none would be.
 const scarceEvery = 25;
 
-/** What is sold, and the orders for it. */
+/** The products and the orders for them. */
 export type Plan = { readonly products: PlannedProduct[]; readonly orders: PlannedOrder[] };
 
 /** Plans products and orders. The same size gives the same plan. */
@@ -78,7 +78,7 @@ export function planFlashSale(size: Size): Plan {
   const random = createRandom(size.seed);
   const products = Array.from({ length: size.products }, (_, n) => ({
     name: `Bargain ${n + 1}`,
-    // Of the pieces 0, 1, 2 … those that are dealt to it when all products take turns.
+    // Pieces are dealt to the products in turn.
     onHand: BigInt(Math.ceil((size.orders - n) / size.products)),
     priceNanos: bargainNanos,
   }));
@@ -92,8 +92,8 @@ export function planFlashSale(size: Size): Plan {
 }
 
 /**
- * Chooses from 0 to count - 1, the n-th with a probability in proportion to 1/n, as customers do (Zipf's
- * law).
+ * Chooses from 0 to count - 1, the n-th with a probability proportional to 1/n (Zipf's law), like customers
+ * do.
  */
 function createZipf(count: number, random: () => number): () => number {
   let sum = 0;
@@ -104,7 +104,7 @@ function createZipf(count: number, random: () => number): () => number {
   };
 }
 
-/** Mulberry32: numbers from 0 to below 1, the same ones for the same seed; Math.random takes no seed. */
+/** Mulberry32: numbers from 0 to below 1, the same for the same seed; Math.random takes no seed. */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -7,7 +7,7 @@ import type { UserService } from "../../src/gen/commerce/user/v1/user_service_pb
 import { toMoney } from "./money.ts";
 import type { PlannedOrder, PlannedProduct } from "./plan.ts";
 
-/** The service as its callers see it. */
+/** The service's clients. */
 export type Shop = {
   readonly users: Client<typeof UserService>;
   readonly orders: Client<typeof OrderService>;
@@ -15,13 +15,13 @@ export type Shop = {
 };
 
 /**
- * Does `work` for each item, some at a time, and says how far it is; the results are in the order of the
- * items.
+ * Runs `work` for each item, some at a time, and shows the progress; results are in the order of the items.
  */
 export type Each = <T, R>(title: string, items: readonly T[], work: (item: T) => Promise<R>) => Promise<R[]>;
 
 /**
- * An `Each` that works within a limit. On a terminal one line counts up; elsewhere a line tells of each end.
+ * Creates an `Each` that works within a limit. On a terminal a line counts up; elsewhere a line reports each
+ * end.
  */
 export function createEach(limit: LimitFunction, output: NodeJS.WriteStream): Each {
   return async (title, items, work) => {
@@ -32,7 +32,7 @@ export function createEach(limit: LimitFunction, output: NodeJS.WriteStream): Ea
       if (output.isTTY) output.write(`\r${title}: ${done} of ${items.length}`);
       return result;
     });
-    // One failure ends the run: what still waits is not begun.
+    // A failure ends the run: waiting items are not begun.
     await results.catch(() => limit.clearQueue());
     output.write(output.isTTY ? "\n" : `${title}: ${done} of ${items.length}\n`);
     return results;
@@ -88,7 +88,7 @@ export async function placeOrder(
   }
 }
 
-/** Takes an order through its statuses, each step from the version that the step before had answered. */
+/** Moves an order through its statuses, each step with the etag that the previous one returned. */
 export async function moveOrder(shop: Shop, order: Order, steps: PlannedOrder["steps"]): Promise<Order> {
   let moved = order;
   for (const status of steps) {
@@ -99,7 +99,7 @@ export async function moveOrder(shop: Shop, order: Order, steps: PlannedOrder["s
   return moved;
 }
 
-/** A part of an answer that the contract promises. */
+/** Asserts that a part of an answer is present, as the contract promises. */
 export function expectGiven<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("the service left out what its contract promises");
   return value;

@@ -1,17 +1,17 @@
 import type { Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { quantile } from "./meter.ts";
 
-/** What has become of the calls of a crowd so far. */
+/** The outcomes of a crowd's calls so far. */
 export type Tally = {
   readonly callers: number;
-  /** What there was to buy at first, and the calls that are made for it. */
+  /** The initial stock, and the calls that are made for it. */
   readonly pieces: number;
   readonly calls: number;
   readonly accepted: Order[];
   refused: number;
-  /** Why calls have failed. */
+  /** The errors of failed calls. */
   readonly failures: string[];
-  /** Of the calls that have ended, in milliseconds. */
+  /** Durations of ended calls, in milliseconds. */
   readonly durations: number[];
   readonly startMs: number;
 };
@@ -23,21 +23,21 @@ export function startTally(callers: number, pieces: number, calls: number): Tall
 
 const widths = [7, 7, 7, 7, 7, 7, 10, 10];
 
-/** Stands above the rows of crowds. */
+/** The heading of the rows. */
 export const heading = toLine("callers", "sold", "refused", "failed", "left", "calls/s", "p50", "p99");
 
-/** With the row it fills a terminal of 80 columns. */
+/** With a row it fills a terminal of 80 columns. */
 const barColumns = 8;
 const drawMs = 100;
 
 /**
  * Shows the row of a crowd until it is disposed of. On a terminal the row changes as calls end, with a bar
- * behind it; elsewhere only its last state is printed.
+ * after it; elsewhere only its last state is printed.
  */
 export function showRow(tally: Tally, output: NodeJS.WriteStream): Disposable {
   const draw = (text: string): void => {
     output.cursorTo(0);
-    // A row that wraps could not be drawn over.
+    // A row that wraps could not be overwritten.
     output.write(text.slice(0, output.columns - 1));
     output.clearLine(1);
   };

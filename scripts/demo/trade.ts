@@ -14,7 +14,7 @@ import { formatNanos, toNanos } from "./money.ts";
 import { planDemo, type Size } from "./plan.ts";
 import { createProducts, createUsers, type Each, moveOrder, placeOrder, type Shop } from "./shop.ts";
 
-/** Places orders and moves them through their statuses, prints what came of it and checks it. */
+/** Places orders, moves them through their statuses, prints the results and checks them. */
 export async function runTrade(url: string, size: Size, each: Each): Promise<Check[]> {
   const meter = createMeter();
   console.log(`${url}: ${size.orders} orders of ${size.products} products by ${size.users} users\n`);

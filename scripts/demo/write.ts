@@ -8,8 +8,8 @@ import { planDemo, type Size } from "./plan.ts";
 import { createProducts, createUsers, expectGiven, type Each, type Shop } from "./shop.ts";
 
 /**
- * Creates the users and products of the demonstration and writes its orders to a file for `npm run import`, a
- * line of JSON each. Some products are scarce, so that a few of the orders will be refused.
+ * Creates the users and products of the demonstration and writes its orders to a file for `npm run import`,
+ * one line of JSON each. Some products are scarce, so that a few orders will be refused.
  */
 export async function writeOrders(shop: Shop, size: Size, each: Each, file: string): Promise<void> {
   const plan = planDemo(size);

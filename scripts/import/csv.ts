@@ -1,25 +1,25 @@
 import { lineBytesMax, type Line } from "./lines.ts";
 
-/** A record of CSV: where it begins and what its cells are or, if that cannot be read, why. */
+/** A record of CSV: its end, and its cells or the problem with them. */
 export type CsvRecord = Pick<Line, "end" | "problem"> & {
   readonly line: number;
   readonly cells: readonly string[];
 };
 
 /**
- * Reads records of cells between commas; a cell in quotes may have commas, line ends and, doubled, quotes.
+ * Reads records of cells between commas; a quoted cell may contain commas, line ends and doubled quotes.
  *
- * A record goes on while the quotes so far are odd, which holds wherever the quotes are right. Where they are
- * not, its first line is refused and reading goes on with the next line: a quote too many costs one row, not
- * all that follow it. (A parser of the whole stream has no such place to go on from, and no line for its
- * records.)
+ * A record continues while the number of quotes so far is odd, which is right wherever the quotes are. If
+ * they are not, the record's first line is refused and reading continues with the next line: an extra quote
+ * costs one row, not all that follow. (A parser of the whole stream could not resume there, and has no lines
+ * for its records.)
  */
 export async function* readRecords(lines: AsyncIterable<readonly Line[]>): AsyncGenerator<CsvRecord[]> {
   let open: Line[] = [];
   let isOpen = false;
-  /** The bytes before the open lines. */
+  /** The number of bytes before the open lines. */
   let startBytes = 0;
-  /** How many cells the first record has that is not empty. */
+  /** The number of cells of the first record that is not empty. */
   let width: number | undefined;
 
   function take(line: Line): CsvRecord[] {
@@ -32,7 +32,7 @@ export async function* readRecords(lines: AsyncIterable<readonly Line[]>): Async
   function conclude(): CsvRecord[] {
     const cells = readCells(open.map(({ text }) => text).join("\n"));
     if (cells === undefined) return refuseFirst();
-    // Two rows with a quote too many look like one of several lines.
+    // Two rows with an extra quote each look like one record of several lines.
     if (open.length > 1 && width !== undefined && cells.length !== width) return refuseFirst();
     if (cells.some((cell) => cell !== "")) width ??= cells.length;
     const [{ number: line }, { end }] = [open[0]!, open.at(-1)!];
@@ -42,7 +42,7 @@ export async function* readRecords(lines: AsyncIterable<readonly Line[]>): Async
     return [{ line, end, cells, ...(problem !== undefined && { problem }) }];
   }
 
-  /** Refuses the first of the open lines and reads the others again. */
+  /** Refuses the first open line and reads the others again. */
   function refuseFirst(): CsvRecord[] {
     const [{ number: line, end, problem }, ...others] = open as [Line, ...Line[]];
     open = [];
@@ -60,7 +60,7 @@ function hasOddQuotes(text: string): boolean {
   return text.split('"').length % 2 === 0;
 }
 
-/** The cells of a record without the blanks around them; undefined where a quote is wrong. */
+/** Returns the trimmed cells of a record; undefined if a quote is misplaced. */
 function readCells(text: string): string[] | undefined {
   const cells: string[] = [];
   for (let at = 0; ; at += 1) {
@@ -82,7 +82,7 @@ function readCells(text: string): string[] | undefined {
   }
 }
 
-/** Where the quote closes that opens at an index; -1 if nowhere. */
+/** Returns the index of the closing quote; -1 if there is none. */
 function findClose(text: string, opening: number): number {
   for (let at = opening + 1; ; at += 2) {
     at = text.indexOf('"', at);

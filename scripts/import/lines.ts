@@ -1,46 +1,46 @@
 import { isUtf8 } from "node:buffer";
 import { crc32 } from "node:zlib";
 
-/** How far an input was read. The checksum tells another input of the same length. */
+/** A position in an input. The checksum detects another input of the same length. */
 export type Checkpoint = { readonly bytes: number; readonly crc32: number };
 
 /** A line of the input, without its end. */
 export type Line = {
-  /** Counted from 1. */
+  /** Starts at 1. */
   readonly number: number;
   readonly text: string;
-  /** Why the text is not what the file says. */
+  /** Why the text is not exactly the line of the file. */
   readonly problem?: string;
-  /** Behind this line and its end. */
+  /** The position after this line and its end. */
   readonly end: Checkpoint;
 };
 
 /** The lines of an input, as they arrive. */
 export type Lines = AsyncIterable<readonly Line[]> & {
-  /** How far the input was read. */
+  /** The position up to which the input was read. */
   readonly end: Checkpoint;
 };
 
-/** The largest row that the service takes. JSON and CSV are never shorter than its messages by much. */
+/** The largest row that the service accepts. JSON and CSV are never much shorter than its messages. */
 export const lineBytesMax = 2 ** 20;
-/** What is kept of a longer line: enough to say what it is. */
+/** Bytes kept of a longer line: enough to recognize it. */
 const headBytes = 100;
 const [lf, cr] = [0x0a, 0x0d];
 
 /**
- * Reads lines of UTF-8 that end with LF, CRLF or CR, mixed as they may be; a byte order mark is left out.
- * What is kept in memory is bounded, however long a line is. Throws for UTF-16.
+ * Reads lines of UTF-8 that end with LF, CRLF or CR, in any mixture; a byte order mark is skipped. The memory
+ * is bounded, however long a line is. Throws for UTF-16.
  */
 export function readLines(input: AsyncIterable<Buffer>): Lines {
   let end: Checkpoint = { bytes: 0, crc32: 0 };
   let number = 0;
-  /** The beginning of a line that is too long, the rest of which is not kept. */
+  /** The beginning of a line that is too long; the rest is not kept. */
   let head: Buffer | undefined;
   const pass = (bytes: Buffer): void => {
     end = { bytes: end.bytes + bytes.length, crc32: crc32(bytes, end.crc32) };
   };
 
-  /** Adds the lines that end in `bytes` and returns what is left of them. */
+  /** Adds the lines that end in `bytes` and returns the rest. */
   function split(bytes: Buffer, isLast: boolean, lines: Line[]): Buffer {
     let start = 0;
     for (const { at, next } of findEnds(bytes, isLast)) {
@@ -56,7 +56,7 @@ export function readLines(input: AsyncIterable<Buffer>): Lines {
     const rest = bytes.subarray(start);
     if (head === undefined && rest.length <= lineBytesMax) return rest;
     head ??= Buffer.from(rest.subarray(0, headBytes));
-    // The last byte may be the first one of CRLF.
+    // The last byte may be the first half of CRLF.
     pass(rest.subarray(0, -1));
     return rest.subarray(-1);
   }
@@ -79,7 +79,7 @@ export function readLines(input: AsyncIterable<Buffer>): Lines {
   };
 }
 
-/** Where lines end in the bytes and the next ones begin. */
+/** Yields where lines end, and where the next ones begin. */
 function* findEnds(
   bytes: Buffer,
   isLast: boolean,
@@ -87,7 +87,7 @@ function* findEnds(
   let next = 0;
   for (let at = 0; at < bytes.length; at = Math.max(at + 1, next)) {
     if (bytes[at] !== lf && bytes[at] !== cr) continue;
-    // Whether this is CR or CRLF, the next bytes say.
+    // The next bytes decide between CR and CRLF.
     if (bytes[at] === cr && at + 1 === bytes.length && !isLast) return;
     next = bytes[at] === cr && bytes[at + 1] === lf ? at + 2 : at + 1;
     yield { at, next };
@@ -101,13 +101,13 @@ function toText(content: Buffer, isLong: boolean, isFirst: boolean): Pick<Line, 
       text: content.toString("utf8", 0, headBytes),
       problem: `the line has over ${lineBytesMax} bytes`,
     };
-  // Read so that a byte is a character, the line still shows where its quotes are.
+  // Decoded with one character per byte, the line still shows its quotes.
   if (!isUtf8(content)) return { text: content.toString("latin1"), problem: "the line is not UTF-8" };
   const text = content.toString();
   return { text: isFirst ? text.replace(/^\u{FEFF}/u, "") : text };
 }
 
-/** UTF-16 begins with a byte order mark or has zero bytes, as most of what is not text at all. */
+/** UTF-16 begins with a byte order mark or contains zero bytes, like most binary data. */
 function expectText(content: Buffer): void {
   const [first, second] = content;
   const hasMark = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);

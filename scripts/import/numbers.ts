@@ -1,18 +1,15 @@
 import { ScalarType, type DescMessage } from "@bufbuild/protobuf";
 import { OrderDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 
-/** The integers of an order, by the names that they may have in JSON. */
+/** Names of an order's integer fields in JSON. */
 const integers = new Set(namesOfIntegers(OrderDraftSchema));
-/**
- * Where a value that is no object or array comes from; what JSON.parse is typed with does not know it yet.
- */
+/** JSON.parse's third argument for primitive values; TypeScript's type lacks it. */
 type Context = { readonly source?: string };
 const wholeNumber = /^"?(0|-?[1-9]\d*)"?$/;
 
 /**
- * Throws for JSON of an order with a number that would not be stored as it stands there: JSON.parse rounds
- * what has more than 53 bits, and proto3 JSON takes null, and some strings, for numbers that they may not
- * mean.
+ * Throws for an order's JSON with a number that would not be stored exactly: JSON.parse rounds above 53 bits,
+ * and proto3 JSON accepts null, and some strings, as numbers that may not be meant.
  */
 export function expectExactNumbers(text: string): void {
   JSON.parse(text, (key, value: unknown, { source }: Context = {}) => {

@@ -1,9 +1,9 @@
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 
-/** What the import is asked for. */
+/** The options of an import. */
 export type Options = {
-  /** "-" is the standard input. */
+  /** "-" stands for standard input. */
   readonly file: string;
   readonly isItems: boolean;
   readonly url: string;
@@ -12,10 +12,10 @@ export type Options = {
   readonly refused: string | undefined;
 };
 
-/** Signals that end an import; what was answered is in the resume file. */
+/** Signals that end an import; answered rows are in the resume file. */
 export const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** The exit code of a command that a signal has ended, as shells have it. */
+/** The exit code after a signal, as in shells. */
 export const toExitCode = (signal: (typeof endings)[number]): number => 128 + constants.signals[signal];
 
 export const help = `npm run import -- [options] FILE
@@ -38,10 +38,10 @@ Exit code 0 if all rows are in, 1 if some were refused or the import stopped, 2 
 wrong and nothing was sent, 130, 143 or 129 if it was ended by SIGINT, SIGTERM or SIGHUP.`;
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** All zeros: the UUID of a program that has forgotten to make one. */
+/** All zeros: the UUID of a variable that was never set. */
 const nilUuid = /^[0-]+$/;
 
-/** Reads the command line; throws for what is wrong with it. */
+/** Reads the command line; throws if it is invalid. */
 export function readOptions(): Options | "help" {
   const { values, positionals } = parseArgs({
     allowPositionals: true,

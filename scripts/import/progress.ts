@@ -1,26 +1,26 @@
 import type { State } from "./resume.ts";
 
-/** Says how far an import is. */
+/** Shows the progress of an import. */
 export type Progress = {
   readonly update: (state: State) => void;
   readonly stop: () => void;
 };
 
-/** Where progress is written: of process.stderr, what is needed. */
+/** The output: the parts of process.stderr that are needed. */
 export type Output = Pick<NodeJS.WriteStream, "write"> & {
   readonly isTTY?: boolean;
   readonly columns?: number;
 };
 
-// On a terminal as often as an eye can follow; elsewhere often enough to see that it goes on, and seldom
-// enough for a log.
+// On a terminal as often as the eye can follow; elsewhere often enough to show progress, and seldom enough
+// for a log.
 const [liveMs, lineMs] = [100, 5_000];
 const barWidth = 30;
 
 /**
- * Progress in one line that is written anew on a terminal, and in lines elsewhere. There are no control
- * sequences in it, so that nothing is to be undone however the import ends. `bytes` is the size of the input,
- * if it is known.
+ * Shows progress in one line that is overwritten on a terminal, and in lines elsewhere. It uses no control
+ * sequences, so that nothing has to be undone however the import ends. `bytes` is the size of the input, if
+ * known.
  */
 export function startProgress(
   bytes: number | undefined,
@@ -48,7 +48,7 @@ export function startProgress(
     }
   };
   const show = (): void => {
-    // A line that wraps could not be written over.
+    // A line that wraps could not be overwritten.
     const line = isLive ? text.slice(0, (output.columns ?? 80) - 1) : text;
     if (line === shown) return;
     output.write(isLive ? `\r${line.padEnd(shown.length)}` : `${line}\n`);

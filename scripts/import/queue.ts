@@ -2,27 +2,24 @@ import type { State } from "./resume.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /**
- * The rows of an import between the input and their answers. It keeps those that were read and not answered,
- * so that they can be sent again also where the input cannot be read twice; how many these are is bounded by
- * the service, which does not read further ahead than it can write.
+ * The rows of an import between the input and their answers. It keeps rows that were read but not answered,
+ * so that they can be sent again even if the input cannot be read twice. The service bounds their number,
+ * because it does not read further ahead than it can write.
  */
 export type Queue<Message> = {
-  /** The index of the first row that was not answered. */
+  /** The index of the first row without an answer. */
   readonly nextIndex: number;
-  /** Whether all rows that were read are answered. */
+  /** Whether all rows that were read have been answered. */
   readonly isEmpty: boolean;
-  /**
-   * Waits until there is a row to send, and returns whether there will be one. Throws what reading fails
-   * with.
-   */
+  /** Waits until there is a row to send or the input ends; returns which. Throws the error of reading. */
   hasRows(): Promise<boolean>;
-  /** All rows from the first that was not answered, some at a time, as the input has them. */
+  /** Yields all rows from the first without an answer, some at a time, as the input provides them. */
   sendAll(): AsyncGenerator<readonly Row<Message>[]>;
-  /** Forgets the rows up to an index and returns them. */
+  /** Removes the rows up to an index and returns them. */
   acknowledge(lastIndex: number): readonly Row<Message>[];
 };
 
-/** A queue behind the rows of an input, the first of which were answered before. */
+/** Creates a queue on the rows of an input, the first of which may have been answered before. */
 export function createQueue<Message>(
   input: Rows<Message>,
   { nextIndex: skipped, checkpoint }: Pick<State, "nextIndex" | "checkpoint">,
@@ -45,10 +42,10 @@ export function createQueue<Message>(
     left -= value.length - fresh.length;
     open = [...open, ...fresh];
     isAtEnd = done === true;
-    // After a failure it stays: what follows it must not be taken for the end of the input.
+    // Kept after a failure: later calls must not mistake it for the end of the input.
     reading = undefined;
   }
-  // One reading at a time: what a stream that broke has begun to read is for the next one.
+  // One read at a time: what a broken stream has begun to read belongs to the next one.
   const readOn = (): Promise<void> => (reading ??= read());
 
   return {
@@ -82,7 +79,7 @@ export function createQueue<Message>(
   };
 }
 
-/** The first rows, at least one, of so many bytes of the input. */
+/** Returns the first rows, at least one, up to a number of bytes of the input. */
 function takeBytes<Message>(rows: readonly Row<Message>[], bytesMax: number): readonly Row<Message>[] {
   const [first] = rows;
   const end = rows.findIndex((row) => row.end.bytes - first!.end.bytes > bytesMax);

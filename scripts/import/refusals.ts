@@ -6,8 +6,8 @@ import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import type { Row } from "./rows.ts";
 
 /**
- * Makes the list of refused rows as long as it was when the resume file was written, and returns how long it
- * is: rows that were listed behind that are answered, and listed, once more.
+ * Truncates the list of refused rows to its length when the resume file was written, and returns that length:
+ * later rows will be answered, and listed, once more.
  */
 export async function cutRefusals(file: string | undefined, bytes: number | undefined): Promise<number> {
   const about = file === undefined ? undefined : await stat(file).catch(() => undefined);
@@ -17,7 +17,7 @@ export async function cutRefusals(file: string | undefined, bytes: number | unde
   return Math.min(bytes ?? about.size, about.size);
 }
 
-/** Lists a chunk's refused rows, a line of JSON for each, and returns how many bytes these are. */
+/** Appends a chunk's refused rows, one line of JSON each, and returns the number of bytes. */
 export async function listRefusals(
   file: string | undefined,
   { firstIndex, refused }: CommittedChunk,
@@ -26,7 +26,7 @@ export async function listRefusals(
   const lines = refused.map(({ index, status }) => {
     const row = rows[Number(index - firstIndex)];
     const [info] = status!.details.flatMap((detail) => anyUnpack(detail, ErrorInfoSchema) ?? []);
-    // Of a row that could not be read, the service has seen nothing.
+    // The service has not seen a row that could not be read.
     const why = row?.problem ?? status!.message;
     const code = Code[status!.code] ?? status!.code;
     return `${JSON.stringify({ index: Number(index), line: row?.line, code, reason: info?.reason, why })}\n`;

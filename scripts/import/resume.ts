@@ -2,23 +2,26 @@ import { randomUUID } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import type { Checkpoint } from "./lines.ts";
 
-/** How far an import is. */
+/** The state of an import. */
 export type State = {
   readonly requestId: string;
-  /** The index of the first row that was not answered yet. */
+  /** The index of the first row without an answer. */
   readonly nextIndex: number;
   readonly inserted: number;
   readonly existing: number;
   readonly refused: number;
-  /** Set when all rows were answered. */
+  /** True when all rows were answered. */
   readonly isDone: boolean;
-  /** Behind the last row that was answered; when all are, behind the whole file. */
+  /** The position after the last answered row; at the end of the file when all are answered. */
   readonly checkpoint?: Checkpoint | undefined;
-  /** Bytes of the list of refused rows. */
+  /** The length of the list of refused rows, in bytes. */
   readonly refusedBytes?: number;
 };
 
-/** The state in a resume file, or that of a new import. Throws for another request id than the file's. */
+/**
+ * Reads the state from a resume file, or creates that of a new import. Throws if the request id differs from
+ * the file's.
+ */
 export async function readState(file: string | undefined, requestId: string | undefined): Promise<State> {
   const stored = file === undefined ? undefined : await readIfThere(file);
   if (stored && requestId !== undefined && stored.requestId !== requestId)
@@ -28,7 +31,7 @@ export async function readState(file: string | undefined, requestId: string | un
   return { requestId: requestId ?? randomUUID(), ...counts };
 }
 
-/** Writes a resume file whole: a crash leaves the old one or the new one. */
+/** Writes a resume file atomically: a crash leaves the old one or the new one. */
 export async function writeState(file: string | undefined, state: State): Promise<void> {
   if (file === undefined) return;
   await writeFile(`${file}.new`, `${JSON.stringify(state)}\n`);
@@ -47,7 +50,7 @@ async function readIfThere(file: string): Promise<State | undefined> {
     const state = JSON.parse(text) as State;
     if (typeof state.requestId === "string" && Number.isSafeInteger(state.nextIndex)) return state;
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new Error(`${file} is not a resume file`);
 }

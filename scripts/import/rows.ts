@@ -5,11 +5,11 @@ import { readRecords, type CsvRecord } from "./csv.ts";
 import { expectExactNumbers } from "./numbers.ts";
 import type { Checkpoint, Line } from "./lines.ts";
 
-/** A row of the input: where it stands, what it asks for and, if that cannot be read, why. */
+/** A row of the input: its position, its message, and the problem if it cannot be read. */
 export type Row<Message> = {
-  /** The first of its lines. */
+  /** The number of its first line. */
   readonly line: number;
-  /** Behind this row. */
+  /** The position after this row. */
   readonly end: Checkpoint;
   /** Empty for a row that cannot be read: it keeps its index, and the service refuses it. */
   readonly message: Message;
@@ -23,8 +23,8 @@ type OrderDraft = MessageShape<typeof OrderDraftSchema>;
 type OrderItemDraft = MessageShape<typeof OrderItemDraftSchema>;
 
 /**
- * Reads orders from lines, the proto3 JSON of a commerce.order.v1.OrderDraft each. Empty lines are none.
- * Throws before the first row for a file that is an array.
+ * Reads orders from lines, each the proto3 JSON of a commerce.order.v1.OrderDraft. Skips empty lines. Throws
+ * before the first row for a file that is an array.
  */
 export async function* readOrders(lines: AsyncIterable<readonly Line[]>): Rows<OrderDraft> {
   let isBegun = false;
@@ -46,14 +46,14 @@ export async function* readOrders(lines: AsyncIterable<readonly Line[]>): Rows<O
   }
 }
 
-/** Rows of CSV that go into one request: 10,000 are 1.2 MB of it. */
+/** Rows of CSV per request: 10,000 take 1.2 MB of it. */
 const requestRows = 10_000;
 const columns = ["order_id", "product_id", "quantity", "unit_price", "currency"] as const;
 type Column = (typeof columns)[number];
 
 /**
  * Reads items from CSV with a heading: order_id, product_id, quantity, unit_price such as 9.99, currency, in
- * any order and among other columns. Empty records are none. Throws before the first row for another heading.
+ * any order and among other columns. Skips empty records. Throws before the first row for another heading.
  */
 export async function* readItems(lines: AsyncIterable<readonly Line[]>): Rows<OrderItemDraft> {
   let heading: readonly string[] | undefined;
@@ -72,7 +72,7 @@ export async function* readItems(lines: AsyncIterable<readonly Line[]>): Rows<Or
   yield rows;
 }
 
-/** Spreadsheets write their empty rows too, as commas. */
+/** Spreadsheets write empty rows, too, as commas. */
 function isFilled({ cells, problem }: CsvRecord): boolean {
   return problem !== undefined || cells.some((cell) => cell !== "");
 }

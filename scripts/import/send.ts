@@ -9,10 +9,10 @@ import type {
 import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import type { Queue } from "./queue.ts";
 
-/** A call that hangs ends after an hour, as any that takes longer; the import goes on in another one. */
+/** A call that hangs ends after an hour, like any longer one; the import continues in another call. */
 const timeoutMs = 3_600_000;
 
-/** Sends orders in a stream and yields what was committed. */
+/** Sends orders in a stream and yields the committed chunks. */
 export async function* sendOrders(
   client: Client<typeof OrderService>,
   queue: Queue<OrderDraft>,
@@ -27,7 +27,7 @@ export async function* sendOrders(
     if (answer.case === "chunk") yield answer.value;
 }
 
-/** Sends items, a request after the other, and yields what was committed. */
+/** Sends items, one request after the other, and yields the committed chunks. */
 export async function* sendItems(
   client: Client<typeof OrderService>,
   queue: Queue<OrderItemDraft>,
@@ -41,8 +41,8 @@ export async function* sendItems(
   }
 }
 
-// What may pass: a server that restarts or is overloaded, an import longer than a call, and a network that
-// breaks, which is said by ABORTED or, where nothing was cancelled, by CANCELLED.
+// Transient failures: a server that restarts or is overloaded, an import that takes longer than a call, and a
+// broken connection, which is reported as ABORTED or, if nothing was cancelled, as CANCELLED.
 const passing = new Set([
   Code.Unavailable,
   Code.ResourceExhausted,
@@ -50,7 +50,9 @@ const passing = new Set([
   Code.Aborted,
   Code.Canceled,
 ]);
-/** Calls in a row that bring nothing: with the waits between them six seconds, in which a server restarts. */
+/**
+ * Consecutive calls without progress: with the waits between them six seconds, in which a server restarts.
+ */
 const failuresMax = 6;
 const waitMsBase = 100;
 
@@ -61,7 +63,7 @@ export async function sendUntilAnswered(
   take: (chunk: CommittedChunk) => Promise<void>,
 ): Promise<void> {
   let failures = 0;
-  // A call is not made before there are rows for it, which the standard input may keep waiting for.
+  // No call is made before there are rows for it: standard input may be slow.
   while (await queue.hasRows()) {
     let taking: Promise<void> | undefined;
     try {
@@ -72,9 +74,9 @@ export async function sendUntilAnswered(
       if (!queue.isEmpty)
         throw new ConnectError("the call has ended before all rows were answered", Code.Aborted);
     } catch (error) {
-      // A resume file that cannot be written is not the call's failure.
+      // Failing to write the resume file is not the call's failure.
       await taking;
-      // A server may end a call that has waited for more rows.
+      // A server may end a call that waits for more rows.
       if (queue.isEmpty && isPassing(error)) continue;
       failures += 1;
       if (!isPassing(error) || failures > failuresMax) throw error;

@@ -10,18 +10,18 @@ import type { State } from "./resume.ts";
 import { readItems, readOrders } from "./rows.ts";
 import { sendItems, sendOrders } from "./send.ts";
 
-/** What is imported: its rows, and how they are sent. */
+/** The source of an import: its rows, and how they are sent. */
 export type Source = AsyncDisposable & {
   readonly queue: Queue<unknown>;
   readonly lines: Lines;
-  /** The size of a file. */
+  /** The size in bytes, if it is a file. */
   readonly bytes: number | undefined;
   send(client: Client<typeof OrderService>): AsyncIterable<CommittedChunk>;
 };
 
 /**
- * Opens what is imported, behind the rows that were answered before. Throws, before anything is sent, for
- * what is no import at all or not the one that was begun.
+ * Opens the source after the rows that were answered before. Throws, before anything is sent, if it is no
+ * valid import or not the one that was begun.
  */
 export async function openSource({ file, isItems }: Options, state: State): Promise<Source> {
   await using opening = new AsyncDisposableStack();
@@ -54,7 +54,7 @@ async function openFile(file: string) {
   });
 }
 
-/** Throws for a file that has changed since it was imported: what is new in it is not in. */
+/** Throws for a file that has changed since it was imported: the changes are not imported. */
 export async function expectUnchanged(file: string, checkpoint: Checkpoint | undefined): Promise<void> {
   if (checkpoint === undefined || file === "-") return;
   const about = await stat(file);

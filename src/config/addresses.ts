@@ -3,7 +3,7 @@ import type { Report } from "./connection.ts";
 import type { Values } from "./environment.ts";
 import { isLoopback } from "./parsers.ts";
 
-/** Reports where the service would listen for all to reach it unprotected, or twice on one port. */
+/** Reports addresses beyond loopback that are not protected, and two addresses with the same port. */
 export function checkAddresses(values: Values, isProtected: boolean, report: Report): void {
   for (const name of ["GRPC_ADDR", "HTTP_ADDR"] as const) {
     if (isProtected || values.ALLOW_INSECURE_LISTEN === "true" || isLoopback(values[name].host)) continue;

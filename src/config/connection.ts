@@ -5,7 +5,7 @@ import type { Connection, Engine } from "./types.ts";
 import type { Name, Values } from "./environment.ts";
 import { fileProblem } from "./parsers.ts";
 
-/** Notes what is wrong with the variables of these names, so that one error can name all that is wrong. */
+/** Reports a problem of the named variables, so that one error can name all problems. */
 export type Report = (names: readonly string[], problem: string) => void;
 
 export type Remote = {
@@ -18,12 +18,12 @@ export const sslModes = ["disable", "require", "verify-ca", "verify-full"] as co
 export type SslMode = (typeof sslModes)[number];
 
 type SslFile = "rootCert" | "cert" | "key";
-/** The files that TLS needs, each with the name under which the operator gave it. */
+/** The files for TLS, each with the name by which the operator configured it. */
 export type SslFiles = Readonly<
   Record<SslFile, { readonly name: string; readonly path: string | undefined }>
 >;
 
-/** The variables that describe a connection to CockroachDB; each of them alone selects it. */
+/** The variables that describe a connection to CockroachDB; setting any of them selects CockroachDB. */
 export const connectionVariables = [
   "CRDB_HOST",
   "CRDB_PORT",
@@ -36,7 +36,7 @@ export const connectionVariables = [
   "CRDB_SSL_KEY",
 ] as const satisfies readonly Name[];
 
-/** The CockroachDB that the CRDB_* variables describe, reading the files that they name. */
+/** Builds the connection that the CRDB_* variables describe; reads the files that they name. */
 export function toCockroach(values: Values, report: Report): Remote {
   const files: SslFiles = {
     rootCert: { name: "CRDB_SSL_ROOT_CERT", path: values.CRDB_SSL_ROOT_CERT },
@@ -59,21 +59,22 @@ export function toCockroach(values: Values, report: Report): Remote {
 }
 
 /**
- * TLS as libpq's sslmode means it, for node-postgres, whose own reading of these words changes with versions.
- * `require` trusts any server; with a root certificate it is `verify-ca`, which ignores the host's name.
+ * Converts libpq's sslmode to TLS options, because node-postgres changes its reading of these words between
+ * versions. `require` trusts any server; with a root certificate it is `verify-ca`, which ignores the host's
+ * name.
  */
 export function readSsl(mode: SslMode, modeName: string, files: SslFiles, report: Report): Connection["ssl"] {
   if (mode === "disable") return false;
   const ofSystem = files.rootCert.path === "system";
   if (ofSystem && mode !== "verify-full") {
-    // Anybody can have a certificate for some name from a public authority.
+    // A public authority gives anyone a certificate for some name.
     report([modeName], `must be verify-full where ${files.rootCert.name} is system`);
   }
   const ca = ofSystem ? undefined : readCertificate(files.rootCert, report);
   const cert = readCertificate(files.cert, report);
   const key = read(files.key, "unencrypted PEM private key", report, createPrivateKey);
   if (mode === "verify-ca" && files.rootCert.path === undefined) {
-    // Anybody can have a certificate for some name from a public authority.
+    // A public authority gives anyone a certificate for some name.
     report([modeName], `verify-ca needs ${files.rootCert.name}; with public authorities use verify-full`);
   }
   if ((files.cert.path === undefined) !== (files.key.path === undefined)) {
@@ -97,7 +98,10 @@ function readCertificate(file: SslFiles[SslFile], report: Report) {
   return read(file, "PEM certificate", report, (pem) => new X509Certificate(pem));
 }
 
-/** The text of a PEM file and what `parse` makes of it; undefined, and reported, where it is no such file. */
+/**
+ * Returns the text of a PEM file and what `parse` makes of it; reports a file that is not such a PEM, and
+ * returns undefined.
+ */
 function read<T>(file: SslFiles[SslFile], kind: string, report: Report, parse: (pem: string) => T) {
   if (file.path === undefined) return undefined;
   try {

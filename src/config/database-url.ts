@@ -9,15 +9,15 @@ type Taken = (typeof taken)[number];
 const limitsConnections = "leave it out; CRDB_MAX_CONNS limits the connections";
 const bounded = "leave it out; the service bounds what it waits for, at start by DATABASE_WAIT_MAX";
 const belongsBeforeHost = "write it before the host: postgres://user:password@host/database";
-const namesPrimary = "leave it out and name the host that takes writes";
+const namesPrimary = "leave it out and name the host that accepts writes";
 
-/** Parameters that other programs take in a URL, and what to do about each here. */
+/** Parameters that other programs accept in a URL, and the replacement for each here. */
 const advice: ReadonlyMap<string, string> = new Map([
   ["user", belongsBeforeHost],
   ["password", belongsBeforeHost],
   ["port", "write it behind the host: postgres://user:password@host:5432/database"],
   ["dbname", "write it behind the host: postgres://user:password@host/database"],
-  ["hostaddr", "write the address in the place of the host"],
+  ["hostaddr", "write the address as the host"],
   ["application_name", "leave it out; the service names its sessions itself"],
   ["connect_timeout", bounded],
   ["pool_timeout", "leave it out; POOL_WAIT_MAX says how long a call waits for a connection"],
@@ -29,19 +29,20 @@ const advice: ReadonlyMap<string, string> = new Map([
   ["load_balance_hosts", namesPrimary],
   ["schema", "write it as options=-c%20search_path%3Dschema"],
   ["ssl", "use sslmode=verify-full, require or disable"],
-  ["sslnegotiation", "leave it out; TLS is asked for as all servers know it"],
+  ["sslnegotiation", "leave it out; TLS is negotiated as all servers support it"],
   ["sslcrl", "leave it out; revocation lists are not read"],
-  ["pgbouncer", "leave it out, and name the database itself: the service has a pool of its own"],
+  ["pgbouncer", "leave it out, and connect directly: the service has its own pool"],
   ["keepalives", "leave it out; connections are kept alive"],
 ]);
 
-/** The database at a URL, reading the files that it names; undefined where something was wrong with it. */
+/** Parses a database URL and reads the files that it names; undefined if something is wrong with it. */
 export function parseDatabaseUrl(
   text: string,
   engine: Values["DATABASE_ENGINE"],
   report: Report,
 ): Remote | undefined {
-  // No message repeats the URL or what a mistake in it (an unescaped @ or #) may have made of the password.
+  // No message quotes the URL or its parts: a mistake such as an unescaped @ or # may put the password
+  // anywhere.
   const refuse = (problem: string) => {
     report(["DATABASE_URL"], problem);
     return undefined;
@@ -90,8 +91,8 @@ export function parseDatabaseUrl(
 }
 
 /**
- * The URL and its decoded parts. WHATWG's reading knows no user without a host, as in
- * postgres://app@/shop?host=/run/postgresql: it is given one for as long as it is read.
+ * Returns the URL and its decoded parts. WHATWG's parser rejects a user without a host, as in
+ * postgres://app@/shop?host=/run/postgresql, so that a placeholder host is inserted while parsing.
  */
 function read(text: string) {
   const absent = "absent.invalid";
@@ -111,7 +112,7 @@ function read(text: string) {
   }
 }
 
-/** A line for each parameter that cannot be taken as it is, without its value, which may be a secret. */
+/** Returns a line for each parameter that is not accepted, without its value, which may be a secret. */
 function findWrong(parameters: URLSearchParams): string[] {
   const names = new Set(parameters.keys());
   return [...names].flatMap((name) => {
@@ -121,20 +122,20 @@ function findWrong(parameters: URLSearchParams): string[] {
       return problem === undefined ? [] : [`${name} ${problem}`];
     }
     const said = advice.get(name) ?? `known are ${taken.join(", ")}`;
-    // What is no name may be the rest of a password with an unescaped "?".
+    // An invalid name may be the rest of a password with an unescaped "?".
     return [`${/^\w{1,40}$/.test(name) ? name : "a parameter"} is not taken: ${said}`];
   });
 }
 
 function isTaken(name: string): name is Taken {
-  return (taken as readonly string[]).includes(name);
+  return taken.some((each) => each === name);
 }
 
-/** What is wrong with a parameter's value, and what to write instead. */
+/** Returns what is wrong with a parameter's value and what to write instead. */
 function judge(name: Taken, value: string): string | undefined {
   if (name === "sslmode" && (value === "prefer" || value === "allow"))
     return `${value} may end in plain text, which has to be asked for: use verify-full, require or disable`;
-  if (name === "sslmode" && !(sslModes as readonly string[]).includes(value))
+  if (name === "sslmode" && !sslModes.some((each) => each === value))
     return `must be ${sslModes.slice(0, -1).join(", ")} or ${sslModes.at(-1)}`;
   if (name === "channel_binding" && value === "require")
     return "require cannot be insisted on: use prefer, with sslmode=verify-full against others in between";

@@ -14,10 +14,11 @@ import {
   url,
 } from "./parsers.ts";
 import { trust } from "./trust.ts";
+import { keysOf } from "../lists.ts";
 
 /**
- * Every variable that the service reads, and the one place of its name, type, default and meaning; the
- * README's table comes from here. A default is written, and read, like what an operator writes.
+ * Every variable that the service reads: the only place of its name, type, default and meaning, from which
+ * the README's table is generated. Defaults are written, and parsed, like an operator's values.
  */
 export const variables = z.object({
   GRPC_ADDR: address()
@@ -29,8 +30,8 @@ export const variables = z.object({
   ADMIN_ADDR: address()
     .prefault("127.0.0.1:9090")
     .describe(
-      "Where `/livez`, `/readyz` and `/metrics` are served, plainly and to anybody: probes call from other " +
-        "machines without credentials, and the answers tell nothing of callers or their data.",
+      "Where `/livez`, `/readyz` and `/metrics` are served, without TLS or authentication: probes call " +
+        "from other machines without credentials, and the answers tell nothing of callers or their data.",
     ),
   ALLOW_INSECURE_LISTEN: choice("false", "true")
     .prefault("false")
@@ -39,7 +40,7 @@ export const variables = z.object({
   DATA_DIR: z
     .string()
     .prefault(".data")
-    .describe("The directory of the embedded PostgreSQL, which runs where no database is configured."),
+    .describe("The directory of the embedded PostgreSQL, which runs if no database is configured."),
   DATABASE_URL: z
     .string()
     .optional()
@@ -48,14 +49,14 @@ export const variables = z.object({
       description:
         "A database: `postgres://user:password@host:port/database`, or `postgresql://`, `cockroachdb://`, " +
         "with `sslmode`, `sslrootcert` (a file, or `system`), `sslcert`, `sslkey`, `channel_binding`, " +
-        "`options` and `host` (a socket's directory) as parameters. Without `sslmode`, `verify-full` holds " +
+        "`options` and `host` (a socket's directory) as parameters. The default `sslmode` is `verify-full` " +
         "for other machines and `disable` for this one. `PG*` variables are not read.",
     }),
   DATABASE_ENGINE: choice("auto", "postgresql", "cockroachdb")
     .prefault("auto")
-    .describe("The engine that the database must be; another one is refused at start. `auto` takes either."),
-  // What compose and Kubernetes start together is there within seconds; a supervisor that sees the start fail
-  // waits longer before each next one.
+    .describe("The engine that the database must be; a start refuses any other. `auto` accepts either."),
+  // Compose and Kubernetes have a database up within seconds; a supervisor that sees the start fail waits
+  // longer before each retry.
   DATABASE_WAIT_MAX: duration(0, hourMs)
     .prefault("30s")
     .describe(
@@ -64,8 +65,8 @@ export const variables = z.object({
   MIGRATE: choice("apply", "check", "off")
     .prefault("apply")
     .describe(
-      "What a start does about migrations that the database lacks: `apply` them, `check` and fail naming " +
-        "them, or nothing (`off`): readiness then names the first one that is lacking. " +
+      "What a start does about missing migrations: `apply` them, `check` and fail naming them, or ignore " +
+        "them (`off`): readiness then names the first missing one. " +
         "Without the table of secrets no start succeeds.",
     ),
 
@@ -89,29 +90,29 @@ export const variables = z.object({
     .optional()
     .describe(
       "A PEM file of the authorities to trust for CockroachDB, or `system` for those of this machine; " +
-        "without it, those that Node.js trusts.",
+        "by default those that Node.js trusts.",
     ),
   CRDB_SSL_CERT: z.string().optional().describe("A PEM file with the certificate to show to CockroachDB."),
   CRDB_SSL_KEY: z.string().optional().describe("A PEM file with the private key of `CRDB_SSL_CERT`."),
 
-  // The tutorial's number. CockroachDB serves best about 4 active connections for each vCPU of the cluster.
+  // The tutorial's number. CockroachDB performs best with about 4 active connections per vCPU of the cluster.
   CRDB_MAX_CONNS: integer(1, 1000)
     .prefault("25")
     .describe(
-      "Connections to the database, but for two of readiness; 4 × vCPUs of the cluster over all replicas.",
+      "Connections to the database, without two for readiness; 4 × vCPUs of the cluster over all replicas.",
     ),
   CRDB_MIN_CONNS: integer(0, 1000)
     .prefault("5")
-    .describe("Connections to keep open when idle; never more than `CRDB_MAX_CONNS`."),
-  // CockroachDB's advice is 5 to 30 minutes, to start with 5, and the same when idle: connections then spread
-  // over nodes that have joined.
+    .describe("Connections to keep open when idle, at most `CRDB_MAX_CONNS`."),
+  // CockroachDB recommends 5 to 30 minutes, starting with 5, and the same for idle connections, so that
+  // connections spread to nodes that have joined.
   CRDB_MAX_CONN_LIFETIME: duration(secondMs, 24 * hourMs)
     .prefault("5m")
     .describe("A connection is replaced at this age (some a little earlier, so that not all go at once)."),
   CRDB_MAX_CONN_IDLE_TIME: duration(secondMs, 24 * hourMs)
     .prefault("5m")
-    .describe("A connection beyond `CRDB_MIN_CONNS` is closed after it was idle for so long."),
-  // As many as calls in flight: that bound answers first, this one protects against work that is not a call.
+    .describe("A connection beyond `CRDB_MIN_CONNS` is closed after being idle this long."),
+  // As many as calls in flight: that limit is met first, this one bounds work that is not a call.
   POOL_QUEUE_MAX: integer(0, 100_000)
     .prefault("1024")
     .describe("Calls that may wait for a connection; more are answered RESOURCE_EXHAUSTED."),
@@ -120,52 +121,52 @@ export const variables = z.object({
     .prefault("1s")
     .describe("How long a call waits for a connection before it is answered RESOURCE_EXHAUSTED."),
 
-  // An idle one of HTTP/2 takes 21 kB, with TLS 77 kB: 2,048 on both ports are up to 300 MiB.
+  // An idle HTTP/2 connection takes 21 kB, 77 kB with TLS: 2,048 on each port take up to 300 MiB.
   CONNECTIONS_MAX: integer(1, 100_000)
     .prefault("2048")
     .describe(
-      "Connections of the gRPC port, and of the HTTP port; never more than leave file descriptors for the " +
-        "rest. For one more, the one goes that has been idle for longest.",
+      "Connections of the gRPC port, and of the HTTP port, lowered if file descriptors are few. A new " +
+        "connection above it replaces the one that has been idle longest.",
     ),
-  // Half: one peer cannot take all.
+  // Half, so that one peer cannot take all.
   CONNECTIONS_PEER_MAX: integer(1, 100_000)
     .prefault("1024")
     .describe(
-      "Connections of a port from one address. Behind a balancer that shows its own address for all " +
-        "callers, set it to `CONNECTIONS_MAX`.",
+      "Connections of a port from one address. Behind a load balancer that hides the callers' addresses, " +
+        "set it to `CONNECTIONS_MAX`.",
     ),
 
   // At 4,000 calls per second the last of 1024 waits a quarter of a second, which is far from its deadline.
   CALL_IN_FLIGHT_MAX: integer(1, 100_000)
     .prefault("1024")
     .describe(
-      "Calls that run at once; more are answered RESOURCE_EXHAUSTED. One caller has at most as many as it " +
+      "Calls in flight; more are answered RESOURCE_EXHAUSTED. One caller has at most as many as it " +
         "leaves to the others.",
     ),
-  // Each may hold a few thousand rows, a chunk in the database and one ahead.
+  // Each stream may hold a few thousand rows: one chunk in the database and one ahead.
   STREAM_IN_FLIGHT_MAX: integer(1, 100_000)
     .prefault("256")
-    .describe("Streams that run at once, beside the calls and shared like them."),
-  // gRPC's own default in every language, so that client and server agree unless both are told otherwise.
+    .describe("Streams in flight, counted apart from calls and shared like them."),
+  // gRPC's default in every language, so that client and server agree unless both are configured.
   CALL_MESSAGE_MAX: size(kibi, 64 * mebi)
     .prefault("4MiB")
     .describe(
-      "The largest message that is sent, and that is read where the contract allows as much " +
+      "The largest message that is sent, and that is read if the contract allows it " +
         "(`max_request_bytes`); imports in one request have up to 16 MiB.",
     ),
   // A call takes milliseconds; 5 s outlives the retries of a database node that restarts.
   CALL_DEADLINE_DEFAULT: duration(10, hourMs)
     .prefault("5s")
-    .describe("The deadline of a call whose caller set none; for streams see `STREAM_*`."),
+    .describe("The deadline of a call if the caller set none; for streams see `STREAM_*`."),
   CALL_DEADLINE_MAX: duration(10, hourMs)
     .prefault("60s")
     .describe("The longest deadline; a longer one is shortened to it."),
-  // The contract has these for each method that streams: an import takes longer than a call.
+  // The contract has these for each streaming method: an import takes longer than a call.
   STREAM_DEADLINE_DEFAULT: duration(10, 24 * hourMs)
     .optional()
     .meta({
       fallback: "as the contract has it",
-      description: "The deadline of a stream that has one by contract, an import, whose caller set none.",
+      description: "The deadline of a stream that has one by contract, an import, if the caller set none.",
     }),
   STREAM_DEADLINE_MAX: duration(10, 24 * hourMs)
     .optional()
@@ -183,34 +184,35 @@ export const variables = z.object({
 
   CALL_COALESCE: choice("true", "false")
     .prefault("true")
-    .describe("Whether calls that arrive together share round trips; false is for measuring."),
+    .describe("Whether calls that arrive together share round trips; `false` is for measuring."),
 
-  // Who mistypes a password does so two or three times.
+  // Users mistype a password two or three times.
   LOGIN_ATTEMPTS_MAX: integer(0, 100)
     .prefault("5")
     .describe(
       "Failed attempts to authenticate with one email before the next one has to wait: a second, then " +
         "twice as long each time. 0 switches all limits of attempts off.",
     ),
-  // Some hundred guesses a day. Longer would hardly slow guessing, and lock out whom it is meant to protect.
+  // Some hundred guesses a day. A longer delay would hardly slow guessing, but would lock out the account's
+  // owner.
   LOGIN_DELAY_MAX: duration(secondMs, hourMs)
     .prefault("15m")
-    .describe("The longest that an attempt has to wait for the one before."),
-  // Five a second: far above what mistyping makes, a sixth of what one core can guess.
+    .describe("The longest wait between two attempts."),
+  // Five a second: far above mistyping, and a sixth of what one core can check.
   LOGIN_CALLER_FAILURES_MAX: integer(0, 1_000_000)
     .prefault("300")
     .describe(
-      "Failed attempts that one authenticated caller may cause in a minute, over all emails and replicas; " +
-        "then all of its attempts wait for the minute's end. 0 switches this limit off.",
+      "Failed attempts per minute of one authenticated caller, over all emails and replicas; above it " +
+        "all of its attempts wait for the minute's end. 0 switches this limit off.",
     ),
 
   SHUTDOWN_DRAIN: duration(0, 10 * minuteMs)
     .optional()
     .meta({
       fallback: "0s on loopback, else 5s",
-      description: "After SIGTERM, how long calls are still taken while health says NOT_SERVING.",
+      description: "After SIGTERM, how long calls are still accepted while health says NOT_SERVING.",
     }),
-  // Twice the default deadline; with the drain it stays below the 30 s that Kubernetes waits before SIGKILL.
+  // Twice the default deadline; together with the drain it stays below Kubernetes' 30 s before SIGKILL.
   SHUTDOWN_GRACE: duration(0, hourMs)
     .prefault("10s")
     .describe(
@@ -219,20 +221,20 @@ export const variables = z.object({
   LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent")
     .prefault("info")
     .describe(
-      "The least severe log line to write: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.",
+      "The minimum severity of log lines: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.",
     ),
   OTEL_EXPORTER_OTLP_ENDPOINT: url()
     .optional()
-    .meta({ secret: true, description: "Where traces are sent (OTLP over HTTP); without it none are made." }),
+    .meta({ secret: true, description: "Where traces are sent (OTLP over HTTP); by default none are made." }),
 
   ...trust,
 });
 
-/** The variables' values, as what they mean: durations in milliseconds, sizes in bytes. */
+/** The variables' parsed values: durations in milliseconds, sizes in bytes. */
 export type Values = z.output<typeof variables>;
 
 /** The name of a variable. */
 export type Name = keyof Values;
 
 /** The variables' names, in the order of the documentation. */
-export const names = Object.keys(variables.shape) as Name[];
+export const names = keysOf(variables.shape);

@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { z } from "zod";
+import { systemCodeOf } from "../system-errors.ts";
 
 export const kibi = 1024;
 export const mebi = 1024 * kibi;
@@ -11,7 +12,7 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Whether the host can only be this machine. A name other than localhost may resolve to anything. */
+/** Whether the host is certainly this machine. Names other than localhost may resolve to any address. */
 export function isLoopback(host: string): boolean {
   const family = isIP(host);
   return family === 0
@@ -19,7 +20,7 @@ export function isLoopback(host: string): boolean {
     : loopback.check(host, family === 4 ? "ipv4" : "ipv6");
 }
 
-/** A value that `parse` reads from text, or refuses with undefined; `must` then says what is allowed. */
+/** A schema for text that `parse` converts, or rejects with undefined; `must` says what is allowed. */
 function parsed<T>(must: string, parse: (text: string) => T | undefined) {
   return z.string().transform((text, context): T => {
     const value = parse(text);
@@ -51,7 +52,9 @@ export function hostName() {
   return parsed("a host name or an address", (text) => (isHost(text) ? text : undefined));
 }
 
-/** An address or a name; a name whose last label is a number would be a mistyped address. */
+/**
+ * Whether the text is an address or a name. A name whose last label is a number would be a mistyped address.
+ */
 export function isHost(text: string): boolean {
   return isIP(text) !== 0 || (/^[\w-]+(\.[\w-]+)*\.?$/.test(text) && !/(^|\.)\d+$/.test(text));
 }
@@ -64,15 +67,12 @@ export function integer(min: number, max: number) {
 }
 
 export function duration(minMs: number, maxMs: number) {
-  const units = { ms: 1, s: secondMs, m: minuteMs, h: hourMs };
+  const units: Readonly<Record<string, number>> = { ms: 1, s: secondMs, m: minuteMs, h: hourMs };
   const range = `from ${durationText(minMs)} to ${durationText(maxMs)}`;
   return parsed(`a duration such as 500ms, 30s, 5m or 1h30m, ${range}`, (text) => {
     if (!/^(\d{1,9}(ms|s|m|h))+$/.test(text)) return undefined;
     const parts = [...text.matchAll(/(\d+)(ms|s|m|h)/g)];
-    const value = parts.reduce(
-      (sum, [, count, unit]) => sum + Number(count) * units[unit as keyof typeof units],
-      0,
-    );
+    const value = parts.reduce((sum, [, count, unit = ""]) => sum + Number(count) * (units[unit] ?? 0), 0);
     return value >= minMs && value <= maxMs ? value : undefined;
   });
 }
@@ -100,8 +100,8 @@ export function url() {
   });
 }
 
-/** Why a file that the operator named cannot be used: reading failed, or it holds nothing of the kind. */
+/** Returns why a configured file cannot be used: it cannot be read, or it contains no `kind`. */
 export function fileProblem(path: string, error: unknown, kind: string): string {
-  const code = (error as NodeJS.ErrnoException).code ?? "";
+  const code = systemCodeOf(error) ?? "";
   return /^E[A-Z0-9]+$/.test(code) ? `${path} cannot be read (${code})` : `${path} holds no ${kind}`;
 }

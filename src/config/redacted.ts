@@ -1,6 +1,6 @@
 import type { Config } from "./types.ts";
 
-/** The configuration as it may be logged: secrets replaced, TLS material left out. */
+/** The configuration for the log: secrets are replaced, TLS material is left out. */
 export function redactedConfig(config: Config): object {
   if (config.database.kind === "embedded") return config;
   const { password, ssl, ...connection } = config.database.connection;

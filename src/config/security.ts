@@ -6,7 +6,7 @@ import { isLoopback } from "./parsers.ts";
 /** Whether a variable is set. */
 export type IsGiven = (name: Name) => boolean;
 
-/** The certificates that callers are shown, and asked for. */
+/** The files for TLS with callers, and for mutual TLS. */
 export function toTls(values: Values, isGiven: IsGiven, report: Report): Config["tls"] {
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_CLIENT_CA_FILE: clientCaFile } = values;
   if (certFile !== undefined && keyFile !== undefined) {
@@ -17,7 +17,7 @@ export function toTls(values: Values, isGiven: IsGiven, report: Report): Config[
   return undefined;
 }
 
-/** Which tokens a call needs. */
+/** Which tokens calls need; undefined if none. */
 export function toAuth(values: Values, isGiven: IsGiven, report: Report): Config["auth"] {
   const {
     AUTH_ISSUER: issuer,

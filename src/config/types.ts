@@ -25,14 +25,16 @@ export type Config = {
   readonly grpcAddr: Address;
   readonly httpAddr: Address;
   readonly adminAddr: Address;
-  /** A server of our own in a directory, or one that runs elsewhere, of this engine if one is configured. */
+  /**
+   * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured.
+   */
   readonly database:
     | { readonly kind: "embedded"; readonly dataDir: string }
     | { readonly kind: "remote"; readonly connection: Connection; readonly engine: Engine | undefined };
   readonly start: {
-    /** How long to wait for a database that is away. */
+    /** How long a start waits for a database that is away, in milliseconds. */
     readonly waitMsMax: number;
-    /** What to do about migrations that the database lacks. */
+    /** What a start does about missing migrations. */
     readonly migrations: "apply" | "check" | "off";
   };
   readonly pool: {
@@ -45,7 +47,7 @@ export type Config = {
     readonly lifetimeMs: number;
     readonly idleMsMax: number;
   };
-  /** Of each port for callers. */
+  /** Connections of each port for callers. */
   readonly connections: {
     readonly max: number;
     /** From one address. */
@@ -53,18 +55,18 @@ export type Config = {
   };
   readonly calls: {
     readonly inFlightMax: number;
-    /** Streams that run at once, beside the calls. */
+    /** Streams in flight, beside the calls. */
     readonly streamsMax: number;
     readonly messageBytesMax: number;
     readonly deadlineMsDefault: number;
     readonly deadlineMsMax: number;
-    /** What goes before the limits that the contract has for methods that stream. */
+    /** Override the contract's limits of streaming methods. */
     readonly streams: {
       readonly deadlineMsDefault?: number | undefined;
       readonly deadlineMsMax?: number | undefined;
       readonly idleMsMax?: number | undefined;
     };
-    /** Whether calls that arrive together share round trips. */
+    /** Whether calls that arrive together share round trips, in batches. */
     readonly coalesce: boolean;
   };
   readonly tls:
@@ -74,26 +76,26 @@ export type Config = {
     | {
         readonly issuer: string;
         readonly audience: string;
-        /** The `typ` that tokens must have in their header; any without it. */
+        /** The `typ` that a token's header must have; undefined accepts any. */
         readonly tokenType?: string | undefined;
         readonly keys: { readonly jwksUrl: string } | { readonly keyFile: string };
       }
     | undefined;
-  /** Attempts to authenticate. */
+  /** Limits of AuthenticateUser. */
   readonly logins: {
-    /** Failures of one account before the next attempt has to wait; 0: attempts are not limited at all. */
+    /** Failures of one account before the next attempt has to wait; 0 switches all limits of attempts off. */
     readonly attemptsMax: number;
     readonly delayMsMax: number;
-    /** Failures that a known caller may cause in a minute; 0: callers are not limited. */
+    /** Failures per minute of an authenticated caller; 0 switches this limit off. */
     readonly callerFailuresMax: number;
   };
   readonly shutdown: {
-    /** Between NOT_SERVING and GOAWAY: long enough for balancers to look at health once more. */
+    /** From NOT_SERVING to GOAWAY: long enough for load balancers to poll health once more. */
     readonly drainMs: number;
-    /** Between GOAWAY and the end of the calls that still run. */
+    /** From GOAWAY until calls that still run are cut off. */
     readonly graceMs: number;
   };
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
-  /** Where traces go (OTLP over HTTP); none without it. */
+  /** The OTLP/HTTP endpoint for traces; undefined sends none. */
   readonly tracesEndpoint: string | undefined;
 };

@@ -1,16 +1,17 @@
 import { type Name, names, variables } from "./environment.ts";
+import { last, nth } from "../lists.ts";
 
-// The first words of our variables, but not those that many programs use: DATA_, LOG_, OTEL_.
+// The prefixes of our variables, without those that many programs use: DATA_, LOG_, OTEL_.
 const prefixes = /^(ADMIN|ALLOW_INSECURE|AUTH|CALL|CRDB|DATABASE|GRPC|HTTP|POOL|SHUTDOWN|STREAM|TLS)_/;
-// gRPC's libraries and HTTP clients read variables of these names.
+// Variables of these names belong to gRPC's libraries and HTTP clients.
 const foreign = /^(GRPC_(TRACE|VERBOSITY|(NODE|DEFAULT_SSL|SSL|EXPERIMENTAL|XDS|DNS|PROXY)_.*)|HTTP_PROXY)$/;
-// Kubernetes sets these for each service of the namespace, and a service may be called grpc or crdb-public.
+// Kubernetes sets these for each service of the namespace, which may be called grpc or crdb-public.
 const serviceLinks = /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const serviceLink = /^(tcp|udp|sctp):\/\//;
 
 /**
- * A line for each variable that begins like ours and is none of them: a mistyped limit must not be ignored.
- * Never holds a value, which may be a secret under a mistyped name.
+ * Returns a line for each variable with one of our prefixes that does not exist: a mistyped limit must not be
+ * ignored. Never contains a value, which may be a secret under a mistyped name.
  */
 export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   const unknown = Object.keys(env).filter((name) => {
@@ -19,13 +20,13 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
   });
   return unknown.map((name) => {
     const [nearest] = names.toSorted((one, other) => distance(name, one) - distance(name, other));
-    // A third of the letters: more than that is another word, and a guess would mislead.
+    // More than a third of the letters is a different word, and a wrong guess misleads.
     const near = nearest !== undefined && distance(name, nearest) <= name.length / 3;
     return `${name}: is no variable of this service${near ? `; did you mean ${nearest}?` : ""}`;
   });
 }
 
-/** What was given instead, for the message about a variable that cannot be read; nothing of a secret. */
+/** The given value, for the message about an invalid variable; empty for secrets. */
 export function found(name: Name, text: string): string {
   if (variables.shape[name].meta()?.["secret"] === true) return "";
   if (!serviceLink.test(text)) return `, not ${JSON.stringify(text.slice(0, 100))}`;
@@ -37,15 +38,17 @@ export function found(name: Name, text: string): string {
   return `; ${text} comes from Kubernetes for a service named ${service}: ${remedy}`;
 }
 
-/** Levenshtein's distance: how many letters to insert, delete or replace. */
+/** The Levenshtein distance: letters to insert, delete or replace. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (const [i, letter] of Array.from(one).entries()) {
     const next = [i + 1];
     for (const [j, otherLetter] of Array.from(other).entries()) {
-      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (letter === otherLetter ? 0 : 1)));
+      next.push(
+        Math.min(nth(next, j) + 1, nth(row, j + 1) + 1, nth(row, j) + (letter === otherLetter ? 0 : 1)),
+      );
     }
     row = next;
   }
-  return row.at(-1)!;
+  return last(row);
 }

@@ -1,3 +1,5 @@
+import { keysOf } from "../lists.ts";
+
 /** What a status of an order means. */
 type StatusFacts = {
   /** The statuses that an order may move to; without any this one is final. */
@@ -27,7 +29,7 @@ export type OrderStatus = keyof typeof orderStatuses;
 /** The status of an order that has just been placed. */
 export const firstStatus = "pending" satisfies OrderStatus;
 
-export const allStatuses = Object.keys(orderStatuses) as readonly OrderStatus[];
+export const allStatuses: readonly OrderStatus[] = keysOf(orderStatuses);
 
 /** The statuses that an order of this one may move to. */
 export function targetsOf(status: OrderStatus): readonly OrderStatus[] {

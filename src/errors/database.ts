@@ -1,7 +1,7 @@
 import { createError, DomainError } from "./domain-error.ts";
 import { emailTaken } from "./resources.ts";
 
-/** It is not known whether a change happened; a repetition with the same request id finds out. */
+/** Whether a change happened is not known; repeating the call with the same request id finds out. */
 export function outcomeUnknown(cause: unknown): DomainError {
   return createError(
     "COMMIT_OUTCOME_UNKNOWN",
@@ -24,7 +24,7 @@ export function repeatableWith(error: DomainError, name: string, made: string): 
   return new DomainError(error.reason, message, facts, error.cause);
 }
 
-/** The database cannot be reached, and has not been asked to change anything. */
+/** The database cannot be reached, and was not asked to change anything. */
 export function databaseAway(cause: unknown): DomainError {
   return createError(
     "DATABASE_UNAVAILABLE",
@@ -73,28 +73,28 @@ export function poolExhausted(why: "full" | "late"): DomainError {
   return createError("POOL_EXHAUSTED", message, { retryAfterMs: 200 });
 }
 
-/** The database has stopped a statement that took longer than any may. */
+/** The database cancelled a statement that exceeded the statement timeout. */
 export function tooSlow(cause: unknown): DomainError {
   return createError("DEADLINE_EXCEEDED", "the statement took too long", {}, cause);
 }
 
-/** The database has not been asked, or not to the end: the caller is to come again in any case. */
+/** Whether the database did not complete the request, so that the caller has to repeat it in any case. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
 }
 
 /**
- * The error of what follows a write of the same call: that write has happened all the same, or may have, so
- * that the caller must not be told that nothing was changed.
+ * Converts an error that follows a write of the same call: the write has or may have happened, so the error
+ * must not claim that nothing was changed.
  */
 export function afterwards(error: unknown): unknown {
   return isUnanswered(error) ? outcomeUnknown(error) : error;
 }
 
-/** The class that node-postgres gives an error which the server sent. */
+/** node-postgres' class of errors that the server sent. */
 export type ServerError = Error & { readonly code: string; readonly constraint?: string };
 
-/** Returns the error that the database server sent, if it is one: it has a five-character SQLSTATE. */
+/** Returns the error if the database server sent it, which its five-character SQLSTATE shows. */
 export function toServerError(error: unknown): ServerError | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && "severity" in (error as object)
@@ -103,14 +103,14 @@ export function toServerError(error: unknown): ServerError | undefined {
 }
 
 /**
- * Constraints whose violation is an answer to the caller. All others are races, which a re-run sees, or our
- * mistake.
+ * Constraints whose violation is an answer to the caller. All others are races, which a re-run resolves, or
+ * bugs.
  */
 const constraints: Readonly<Record<string, (cause: unknown) => DomainError>> = {
   users_email_key: emailTaken,
 };
 
-/** What a refused statement means to the caller, or undefined if it means nothing to the caller. */
+/** Returns the error to answer for a refused statement, or undefined if it has no meaning for the caller. */
 export function toDomainError(error: unknown): DomainError | undefined {
   if (error instanceof DomainError) return error;
   const server = toServerError(error);

@@ -1,4 +1,4 @@
-/** What went wrong, in the words of the domain. The transport's code for each stands in rpc/status.ts. */
+/** What went wrong, in domain terms. rpc/status.ts maps each kind to the transport's code. */
 export type Kind =
   | "invalid"
   | "not_found"

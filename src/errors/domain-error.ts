@@ -3,27 +3,25 @@ import { type CataloguedFacts, type Reason, reasons } from "./reasons.ts";
 
 /** What a caller needs to act on an error; each part becomes a google.rpc detail. */
 export type ErrorFacts = {
-  /**
-   * Fields of the request that are wrong (BadRequest). `field` is a path in proto names: `items[2].quantity`.
-   */
+  /** Wrong fields of the request (BadRequest). `field` is a path in proto names: `items[2].quantity`. */
   readonly fields?: readonly { readonly field: string; readonly description: string }[];
-  /** What does not exist, or exists already (ResourceInfo). `type` is the message's full name. */
+  /** The missing or already existing resource (ResourceInfo). `type` is the message's full name. */
   readonly resource?: { readonly type: string; readonly name: string };
-  /** What would have to hold first (PreconditionFailure). */
+  /** Conditions that have to hold first (PreconditionFailure). */
   readonly violations?: readonly {
     readonly type: string;
     readonly subject: string;
     readonly description: string;
   }[];
-  /** How long to wait before the call is repeated as it is, in milliseconds (RetryInfo). */
+  /** How long to wait before repeating the call unchanged, in milliseconds (RetryInfo). */
   readonly retryAfterMs?: number;
   /** The dynamic parts of the message (ErrorInfo.metadata). */
   readonly metadata?: Readonly<Record<string, string>>;
 };
 
 /**
- * An error that a caller is told about: what happened, a stable reason, and the facts to act on. Made by
- * createError() and the functions beside it, which hold it to the catalogue.
+ * An error that the caller sees: its kind, a stable reason, and the facts to act on. Made by createError()
+ * and the functions beside it, which hold it to the catalogue.
  */
 export class DomainError extends Error {
   readonly kind: Kind;

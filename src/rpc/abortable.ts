@@ -1,8 +1,8 @@
 /**
- * The same items, until the signal aborts: then a pending next() rejects with the signal's reason at once,
- * and the source is told to stop without waiting for it, since it may be stuck. A race between promises
- * would do the same but keep every item's reaction alive until the signal's own promise settles, which for a
- * long stream is a leak. What leaves the items before their end calls return(), or the signal keeps them.
+ * Yields the source's items until the signal aborts. Then a pending next() rejects at once with the signal's
+ * reason, and the source is told to stop but not awaited, since it may be stuck. Racing promises would do the
+ * same but keep a reaction per item alive until the signal's promise settles, which leaks in a long stream.
+ * Consumers that leave early must call return(), or the signal keeps the iterator.
  */
 export function abortable<T>(
   source: AsyncIterable<T>,
@@ -18,9 +18,9 @@ export function abortable<T>(
   const take = async (): Promise<IteratorResult<T, undefined>> => {
     let isLast = true;
     try {
-      const step = await iterator.next();
+      const step: IteratorResult<T, undefined> = await iterator.next();
       isLast = step.done === true;
-      return step as IteratorResult<T, undefined>;
+      return step;
     } finally {
       if (isLast) forget();
     }

@@ -9,25 +9,25 @@ import { shareScrapes } from "./scrapes.ts";
 import { toRefusal } from "./status.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-/** The listener of operators. Disposing closes it. */
-export type AdminDoor = AsyncDisposable & {
+/** The listener for operators. Disposing closes it. */
+export type AdminListener = AsyncDisposable & {
   readonly address: Address;
-  /** How many connections are open. */
+  /** Open connections. */
   readonly connections: () => number;
 };
 
 type Answer = { readonly status: number; readonly contentType: string; readonly body: string };
 
 /**
- * Serves GET /livez (200 while the process answers), /readyz (200 or 503 and why) and /metrics (Prometheus'
- * text). Has no authentication: it is to listen where only operators reach it.
+ * Serves GET /livez (200 while the process answers), /readyz (200, or 503 with the reason) and /metrics
+ * (Prometheus' text). It has no authentication and must be reachable by operators only.
  */
-export async function startAdminDoor(options: {
+export async function startAdminListener(options: {
   readonly address: Address;
   readonly readiness: () => Readiness;
   readonly scrape: Telemetry["scrape"];
   readonly refused: Telemetry["refused"];
-}): Promise<AdminDoor> {
+}): Promise<AdminListener> {
   const refused: Refused = (error) => options.refused("admin", error);
   const answerScrape = boundScrapes(shareScrapes(options.scrape), refused);
   const answer = async (path: string | undefined): Promise<Answer> => {
@@ -37,7 +37,7 @@ export async function startAdminDoor(options: {
       return toJson(serving ? 200 : 503, reason ? { ready: serving, reason } : { ready: serving });
     }
     if (path === "/metrics") return answerScrape();
-    return toJson(404, { error: "not found: there are /livez, /readyz and /metrics" });
+    return toJson(404, { error: "not found: try /livez, /readyz or /metrics" });
   };
   const server = createServer(HTTP1_OPTIONS, (request, response) => {
     const reads = request.method === "GET" || request.method === "HEAD";
@@ -48,7 +48,7 @@ export async function startAdminDoor(options: {
         response.writeHead(status, { "content-type": contentType }).end(body),
       );
   });
-  // Also where an answer is not read.
+  // Covers peers that do not read their answer, too.
   server.setTimeout(bounds.adminIdleMs.max);
   const requests = watchRequests(server);
   const { max } = bounds.adminConnections;
@@ -75,7 +75,7 @@ export async function startAdminDoor(options: {
   };
 }
 
-/** Refuses those who wait for a scrape beyond a bound. */
+/** Refuses requests above the bound of those that wait for a scrape. */
 function boundScrapes(scrape: Telemetry["scrape"], refused: Refused): () => Promise<Answer> {
   let waiting = 0;
   return async () => {
@@ -92,7 +92,7 @@ function boundScrapes(scrape: Telemetry["scrape"], refused: Refused): () => Prom
   };
 }
 
-const TOO_MANY_SCRAPES = "too many wait for the metrics";
+const TOO_MANY_SCRAPES = "too many requests wait for the metrics";
 
 function toJson(status: number, value: object): Answer {
   return { status, contentType: "application/json", body: `${JSON.stringify(value)}\n` };

@@ -15,7 +15,10 @@ import { type Config, ConfigError } from "../config.ts";
 import { createError, DomainError } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 
-/** Answers who calls a method, from the call's headers. Fails with a DomainError where that may not be. */
+/**
+ * Returns the principal of a call from its headers. Throws a DomainError if the caller may not call the
+ * method.
+ */
 export type Authenticate = (header: (name: string) => string | null, method: DescMethod) => Promise<string>;
 
 type Auth = NonNullable<Config["auth"]>;
@@ -25,26 +28,29 @@ type Identity = {
   readonly expiryMs: number;
 };
 
-/** What a test may set. */
+/** Options for tests. */
 export type AuthOptions = {
   readonly now?: () => number;
-  /** Verified tokens to remember: 10,000 take about 4 MB, and one more costs its verification again. */
+  /** Verified tokens to cache: 10,000 take about 4 MB; a token that is not cached is verified again. */
   readonly tokensMax?: number;
-  /** How long the issuer may take to answer: 2 s, less than half of the default deadline. */
+  /**
+   * How long a request to the issuer may take, in milliseconds: 2 s, less than half of the default deadline.
+   */
   readonly fetchMsMax?: number;
 };
 
-// Public-key signatures only. With HMAC in the list, whoever has the public key could sign with it.
+// Public-key signatures only. With HMAC in the list, anyone with the public key could sign.
 const algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519".split(" ");
 
-// A withdrawn key stops to count when both the keys (jose: 10 minutes) and what they verified are forgotten.
+// A withdrawn key is trusted until both caches have expired: jose's of keys (10 minutes) and this one of
+// tokens.
 const rememberMsMax = 5 * 60_000;
 
 /**
- * Makes the function that authenticates and authorises a call. Without `auth` everybody is "anonymous" and
- * may do all. With it a call needs a token of the issuer for the audience, with the scopes of the method's
- * policy; the principal is the token's subject, and a method without a policy is closed. Errors and their
- * causes hold nothing of the token. Throws a ConfigError where the key file cannot be used.
+ * Creates the function that authenticates and authorises a call. Without `auth` every caller is "anonymous"
+ * and may call every method. With it a call needs a token of the issuer for the audience, with the scopes of
+ * the method's policy; the principal is the token's subject, and methods without a policy are closed. Errors
+ * and their causes contain nothing of the token. Throws a ConfigError if the key file cannot be used.
  */
 export function createAuthenticator(auth: Config["auth"], options: AuthOptions = {}): Authenticate {
   if (auth === undefined) return async () => "anonymous";
@@ -59,7 +65,7 @@ export function createAuthenticator(auth: Config["auth"], options: AuthOptions =
 
   return async (header, method) => {
     const token = bearerToken(header("authorization"));
-    // A digest as the key: no usable token stays in memory, and an entry is small whatever the token's size.
+    // The key is a digest: no usable token stays in memory, and entries are small whatever the token's size.
     const digest = hash("sha256", token, "base64");
     const identity = identities.get(digest) ?? identities.add(digest, await verify(token));
     if (!scopesByMethod.has(method)) scopesByMethod.set(method, requiredScopes(method));
@@ -109,7 +115,7 @@ function createVerifier(
       return toIdentity((await jwtVerify(token, keys, checks)).payload);
     } catch (error) {
       if (error instanceof DomainError) throw error;
-      // Never the cause: jose's errors carry the claims.
+      // Without the cause: jose's errors carry the claims.
       if (error instanceof errors.JWTExpired) {
         throw createError("TOKEN_EXPIRED", "The token has expired.");
       }
@@ -121,7 +127,7 @@ function createVerifier(
 function toIdentity(claims: JWTPayload): Identity {
   const { sub, exp } = claims;
   if (typeof sub !== "string" || sub === "" || exp === undefined) throw invalidToken("ERR_JWT_INVALID");
-  // OAuth has a list in one string, `scope`; other issuers say `scp` or `scopes`, mostly as arrays.
+  // OAuth's `scope` is one string with spaces; other issuers use `scp` or `scopes`, mostly arrays.
   const scopes = [claims["scope"], claims["scp"], claims["scopes"]].flat().flatMap((scope) => {
     return typeof scope === "string" ? scope.split(" ") : [];
   });
@@ -133,14 +139,14 @@ function invalidToken(check: string): DomainError {
   return createError("TOKEN_INVALID", message, { metadata: { check } });
 }
 
-/** Keys of a file: a PEM public key, or a JWKS. */
+/** Reads keys from a file: a PEM public key, or a JWKS. */
 function readKeys(file: string): JWTVerifyGetKey {
   try {
     const text = readFileSync(file, "utf8");
     if (/PRIVATE KEY|"d"\s*:/.test(text)) throw new TypeError("A private key has no business here.");
     if (!text.includes("-----BEGIN")) return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
     const only = createLocalJWKSet({ keys: [createPublicKey(text).export({ format: "jwk" })] });
-    // A PEM has no key id to compare the token's with.
+    // A PEM has no key id to compare with the token's.
     return (header, token) => only({ alg: header.alg }, token);
   } catch (error) {
     const problem = fileProblem(file, error, "public key, as PEM or JWKS, or holds a private one");
@@ -148,7 +154,9 @@ function readKeys(file: string): JWTVerifyGetKey {
   }
 }
 
-/** Keys that the issuer publishes: fetched when first needed, when old, when a token names an unknown one. */
+/**
+ * Fetches the issuer's published keys: when first needed, when stale, and when a token names an unknown key.
+ */
 function fetchKeys(url: string, msMax: number): JWTVerifyGetKey {
   const keys = createRemoteJWKSet(new URL(url), { timeoutDuration: msMax });
   const tokenFaults = [errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys, errors.JOSENotSupported];
@@ -163,7 +171,7 @@ function fetchKeys(url: string, msMax: number): JWTVerifyGetKey {
   };
 }
 
-/** Remembers the youngest `max` identities until they expire: a verification costs 20 to 300 µs. */
+/** Caches the `max` newest identities until they expire: a verification costs 20 to 300 µs. */
 function createMemory(max: number, now: () => number) {
   const entries = new Map<string, { readonly identity: Identity; readonly untilMs: number }>();
   return {

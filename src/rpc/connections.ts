@@ -4,7 +4,7 @@ import { toPeer } from "./peers.ts";
 import type { Refused } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
 
-/** How many connections a port may have, and for how long one may stay that brings no call. */
+/** Limits of a port's connections; times in milliseconds. */
 export type ConnectionLimits = {
   readonly max: number;
   /** From one address. */
@@ -15,24 +15,24 @@ export type ConnectionLimits = {
   readonly closingMsMax?: number;
 };
 
-/** A connection as its port sees it. Whoever speaks on it tells what happens there. */
+/** A connection as its port sees it. The protocol's server reports what happens on it. */
 export type Connection = {
-  /** A step of its opening begins, or it is open: from then on it may wait for its first call. */
+  /** Reports a further step of opening, or that the connection is open and may wait for its first call. */
   readonly step: (step: "opening" | "open") => void;
   readonly callBegins: () => void;
   readonly callEnds: () => void;
   readonly calls: () => number;
-  /** It has been told to go. */
+  /** Whether it has been told to close. */
   readonly isClosing: () => boolean;
-  /** How it is told to go; until this is said its socket is destroyed. */
+  /** Sets how to tell it to close; until then its socket is destroyed instead. */
   readonly closeBy: (close: () => void) => void;
-  /** From now on it has nothing to send but calls: what sends much else is cut. */
+  /** From now on bytes that belong to no call are bounded; a connection that sends more is cut. */
   readonly boundIdleBytes: () => void;
 };
 
-/** The connections of a port. Disposing ends the watch over the idle ones, not the connections. */
+/** The connections of a port. Disposing stops the sweep of idle connections, and closes none. */
 export type Connections = Disposable & {
-  /** Undefined where there is no room: then the socket has been destroyed. */
+  /** Undefined if there is no room; the socket has then been destroyed. */
   readonly admit: (socket: Socket) => Connection | undefined;
   readonly count: () => number;
   readonly destroy: () => void;
@@ -43,23 +43,23 @@ type Held = {
   readonly peer: string;
   readonly connection: Connection;
   readonly close: () => void;
-  /** Of the last step or call. */
+  /** Time of the last step or call, by performance.now(). */
   readonly sinceMs: () => number;
   readonly msMax: () => number;
-  /** Whether it has sent much since the last look, and no call. */
+  /** Whether it has sent too many bytes since the last sweep without a call. */
   readonly isFlooding: () => boolean;
 };
 
-/** How long a connection may be in a state without a call, in milliseconds. */
+/** The longest time in each state without a call, in milliseconds. */
 type Times = { readonly opening: number; readonly open: number; readonly idle: number };
 
-/** The connections of one state, those that have been in it for longest first. */
+/** The connections of one state, longest in it first. */
 type Line = Set<Held>;
 
 /**
- * Bounds the connections of a port, in all and from one peer. For a newcomer that finds no room the
- * connection goes that has been idle for longest, one that never brought a call first; only where calls run
- * on all of them it is refused.
+ * Bounds the connections of a port, in all and per peer. A new connection above a bound replaces the one that
+ * has been idle longest, preferring connections that never had a call. It is refused only if calls run on all
+ * of them.
  */
 export function createConnections(limits: ConnectionLimits, refused: Refused): Connections {
   const { max, peerMax } = limits;
@@ -84,7 +84,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
     return eldest !== undefined;
   };
   const cut = ({ socket }: Held): void => {
-    const words = "this connection sends much that belongs to no call";
+    const words = "this connection sends too many bytes that belong to no call";
     refused(toRefusal(bounds.idleBytes.reason, words));
     socket.destroy();
   };
@@ -100,7 +100,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
 
   return {
     admit(socket) {
-      // Of one that is gone already there is no address any more.
+      // A socket that is closed already has no address.
       const peer = toPeer(socket.remoteAddress ?? "");
       if (!makeRoom(peer)) {
         refused(toRefusal(bounds.closingConnections.reason, "this port has no room"));
@@ -118,17 +118,17 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
   };
 }
 
-/** Who is there, in which state. */
+/** The connections by their state. */
 type Register = {
   readonly all: ReadonlySet<Held>;
-  /** Those without a first call. */
+  /** Connections without a first call. */
   readonly fresh: Line;
   readonly idle: Line;
   readonly closing: Line;
-  /** Of a peer, without those that are closing. */
+  /** Connections of a peer, without closing ones. */
   readonly countOf: (peer: string) => number;
   readonly enter: (held: Held) => void;
-  /** Tells a connection to go. */
+  /** Tells a connection to close, and destroys it if it stays too long. */
   readonly dismiss: (held: Held) => void;
   readonly leave: (held: Held) => void;
 };
@@ -159,7 +159,7 @@ function createRegister(closingMsMax: number): Register {
       closing.add(held);
       count(held.peer, -1);
       held.close();
-      // What it has begun since then may be a stream without an end.
+      // A call that it has begun since then may be a stream without an end.
       setTimeout(() => held.socket.destroy(), closingMsMax).unref();
     },
     leave(held) {
@@ -171,7 +171,10 @@ function createRegister(closingMsMax: number): Register {
   };
 }
 
-/** How often it is looked for connections that are idle for too long or send what is none of their calls. */
+/**
+ * Interval in milliseconds of the sweep for connections that are idle too long or send bytes outside of
+ * calls.
+ */
 const SWEEP_MS = 250;
 
 function find(line: Line, isOfPeer: boolean, peer: string): Held | undefined {
@@ -179,15 +182,15 @@ function find(line: Line, isOfPeer: boolean, peer: string): Held | undefined {
   return undefined;
 }
 
-/** A new connection, which moves between the lines as calls begin and end on it. */
+/** Creates the record of a new connection, which moves between the lines as its calls begin and end. */
 function hold(socket: Socket, peer: string, { fresh, idle, closing }: Register, times: Times): Held {
-  // Connections that began together, as after a start of the service, are not to end together.
+  // Spreads the ends of connections that began together, as after a start of the service.
   const spread = 1 + Math.random() / 10;
   let calls = 0;
   let sinceMs = performance.now();
   let msMax = times.opening;
   let close = (): void => void socket.destroy();
-  // Of the last look; undefined where what is sent has no bound.
+  // State at the last sweep; undefined if bytes without a call are not bounded.
   let seen: { readonly bytes: number; readonly sinceMs: number } | undefined;
   const look = () => ({ bytes: socket.bytesRead, sinceMs });
   const isFlooding = (): boolean => {

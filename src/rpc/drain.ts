@@ -1,49 +1,45 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import type { Health } from "./health.ts";
-import type { Door } from "./listen.ts";
+import type { Listener } from "./listen.ts";
 import type { Pipeline } from "./pipeline.ts";
 
 /**
- * When nothing has run for so long, what is still open is a request that does not arrive, or a peer that was
- * told to go and does not close its connection. Most do either within milliseconds.
+ * When no call has run for this long, the connections that are still open belong to requests that do not
+ * arrive or to peers that ignore GOAWAY. Most do either within milliseconds.
  */
 const quietMs = 1_000;
 const lookEveryMs = 50;
 
 /**
- * Takes the process out of service without a failed call: NOT_SERVING, a wait in which balancers notice,
- * GOAWAY, and the calls in flight finish. True if all of them did within the grace. An abort of `force` cuts
- * every wait short. Requests that have not arrived by then, and silent peers, are no calls in flight, and are
- * cut off when nothing else runs. The database may be closed after this, not before.
+ * Takes the process out of service without a failed call: NOT_SERVING, a wait in which load balancers notice,
+ * GOAWAY, and the calls in flight finish. True if all of them did within the grace. Requests that have not
+ * arrived by then, and silent peers, do not count as calls in flight: they are cut off when nothing else
+ * runs. The database may be closed only after this.
  */
-export async function drainDoors(
+export async function drainListeners(
   parts: {
     readonly health: Health;
     readonly pipeline: Pick<Pipeline, "drain" | "inFlight">;
-    readonly doors: readonly Door[];
+    readonly listeners: readonly Listener[];
   },
   { drainMs, graceMs }: Config["shutdown"],
-  force?: AbortSignal,
 ): Promise<boolean> {
-  const { health, pipeline, doors } = parts;
+  const { health, pipeline, listeners } = parts;
   health.shutdown();
-  for (const door of doors) door.sendAway?.(drainMs);
-  await sleep(drainMs, undefined, force && { signal: force }).catch(() => {});
+  for (const listener of listeners) listener.sendAway?.(drainMs);
+  await sleep(drainMs);
   pipeline.drain();
-  const cut = (): void => doors.forEach((door) => void door[Symbol.asyncDispose]());
-  force?.addEventListener("abort", cut, { once: true });
-  if (force?.aborted) cut();
+  const cut = (): void => listeners.forEach((listener) => void listener[Symbol.asyncDispose]());
   let quietSince = Infinity;
   const watch = setInterval(() => {
-    const isBusy = pipeline.inFlight() > 0 || doors.some((door) => door.waiting() > 0);
+    const isBusy = pipeline.inFlight() > 0 || listeners.some((listener) => listener.waiting() > 0);
     quietSince = isBusy ? Infinity : Math.min(quietSince, performance.now());
     if (performance.now() - quietSince <= quietMs) return;
     clearInterval(watch);
     cut();
   }, lookEveryMs);
-  const finished = await Promise.all(doors.map((door) => door.drain(graceMs)));
+  const finished = await Promise.all(listeners.map((listener) => listener.drain(graceMs)));
   clearInterval(watch);
-  force?.removeEventListener("abort", cut);
-  return finished.every(Boolean) && !force?.aborted;
+  return finished.every(Boolean);
 }

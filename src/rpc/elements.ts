@@ -4,10 +4,12 @@ import { field as rulesOf, Ignore } from "@bufbuild/protovalidate/gen/buf/valida
 import { bounds } from "../bounds.ts";
 import { invalid } from "../errors.ts";
 
-/** Throws a DomainError where a field of a message has too many elements; nothing is decoded. */
+/** Throws a DomainError if a field of a message has too many elements; decodes nothing. */
 export type CountElements = (bytes: Uint8Array) => void;
 
-/** The field whose elements the contract lets us judge one by one: the rows of an import, if it is one. */
+/**
+ * Returns the field with the rows of an import: the one whose elements the contract leaves to us to validate.
+ */
 export function findRowsField({ fields }: DescMessage): DescField | undefined {
   return fields.find(
     (field) =>
@@ -17,7 +19,7 @@ export function findRowsField({ fields }: DescMessage): DescField | undefined {
   );
 }
 
-/** How many elements a field of many may have: by its rule in the contract, or by default. */
+/** Returns the maximum of a repeated field: its rule in the contract, or the default. */
 export function elementsMaxOf(field: DescField): number {
   const { type } = getOption(field, rulesOf);
   if (type.case === "repeated" && type.value.maxItems > 0n) return Number(type.value.maxItems);
@@ -25,33 +27,33 @@ export function elementsMaxOf(field: DescField): number {
   return bounds.elements.max;
 }
 
-/** What is said of a field with too many elements, in the words of its rule. */
+/** The description of a field with too many elements, as its rule words it. */
 export function tooManyElements(max: number): string {
   return `must contain no more than ${max} item(s)`;
 }
 
-/** What is to be counted in a message, by the numbers of its fields. */
+/** What to count in a message, by field number. */
 type Plan = ReadonlyMap<number, Step>;
 type Step = {
   readonly name: string;
-  /** Of a field of many. */
+  /** The maximum of a repeated field. */
   readonly max?: number;
-  /** Of one whose elements may stand together in one piece. */
+  /** The type of a repeated field whose elements may be packed. */
   readonly packed?: ScalarType | undefined;
-  /** What is to be counted within. */
+  /** What to count within the field's message. */
   readonly inner?: Plan | undefined;
 };
 
 /**
- * Makes what counts the elements in messages of a kind before they are decoded: millions of empty ones fit
- * into a few megabytes. Undefined where there is nothing to count.
+ * Creates a function that counts elements before a message of a type is decoded: millions of empty ones fit
+ * into a few megabytes. Undefined if the type has nothing to count.
  */
 export function createElementCount(schema: DescMessage): CountElements | undefined {
   const plan = toPlan(schema, new Map());
   return plan && ((bytes) => count(plan, new BinaryReader(bytes), bytes.length, "", new Map()));
 }
 
-/** Undefined where nothing is to be counted. A message within itself has the plan of the outer one. */
+/** Undefined if there is nothing to count. A recursive message reuses the plan of the outer one. */
 function toPlan(schema: DescMessage, known: Map<DescMessage, Plan>): Plan | undefined {
   const same = known.get(schema);
   if (same) return same;
@@ -75,7 +77,7 @@ function toPlan(schema: DescMessage, known: Map<DescMessage, Plan>): Plan | unde
   return undefined;
 }
 
-/** How often a field was met in a message, and the counts within, where the field is one message. */
+/** Elements of each field, and the counts within it if it is a single message. */
 type Counts = Map<number, { elements: number; readonly within: Counts }>;
 
 function count(plan: Plan, reader: BinaryReader, end: number, path: string, counts: Counts): void {
@@ -83,8 +85,8 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     const [number, wireType] = reader.tag();
     const step = plan.get(number);
     if (!step || wireType !== WireType.LengthDelimited) {
-      // One number that is not packed, or nothing of interest. Of anything else protobuf-es would read as
-      // many bytes as the first one says: it looks at no wire type.
+      // A single number that is not packed, or a field of no interest. For any other wire type protobuf-es,
+      // which does not check it, would read as many bytes as the first one says.
       if (step && !isNumber(step.packed)) throw new RangeError("a field has a wrong wire type");
       if (step) add(step, counts, number, 1, path);
       reader.skip(wireType, number);
@@ -92,7 +94,7 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     }
     const length = reader.uint32();
     const stop = reader.pos + length;
-    if (stop > end) throw new RangeError("a field ends behind the end of its message");
+    if (stop > end) throw new RangeError("a field ends after the end of its message");
     const { max, inner, packed } = step;
     if (max !== undefined) add(step, counts, number, countPacked(reader, stop, packed), path);
     if (inner && length > 0) {
@@ -101,7 +103,7 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
     }
     reader.pos = stop;
   }
-  if (reader.pos !== end) throw new RangeError("a field ends behind the end of its message");
+  if (reader.pos !== end) throw new RangeError("a field ends after the end of its message");
 }
 
 function isNumber(scalar: ScalarType | undefined): boolean {
@@ -125,7 +127,7 @@ const FIXED_BYTES: Readonly<Partial<Record<ScalarType, number>>> = {
   [ScalarType.SFIXED32]: 4,
 };
 
-/** The elements of one piece of a field of many. */
+/** Counts the elements of one packed piece of a repeated field. */
 function countPacked(reader: BinaryReader, stop: number, packed: ScalarType | undefined): number {
   if (!isNumber(packed)) return 1;
   const fixed = FIXED_BYTES[packed!];

@@ -1,32 +1,32 @@
 import { bounds } from "../bounds.ts";
 import { createError, type DomainError, malformed, tooLarge } from "../errors.ts";
 
-/** Why a request is refused whose bytes end within a message. */
+/** The error for a request that ends within a message. */
 export const cutOff = malformed("the request ends in the middle of a message");
 
 const badFlag = malformed("the request has a message with an unknown flag");
 
-/** Is told what frames of messages hold, in their order. */
+/** Receives the content of frames, in order. */
 export type FrameSink = {
   readonly begin: (flag: number) => void;
-  /** Some of the bytes of the message that has begun. */
+  /** Bytes of the current message. */
   readonly add?: (bytes: Uint8Array) => void;
-  /** All of it has been added. */
+  /** The current message is complete. */
   readonly end: () => void;
 };
 
 /** Reads the frames of a request. */
 export type Frames = {
-  /** Sees the next bytes. Throws a DomainError at a prefix that announces too much. */
+  /** Reads the next bytes. Throws a DomainError for a prefix that announces too much. */
   readonly see: (bytes: Uint8Array) => void;
   /** Whether the bytes so far end within a message. */
   readonly isCut: () => boolean;
 };
 
-/** Before each message: a flag, and its length in four bytes. */
+/** The prefix of each message: a flag, and the length in four bytes. */
 export const PREFIX_BYTES = 5;
 
-/** Whether bytes at the beginning of a message are all of it, and no more. */
+/** Whether the bytes, which begin a message, are exactly that message. */
 export function isOneFrame(bytes: Uint8Array, bytesMax: number): boolean {
   if (bytes.length < PREFIX_BYTES || bytes.length > bytesMax + PREFIX_BYTES) return false;
   const length = bytes[1]! * 2 ** 24 + bytes[2]! * 2 ** 16 + bytes[3]! * 2 ** 8 + bytes[4]!;
@@ -35,7 +35,7 @@ export function isOneFrame(bytes: Uint8Array, bytesMax: number): boolean {
 
 /**
  * Reads the frames of gRPC and of Connect's streams. A message that is too large is refused at its prefix,
- * before it is there.
+ * before it arrives.
  */
 export function readFrames(bytesMax: number, { begin, add, end }: FrameSink): Frames {
   let flag = 0;
@@ -72,20 +72,19 @@ export function readFrames(bytesMax: number, { begin, add, end }: FrameSink): Fr
 
 const PIECE_BYTES = 32;
 
-/** Counts the pieces in which a request arrives. Answers the DomainError to refuse it with, or undefined. */
+/** Counts the pieces in which a request arrives. Returns the DomainError to refuse it with, or undefined. */
 export function createPieceCount(): (bytes: Uint8Array) => DomainError | undefined {
   let left = bounds.pieces.max;
   return (bytes) => {
     left += bytes.length / PIECE_BYTES - 1;
     if (left >= 0) return undefined;
-    return createError(bounds.pieces.reason, "the request arrives in too small pieces");
+    return createError(bounds.pieces.reason, "the request arrives in too many small pieces");
   };
 }
 
 /**
- * The encoding of a message with a flag, where messages are encoded so; undefined where it is not compressed.
- * Throws a DomainError for a flag that there is not, or that says "compressed" where no encoding was named:
- * the libraries overlook both.
+ * Returns the encoding of a message from its flag; undefined if it is not compressed. Throws a DomainError
+ * for an unknown flag, or for a compressed message without a named encoding; the libraries overlook both.
  */
 export function encodingOf<T>(flag: number, encoding: T | undefined): T | undefined {
   if (flag > 1 || (flag === 1 && encoding === undefined)) throw badFlag;

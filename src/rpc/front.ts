@@ -8,26 +8,26 @@ import { listen } from "./listen.ts";
 import type { Refused } from "./refusals.ts";
 import { type Protocol, sniffProtocol } from "./sniff.ts";
 
-/** A listener that hears what is spoken on a connection before it hands it on. */
+/** Listens on a port, detects the protocol of each connection and hands the connection on. */
 export type Front = {
   readonly address: Address;
   /**
-   * Stops to listen, and resolves when all connections have ended. Those that have said nothing yet may speak
-   * up for so long.
+   * Stops listening, and resolves when all connections have ended. Connections that have sent nothing yet get
+   * `speakUpMs` to begin.
    */
   readonly close: (speakUpMs: number) => Promise<void>;
-  /** Resolves when no connection is about to be accepted. */
+  /** Resolves when no connection is waiting to be accepted. */
   readonly untilQuiet: () => Promise<void>;
-  /** How many are open. */
+  /** Open connections. */
   readonly connections: () => number;
-  /** Ends all connections. */
+  /** Destroys all connections. */
   readonly destroy: () => void;
 };
 
-// A peer that is gone without a word is noticed by the kernel, some minutes after this.
+// The kernel notices a vanished peer some minutes after this.
 const SOCKETS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
 
-/** Where a front listens, and for how many. */
+/** The address of a front and its limits. */
 type At = {
   readonly address: Address;
   readonly variable: string;
@@ -35,7 +35,7 @@ type At = {
   readonly refused: Refused;
 };
 
-/** Listens, or fails with one clear line. Bounds its connections as createConnections() says. */
+/** Listens, or throws an error of one line. Bounds its connections like createConnections(). */
 export async function startFront(
   { address: at, variable, connections: limits, refused }: At,
   onConnection: (socket: Socket, protocol: Protocol, connection: Connection) => void,
@@ -69,20 +69,20 @@ export async function startFront(
   };
 }
 
-/** Callers that were sent away have connected again after this time, but for those of a slow network. */
+/** Callers that were told to close have reconnected after this time, except on slow networks. */
 const QUIET_MS = 50;
-/** Callers that make a connection for each call leave no such time. */
+/** Callers that connect for each call never leave such a pause. */
 const QUIET_WAIT_MS_MAX = 1_000;
 
 /**
- * What waits in the kernel when a listener closes is reset, and callers that were sent away have all just
- * connected again, if there is no other server to connect to.
+ * Connections in the kernel's queue are reset when the listener closes, and callers that were told to close
+ * have all just reconnected if there is no other server.
  */
 async function untilQuiet(accepted: { readonly count: number; readonly ms: number }): Promise<void> {
   const endMs = performance.now() + QUIET_WAIT_MS_MAX;
   for (;;) {
     const { count } = accepted;
-    // A turn of the event loop accepts one connection, if any is there.
+    // Each turn of the event loop accepts at most one connection.
     await setImmediate();
     await setImmediate();
     if (accepted.count > count && performance.now() < endMs + QUIET_WAIT_MS_MAX) continue;

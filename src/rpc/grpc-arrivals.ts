@@ -3,32 +3,32 @@ import type { DomainError } from "../errors.ts";
 import { parseDeadline } from "./timeout.ts";
 import { arrivalMsOf } from "./turns.ts";
 
-/** What there is to know of a call on the wire and grpc-js does not tell. */
+/** What the wire says about a call and grpc-js does not expose. */
 export type Arrival = {
   readonly stream: ServerHttp2Stream;
   /** When its headers arrived, in milliseconds since the epoch. */
   readonly arrivedMs: number;
-  /** When the caller stops waiting, or why its timeout is none. */
+  /** When the caller stops waiting, in milliseconds since the epoch, or the error for an invalid timeout. */
   readonly deadline: number | DomainError;
-  /** How messages are compressed whose flag says that they are. */
+  /** The encoding of messages whose flag says that they are compressed. */
   readonly encoding: string | undefined;
 };
 
 /** The arrivals of all calls of a server. */
 export type Arrivals = {
-  /** Sees each stream of the server that grpc-js listens to, before grpc-js does. */
+  /** Registers a listener that sees each stream of the server before grpc-js does. */
   readonly watch: (server: Http2Server) => void;
-  /** Of the call for which grpc-js is running its interceptors. */
+  /** The arrival of the call for which grpc-js is running its interceptors. */
   readonly latest: () => Arrival;
 };
 
 /**
- * Looks at calls on their way into grpc-js and takes two headers away from it. Its own timer for
- * `grpc-timeout` holds 31 bits of milliseconds and answers in the place of the pipeline; what `grpc-encoding`
- * names it decompresses at once, as many messages as have arrived and up to one limit for all methods.
+ * Reads calls before grpc-js does, and removes two headers. grpc-js' timer for `grpc-timeout` holds 31 bits
+ * of milliseconds and answers instead of the pipeline; messages in the `grpc-encoding` it would decompress at
+ * once, as many as have arrived, with one limit for all methods.
  */
 export function createArrivals(): Arrivals {
-  // grpc-js takes a stream up, interceptors included, while its event is emitted.
+  // grpc-js handles a stream, interceptors included, synchronously within this event.
   let latest: Arrival | undefined;
   return {
     watch(server) {

@@ -23,7 +23,7 @@ import { type UnreadAnswer, unreadAnswers, type UnreadAnswers } from "./unread.t
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
 
-/** A method as grpc-js has it: messages are bytes to it. */
+/** The definition of a method for grpc-js, which treats messages as bytes. */
 export function toDefinition(method: Method): MethodDefinition<Uint8Array, Buffer> {
   const same = <T>(bytes: T): T => bytes;
   return {
@@ -37,7 +37,7 @@ export function toDefinition(method: Method): MethodDefinition<Uint8Array, Buffe
   };
 }
 
-/** What grpc-js has registered for a method and never calls: its interceptor answers. */
+/** The handler registered with grpc-js, never called: the interceptor answers. */
 export const unreached: UntypedHandleCall = () => {
   throw new Error("the interceptor has answered");
 };
@@ -50,9 +50,9 @@ type Serving = {
 };
 
 /**
- * Serves the calls of the methods. It is an interceptor, since grpc-js calls the handlers of most methods
- * only when their requests are whole, and interceptors when the headers are there: by then callers are to be
- * authenticated and deadlines to run.
+ * Serves the methods by an interceptor: grpc-js calls the handlers of most methods only when the whole
+ * request has arrived, but interceptors at the headers, when callers must be authenticated and deadlines must
+ * start.
  */
 export function createServing(methods: readonly Method[], serving: Serving): ServerInterceptor {
   const byPath = new Map(methods.map((method) => [toPath(method), method]));
@@ -60,19 +60,19 @@ export function createServing(methods: readonly Method[], serving: Serving): Ser
     const { start } = call;
     const served = new GrpcCall(byPath.get(path)!, call, serving.arrivals.latest(), serving);
     call.start = () => start.call(call, served);
-    // What an interceptor returns is only typed as the class that most of them make.
+    // The type demands the class that most interceptors return.
     return call as ServerInterceptingCall;
   };
 }
 
-/** What grpc-js tells an interceptor. */
-type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
+/** grpc-js' listener for the events of a call. */
+type CallListener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
 /**
- * One call: grpc-js tells it of the call's beginning, of its messages and of its end. A class, since the
- * closures of each call would take a tenth of the processor time of a read.
+ * One call; grpc-js calls it for the beginning, the messages and the end. A class, since closures for each
+ * call would take a tenth of a read's processor time.
  */
-class GrpcCall implements Listener {
+class GrpcCall implements CallListener {
   readonly #method: Method;
   readonly #call: ServerInterceptingCallInterface;
   readonly #arrival: Arrival;
@@ -82,7 +82,7 @@ class GrpcCall implements Listener {
   readonly #body: GrpcBody;
   readonly #send: ServerInterceptingCallInterface["sendStatus"];
   #isOver = false;
-  /** Goes on when the last message was taken, or nobody will take it. */
+  /** Resumes the writer when the last message was taken, or never will be. */
   #taken: () => void = () => {};
   #unread: UnreadAnswer | undefined;
 
@@ -95,10 +95,12 @@ class GrpcCall implements Listener {
     const refuse = (reason: unknown): void => this.#controller.abort(reason);
     this.#body = new GrpcBody(call, arrival, method.requestBytesMax, refuse);
     this.#send = call.sendStatus;
-    // By it grpc-js answers what it raises by itself, such as a message above its limit.
+    // grpc-js also answers the errors that it raises itself through this function, such as a message above
+    // its limit.
     call.sendStatus = ({ code, details }) => {
       if (this.#isOver) return;
-      const error = explain(new ConnectError(details ?? "", code as number));
+      const connectCode: number = code;
+      const error = explain(new ConnectError(details ?? "", connectCode));
       this.#controller.abort(error);
       this.#finish(error);
     };
@@ -108,7 +110,7 @@ class GrpcCall implements Listener {
     const { deadline } = this.#arrival;
     if (deadline instanceof DomainError) this.#controller.abort(deadline);
     const incoming: Incoming = {
-      door: "grpc",
+      listener: "grpc",
       header: (name) => metadata.get(name)[0]?.toString() ?? null,
       arrivedMs: this.#arrival.arrivedMs,
       deadlineMs: this.#deadlineMs(),
@@ -141,7 +143,10 @@ class GrpcCall implements Listener {
     return deadline instanceof DomainError ? Infinity : deadline;
   }
 
-  /** Writes each answer when its reader has taken the one before, so that a slow reader holds the handler. */
+  /**
+   * Writes each answer after the reader has taken the one before, so that a slow reader holds back the
+   * handler.
+   */
   async #writeAll(answers: AsyncIterable<Message>): Promise<void> {
     for await (const answer of answers) {
       if (this.#isOver) return;
@@ -150,7 +155,7 @@ class GrpcCall implements Listener {
     this.#finish();
   }
 
-  /** Goes on with `next` when the message is on its way or the call is over. */
+  /** Calls `next` when the message has been sent or the call is over. */
   #write(message: Message, next: () => void): void {
     const { unread, refused } = this.#serving;
     const { desc } = this.#method;
@@ -159,7 +164,7 @@ class GrpcCall implements Listener {
     if (this.#isOver) return this.#release();
     const cut = (): void => this.#arrival.stream.close(NGHTTP2_CANCEL);
     this.#unread = unread.hold(this.#connection, bytes.length, cut);
-    // What has happened must be told, and what only reads can be asked for again.
+    // The answer to a change must be sent; a read can be repeated.
     if (desc.idempotency !== Idempotency.NO_SIDE_EFFECTS)
       this.#unread ??= unread.hold(this.#connection, 0, cut);
     if (this.#unread) return this.#call.sendMessage(bytes, () => this.#release());
@@ -174,7 +179,7 @@ class GrpcCall implements Listener {
     this.#taken();
   }
 
-  /** Ends the call; the first end counts. */
+  /** Ends the call; only the first end counts. */
   #finish(error?: ConnectError): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -189,12 +194,12 @@ class GrpcCall implements Listener {
 
 const OK = { code: Status.OK, details: "OK" };
 
-/** Ends a stream that has been answered although its caller is still sending, and would go on to. */
+/** Ends a stream that has been answered while its caller is still sending and would continue. */
 function closeUnread(stream: ServerHttp2Stream, sentBefore: boolean): void {
   const close = (): void => {
     if (!stream.readableEnded && !stream.destroyed) stream.close(NGHTTP2_NO_ERROR);
   };
-  // Behind messages the status follows when they have been sent; without any, it is on its way.
+  // After messages the status follows when they have been sent; without messages it is already on its way.
   if (sentBefore) stream.once("wantTrailers", () => setImmediate(close));
   else close();
 }

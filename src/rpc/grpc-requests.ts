@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from "node:http2";
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { bounds } from "../bounds.ts";
-import type { Encoding } from "./decompression.ts";
+import { type Encoding, findEncoding } from "./decompression.ts";
 import {
   createPieceCount,
   cutOff,
@@ -16,13 +16,13 @@ import type { Arrival } from "./grpc-arrivals.ts";
 import type { Hold } from "./receipt.ts";
 import { type Body, noMessage, secondMessage, type Sent, unsupported } from "./requests.ts";
 
-/** Those that grpc-js announces to callers. */
-const ENCODINGS: readonly string[] = ["gzip", "deflate"] satisfies Encoding[];
+/** The encodings that grpc-js announces to callers. */
+const ENCODINGS: readonly Encoding[] = ["gzip", "deflate"];
 
 /**
- * The request of a call of grpc-js, which is told of its messages, and read when it is asked for. `refuse` is
- * told at once what its bytes break: grpc-js would collect a message that is too large up to the limit of all
- * methods. A class, since each call has one.
+ * The request of a call. grpc-js delivers its messages; the pipeline reads it on demand. `refuse` is called
+ * as soon as the bytes break a bound: grpc-js would collect a message that is too large up to the limit of
+ * all methods. A class, since each call has one.
  */
 export class GrpcBody implements Body {
   readonly format = "binary";
@@ -45,12 +45,12 @@ export class GrpcBody implements Body {
     this.#frames = new FrameWatch(requestBytesMax);
   }
 
-  /** A message has arrived, or the end of the request. */
+  /** Delivers a message, or undefined at the end of the request. */
   deliver(message: Uint8Array | undefined): void {
     this.#take(message);
   }
 
-  /** The call is over: what waits for a message does so no longer. */
+  /** Ends the call; a reader that waits for a message is rejected. */
   stop(reason: unknown): void {
     this.#fail(reason);
   }
@@ -96,17 +96,19 @@ export class GrpcBody implements Body {
 
   #toSent(bytes: Uint8Array): Sent {
     const named = encodingOf(this.#frames.takeFlag(), this.#arrival.encoding);
-    if (named !== undefined && !ENCODINGS.includes(named)) throw unknownEncoding(named);
-    return { bytes, encoding: named as Encoding | undefined };
+    if (named === undefined) return { bytes, encoding: undefined };
+    const encoding = findEncoding(ENCODINGS, named);
+    if (encoding === undefined) throw unknownEncoding(named);
+    return { bytes, encoding };
   }
 }
 
-/** Watches the frames of a stream, of which grpc-js makes messages, and counts what they hold. */
+/** Observes the frames of a stream, which grpc-js turns into messages, and counts their bytes. */
 class FrameWatch {
   readonly #bytesMax: number;
-  /** Of the messages that have arrived, in their order. */
+  /** Flags of the messages that have arrived, in order. */
   readonly #flags: number[] = [];
-  /** Made for what is more than one whole message in one piece. */
+  /** Created unless a piece is exactly one message. */
   #frames: Frames | undefined;
   #countPiece: ReturnType<typeof createPieceCount> | undefined;
   #pieces = 0;
@@ -165,6 +167,6 @@ class FrameWatch {
 
 function unknownEncoding(encoding: string): ConnectError {
   return unsupported(
-    `messages are compressed as ${encoding}, and this port knows ${ENCODINGS.join(" and ")}`,
+    `messages are compressed as ${encoding}, and this port supports ${ENCODINGS.join(" and ")}`,
   );
 }

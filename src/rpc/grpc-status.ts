@@ -9,23 +9,24 @@ import { errorDetails, toRefusal } from "./status.ts";
 
 const STATUS_DETAILS = "grpc-status-details-bin";
 
-/** The path that a method is called by. */
+/** The path of a method. */
 export function toPath({ desc }: Pick<Method, "desc">): string {
   return `/${desc.parent.typeName}/${desc.name}`;
 }
 
-/** gRPC's codes are Connect's. The details travel beside the message as a google.rpc.Status. */
+/** Converts to a gRPC status; both have the same codes. The details travel as a google.rpc.Status. */
 export function toStatus(error: ConnectError): StatusObject {
   const metadata = new Metadata();
   const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
   if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
-  return { code: error.code as number, details: error.rawMessage, metadata };
+  const code: number = error.code;
+  return { code, details: error.rawMessage, metadata };
 }
 
 /**
- * Answers, in words and counted, the streams that are no call of a method: of another protocol, or of a
- * method that there is not. grpc-js would refuse them by a bare status; it has no public place before a
- * method is found, and this is where it looks whether a stream is gRPC at all.
+ * Answers streams that are no call of a method, because of their protocol or an unknown path, with an error
+ * and counts them. grpc-js would send a bare status. It has no public hook before a method is found; this is
+ * where it checks the content type.
  */
 export function refuseOthers(server: Server, methods: readonly Method[], refused: Refused): void {
   const paths = new Set(methods.map(toPath));
@@ -45,13 +46,13 @@ export function refuseOthers(server: Server, methods: readonly Method[], refused
     refused(error);
     const trailers = Object.fromEntries(setTrailerStatus(new Headers(), error));
     stream.respond({ ":status": 200, "content-type": "application/grpc", ...trailers }, { endStream: true });
-    // Its request is read by nobody, and would hold the stream for ever.
+    // Nothing reads its request, which would hold the stream forever.
     setImmediate(() => stream.close());
     return false;
   };
   Object.assign(server, { _verifyContentType: verify });
 }
 
-/** What is said to callers who have taken one port for the other. */
+/** The message for callers that confuse the two ports. */
 export const ONLY_GRPC =
-  "this port speaks gRPC over HTTP/2 only; gRPC-Web, Connect and JSON have their own (HTTP_ADDR)";
+  "this port speaks gRPC over HTTP/2 only; use HTTP_ADDR for gRPC-Web, Connect and JSON";

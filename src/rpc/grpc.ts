@@ -10,7 +10,7 @@ import { startFront } from "./front.ts";
 import { createArrivals } from "./grpc-arrivals.ts";
 import { createServing, toDefinition, unreached } from "./grpc-calls.ts";
 import { ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
-import { closeWithin, type Door } from "./listen.ts";
+import { closeWithin, type Listener } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
 import { startTls } from "./secure.ts";
@@ -23,31 +23,34 @@ import { takeTurns } from "./turns.ts";
 import { createUnreadAnswers } from "./unread.ts";
 
 const OPTIONS: ServerOptions = {
-  // A peer that is gone without a word is noticed after a minute and ten seconds; balancers and NATs keep a
-  // connection that is used once a minute.
+  // A vanished peer is noticed after a minute and ten seconds; load balancers and NATs keep a connection that
+  // is used once a minute.
   "grpc.keepalive_time_ms": 60_000,
   "grpc.keepalive_timeout_ms": 10_000,
   "grpc.max_concurrent_streams": bounds.concurrentStreams.max,
   "grpc-node.max_session_memory": bounds.sessionMebibytes.max,
-  // Its statistics are not read, and each call pays for them.
+  // Its statistics are not read, and cost time in each call.
   "grpc.enable_channelz": 0,
 };
 
 /**
- * Callers reconnect every five minutes (± 10 %), so that a new replica gets its share of them. There is no
- * grace after which calls that run then are cut: each has an end of its own, a deadline or a limit to its
- * idleness, and the old connection lasts as long as they do.
+ * Callers reconnect every five minutes (± 10 %), so that a new replica gets its share of them. No grace
+ * period cuts calls that run then: each is bounded by a deadline or an idle limit, and the old connection
+ * lasts as long as they do.
  */
 const CONNECTION_AGE_MS = 300_000;
 
-/** Serves the methods over gRPC: in the clear, or over TLS. Fails with one clear line if it cannot listen. */
-export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoorOptions): Promise<Door> {
+/** Serves the methods over gRPC, with or without TLS. Throws an error of one line if it cannot listen. */
+export async function startGrpcListener(
+  methods: readonly Method[],
+  options: GrpcListenerOptions,
+): Promise<Listener> {
   const { address, tls, connections } = options;
   const refused: Refused = (error) => options.refused("grpc", error);
   const server = createServer(methods, options, refused);
   let closing = false;
   server.http.on("session", (session) => {
-    // Of a connection that was still shaking hands when the others were told to go.
+    // This connection was still opening when the others were told to close.
     if (closing) session.close();
   });
   const accept = (socket: Socket, protocol: Protocol, connection: Connection): void => {
@@ -81,14 +84,14 @@ export async function startGrpcDoor(methods: readonly Method[], options: GrpcDoo
   };
 }
 
-/** What is said to a connection that speaks something else. */
+/** The answer to a connection of another protocol. */
 function toMisplaced(protocol: Protocol, secure: boolean): [status: number, error: ConnectError] {
   if (secure) return [400, toRefusal("NEEDS_TLS", "this port speaks TLS")];
   if (protocol === "tls") return [400, toRefusal("NO_TLS", "this port speaks no TLS")];
   return [505, toRefusal("NEEDS_HTTP2", ONLY_GRPC)];
 }
 
-type GrpcDoorOptions = {
+type GrpcListenerOptions = {
   readonly address: Address;
   readonly messageBytesMax: number;
   readonly connections: ConnectionLimits;
@@ -97,24 +100,24 @@ type GrpcDoorOptions = {
   readonly connectionAgeMs?: number;
 };
 
-/** A server of grpc-js that is handed its connections. */
+/** Creates a grpc-js server that is handed its connections. */
 function createServer(
   methods: readonly Method[],
-  { messageBytesMax, connectionAgeMs = CONNECTION_AGE_MS }: GrpcDoorOptions,
+  { messageBytesMax, connectionAgeMs = CONNECTION_AGE_MS }: GrpcListenerOptions,
   refused: Refused,
 ): Pick<Acceptor, "accept"> & {
   readonly http: Http2Server;
-  readonly waiting: Door["waiting"];
-  /** GOAWAY on every connection; streams that run finish. */
+  readonly waiting: Listener["waiting"];
+  /** Sends GOAWAY on every connection; streams that run finish. */
   readonly goAway: () => void;
 } {
-  // What grpc-js has to say it says to us, too, by callbacks; its own lines would stand between ours.
+  // grpc-js reports its errors to our callbacks as well; its own log lines would mix with ours.
   setLogVerbosity(logVerbosity.NONE);
   const arrivals = createArrivals();
   const server = new Server({
     ...OPTIONS,
     "grpc.max_connection_age_ms": connectionAgeMs,
-    // One limit for all methods; each has its own, which is met before.
+    // One limit for all methods; the method's own limit is enforced earlier.
     "grpc.max_receive_message_length": Math.max(...methods.map(({ requestBytesMax }) => requestBytesMax)),
     "grpc.max_send_message_length": messageBytesMax,
     interceptors: [createServing(methods, { arrivals, unread: createUnreadAnswers(refused), refused })],
@@ -125,7 +128,7 @@ function createServer(
     Object.fromEntries(methods.map((method) => [toPath(method), unreached])),
   );
   Object.assign(http2OptionsOf(server), HTTP2_OPTIONS);
-  // TLS has been spoken before: what is injected is decrypted.
+  // TLS has been terminated: injected connections are decrypted.
   const connections = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);
   arrivals.watch(http);
@@ -143,14 +146,21 @@ function createServer(
   };
 }
 
-/** What grpc-js makes its HTTP/2 servers with; only two of the options can be given to it. */
+/** The options of grpc-js' HTTP/2 servers, of which only two are configurable. */
 function http2OptionsOf(server: Server): object {
-  return (server as unknown as { commonServerOptions: object }).commonServerOptions;
+  const options: unknown = Reflect.get(server, "commonServerOptions");
+  if (typeof options !== "object" || options === null) throw notAsExpected;
+  return options;
 }
 
-/** The HTTP/2 server that grpc-js has made for its connections, and which it does not expose. */
+/** The HTTP/2 server that grpc-js has created for injected connections; it has no public access to it. */
 function httpServerOf(server: Server): Http2Server {
-  const { http2Servers } = server as unknown as { http2Servers: ReadonlyMap<Http2Server, unknown> };
-  const [http] = http2Servers.keys();
-  return http!;
+  const servers: unknown = Reflect.get(server, "http2Servers");
+  if (!(servers instanceof Map)) throw notAsExpected;
+  const [http] = servers.keys() as IterableIterator<Http2Server>;
+  if (http === undefined) throw notAsExpected;
+  return http;
 }
+
+/** Both are private to it. */
+const notAsExpected = new Error("this version of grpc-js keeps its HTTP/2 servers elsewhere");

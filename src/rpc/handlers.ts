@@ -17,10 +17,10 @@ import { type RequestReader, rowsOf } from "./reading.ts";
 import type { Hold, Receipt } from "./receipt.ts";
 import type { RequestIds } from "./request-id.ts";
 import { decode, receiveRequests, type Requests, type Sent, unpack } from "./requests.ts";
-import type { Slots } from "./slots.ts";
+import type { InFlightLimit } from "./in-flight.ts";
 import type { Observer } from "./telemetry.ts";
 
-/** A method and what the pipeline knows of it. */
+/** A method with what the pipeline has derived from it. */
 export type Rpc = {
   readonly desc: DescMethod;
   readonly infrastructure: boolean;
@@ -30,26 +30,26 @@ export type Rpc = {
   readonly reader: RequestReader;
   readonly requestBytesMax: number;
   readonly validate: (request: Message) => void;
-  /** Whether a request asks for many rows. */
+  /** Whether a request is a large read. */
   readonly isLarge: (request: Message) => boolean;
   readonly requestIds: RequestIds;
   readonly implementation: (requests: Requests, call: Call) => unknown;
 };
 
-/** What the methods share. */
+/** What all methods share. */
 export type Shared = {
   readonly begin: Begin;
   readonly authenticate: Authenticate;
   readonly receipt: Receipt;
-  readonly slots: Slots;
+  readonly inFlight: InFlightLimit;
   readonly largeReads: LargeReads;
   readonly draining: AbortSignal;
 };
 
-/** What a handler answers: a message or the fields of one. */
+/** A handler's answer: a message, or its fields. */
 type Init = MessageInitShape<DescMessage>;
 
-/** The handler of a method that answers with one message. */
+/** Creates the handler of a method with a single answer. */
 export function answerOnce(rpc: Rpc, shared: Shared) {
   const run = async (incoming: Incoming, begun: Lifetime): Promise<Message> => {
     using hold = shared.receipt.open(incoming.connection);
@@ -68,7 +68,7 @@ export function answerOnce(rpc: Rpc, shared: Shared) {
     });
 }
 
-/** The handler of a method that answers with a stream. */
+/** Creates the handler of a method with a stream of answers. */
 export function answerStream(rpc: Rpc, shared: Shared) {
   async function* run(incoming: Incoming, begun: Lifetime): AsyncGenerator<Message> {
     using hold = shared.receipt.open(incoming.connection);
@@ -90,7 +90,7 @@ export function answerStream(rpc: Rpc, shared: Shared) {
       for (;;) {
         const step = await observed.run(() => answers.next());
         if (step.done) break;
-        // Until the door asks for the next one, its reader has not taken this one.
+        // The reader has taken an answer when the listener asks for the next one.
         idle?.wait();
         yield step.value;
         idle?.waited();
@@ -101,19 +101,19 @@ export function answerStream(rpc: Rpc, shared: Shared) {
       over = true;
       throw fail(error);
     } finally {
-      // The door has stopped to take answers: its caller is gone.
+      // The listener has stopped reading answers: the caller has left.
       if (!over) fail(callerLeft(incoming.deadlineMs));
       await answers.return?.();
     }
   };
 }
 
-/** A call whose handler may run. Disposal, when it has stopped, frees what it has taken. */
+/** A call whose handler may run. Dispose of it when the handler has stopped, to free its places. */
 type Admitted = Disposable & { readonly call: Call; readonly requests: Requests };
 
 /**
- * Authenticates the caller, reads the request, takes a place for the handler and waits for its turn, in this
- * order.
+ * Authenticates the caller, reads the request, takes a place in flight, validates, and waits for its turn if
+ * it is a large read, in this order.
  */
 async function admit(
   rpc: Rpc,
@@ -135,7 +135,7 @@ async function admit(
     signal.throwIfAborted();
   }
   const holder = principal === ANONYMOUS ? connection : principal;
-  const place = shared.slots.take(rpc, holder);
+  const place = shared.inFlight.take(rpc, holder);
   try {
     const working = idle?.working ?? unwatched;
     const call = { signal, draining: shared.draining, deadlineMs, principal, holder, rowsOf, working };
@@ -166,7 +166,7 @@ async function admit(
   }
 }
 
-/** Reads the request of a call that has no deadline. */
+/** Reads the request of a call without a deadline, within the bound for such requests. */
 async function readInTime({ body, controller }: Incoming, hold: Hold): Promise<Sent> {
   const timer = setTimeout(() => controller.abort(late()), bounds.requestMs.max);
   try {
@@ -176,7 +176,7 @@ async function readInTime({ body, controller }: Incoming, hold: Hold): Promise<S
   }
 }
 
-/** The principal of callers who are not known: all of them. */
+/** The principal of all callers if authentication is off. */
 const ANONYMOUS = "anonymous";
 
 function unwatched<T>(work: Promise<T>): Promise<T> {

@@ -7,32 +7,32 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../gen/grpc/health/v1/health_pb.ts";
 
-/** The service name whose health says only that the process runs: what a liveness probe asks for. */
+/** The name to ask for in a liveness probe: its health only says that the process runs. */
 const LIVENESS = "liveness";
 
 /** Whether the service takes calls, and why not. */
 export type Readiness = { readonly serving: boolean; readonly reason: string };
 
-/** What the probes of every door are answered from. */
+/** The health that probes of all listeners read. */
 export type Health = {
   readonly readiness: () => Readiness;
-  /** Says whether calls can be served; `reason` is for people. Without effect after shutdown(). */
+  /** Sets whether calls can be served; `reason` is for operators. Without effect after shutdown(). */
   readonly set: (serving: boolean, reason?: string) => void;
-  /** Not serving, for good: balancers are to send their calls elsewhere. */
+  /** Sets not serving for good, so that load balancers send calls elsewhere. */
   readonly shutdown: () => void;
-  /** The status of a service, or undefined for a name that is not served. */
+  /** The status of a service; undefined for an unknown name. */
   readonly status: (service: string) => ServingStatus | undefined;
   readonly services: () => readonly string[];
   /**
-   * The status of a service now and after each change, until the signal aborts. A slow reader sees the last
-   * change.
+   * Yields the status of a service now and after each change, until the signal aborts. A slow reader sees
+   * only the last change.
    */
   readonly watch: (service: string, signal: AbortSignal) => AsyncIterable<ServingStatus>;
 };
 
 /**
- * Health that starts as not serving. "" and every given service follow readiness, because they all need the
- * same database; "liveness" is serving while the process answers at all.
+ * Creates health that starts as not serving. "" and every given service follow readiness, because all need
+ * the same database; "liveness" serves as long as the process answers.
  */
 export function createHealth(serviceNames: readonly string[]): Health {
   const following = new Set(["", ...serviceNames]);
@@ -69,7 +69,7 @@ export function createHealth(serviceNames: readonly string[]): Health {
       try {
         let last: ServingStatus | undefined;
         while (!signal.aborted) {
-          // Made before the status is read, so that no change falls between the two.
+          // Created before the status is read, so that no change is missed between the two.
           const changed = new Promise<void>((resolve) => (wake = resolve));
           const current = status(service) ?? ServingStatus.SERVICE_UNKNOWN;
           if (current !== last) yield (last = current);
@@ -83,7 +83,7 @@ export function createHealth(serviceNames: readonly string[]): Health {
   };
 }
 
-/** grpc.health.v1 over a Health. Check answers NOT_FOUND for an unknown service, Watch SERVICE_UNKNOWN. */
+/** The grpc.health.v1 service. Check answers NOT_FOUND for an unknown service, Watch SERVICE_UNKNOWN. */
 export function healthService(health: Health): Service<typeof HealthDesc> {
   return {
     check({ service }) {
@@ -100,7 +100,7 @@ export function healthService(health: Health): Service<typeof HealthDesc> {
       return { statuses };
     },
     async *watch({ service }, { signal, draining }) {
-      // It would outlast every drain, and has said NOT_SERVING by then.
+      // A watch would outlast every drain; it has reported NOT_SERVING by then.
       for await (const status of health.watch(service, AbortSignal.any([signal, draining]))) yield { status };
       draining.throwIfAborted();
     },

@@ -29,10 +29,10 @@ import { type Refused, type Request, type Response, refuseCall, refuseHttp } fro
 import { errorDetails, explain, toConnectError, toRefusal } from "./status.ts";
 import { type UnreadAnswer, unreadAnswers, type UnreadAnswers } from "./unread.ts";
 
-/** Answers a request. */
+/** Answers an HTTP request. */
 export type Serve = (request: Request, response: Response) => void;
 
-/** What the calls of a server share. */
+/** What all calls of a server share. */
 type Serving = {
   readonly messageBytesMax: number;
   readonly unread: UnreadAnswers;
@@ -40,10 +40,10 @@ type Serving = {
 };
 
 /**
- * connect-node's own adapter, but for four things: the body of a request is read by us, when its caller has
- * been authenticated and within the bounds of its method, and Connect is given an empty one; whatever is
- * refused is refused in words, in the caller's protocol and with an ErrorInfo; a request that cannot be read
- * (an authority that is none) does not end the process; and a caller who leaves is no line on standard error.
+ * Adapts Connect's handlers to Node like connect-node's adapter, with four differences. We read the body of a
+ * request, after authentication and within the bounds of its method, and Connect gets an empty one. Every
+ * refusal is an error in the caller's protocol with an ErrorInfo. A request with an invalid authority does
+ * not end the process. A caller that leaves causes no line on standard error.
  */
 export function toServe(methods: readonly Method[], serving: Serving): Serve {
   const { refused } = serving;
@@ -64,16 +64,16 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       return refuseCall(request, response, 404, error, refused);
     }
     if (request.httpVersionMajor < 2 && handler.method.methodKind === "bidi_streaming") {
-      // What the caller is about to send is not read.
+      // The rest of the request is not read.
       response.setHeader("connection", "close");
-      const words = `${path} streams in both directions, which needs HTTP/2`;
+      const words = `${path} streams in both directions and needs HTTP/2`;
       return refuseCall(request, response, 505, toRefusal("NEEDS_HTTP2", words), refused);
     }
     let universal: ReturnType<typeof universalRequestFromNodeRequest>;
     try {
       universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
     } catch {
-      const error = toRefusal("MALFORMED_HTTP", "the authority (Host) names no host");
+      const error = toRefusal("MALFORMED_HTTP", "the authority (Host) is not a valid host");
       return refuseHttp(request, response, 400, error, refused);
     }
     const method = byDesc.get(handler.method)!;
@@ -85,16 +85,15 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
           return refuseForm(request, response, handler, refused);
         return respond(request, response, method, answer, serving);
       })
-      // Errors of calls are answers; what arrives here is a connection that broke under one.
+      // Errors of calls become answers; this is a connection that broke.
       .catch(() => response.destroy());
   };
 }
 
-/** Ends a request when it has been answered although its caller is still sending, and would go on to. */
+/** Ends a request that has been answered while its caller is still sending and would continue. */
 function endUnread(request: Request, response: Response): void {
   if ("stream" in request) {
-    // The last event before the end of an answer, with trailers or without; they are on their way in the
-    // next turn.
+    // The last event before an answer ends, with or without trailers; they are sent in the next turn.
     request.stream.once("wantTrailers", () => setImmediate(() => request.complete || request.stream.close()));
     return;
   }
@@ -104,10 +103,10 @@ function endUnread(request: Request, response: Response): void {
   });
 }
 
-/** What a call's headers say. */
+/** The context key of a call's headers. */
 const announcedKey = createContextKey<Announced | undefined>(undefined);
 
-/** Sends an answer, whose bytes are counted until the caller has taken them. */
+/** Sends an answer. Its bytes count as unread until the caller has taken them. */
 async function respond(
   request: Request,
   response: Response,
@@ -126,14 +125,14 @@ async function respond(
   async function* count(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const bytes of body) {
       const held = unread.hold(connection, bytes.length, cut);
-      // What has happened must be told, and what only reads can be asked for again.
+      // The answer to a change must be sent; a read can be repeated.
       if (!held && desc.idempotency === Idempotency.NO_SIDE_EFFECTS) throw toConnectError(unreadAnswers());
       written = held ?? unread.hold(connection, 0, cut);
       yield bytes;
-      // The next bytes are asked for when these have been taken, but for less than the stream's own buffer.
+      // The next bytes are requested when these were taken, except for the stream's own buffer.
       release();
     }
-    // The end waits to be taken, too.
+    // The end of the answer counts as unread, too.
     written = unread.hold(connection, 1, cut);
   }
   try {
@@ -146,8 +145,8 @@ async function respond(
 }
 
 /**
- * The bytes of an answer, all of which are there. Connect's iterables hold the message beside its bytes until
- * they are read to their end.
+ * Collects the bytes of an answer. Connect's iterables keep the message beside its bytes until they are read
+ * to the end.
  */
 async function readAll(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
   const parts: Uint8Array[] = [];
@@ -155,7 +154,7 @@ async function readAll(body: AsyncIterable<Uint8Array>): Promise<AsyncIterable<U
   return createAsyncIterable(parts);
 }
 
-/** Answers a request that has the wrong HTTP method or content type for its method. */
+/** Answers a request with the wrong HTTP method or content type for its method. */
 function refuseForm(
   request: Request,
   response: Response,
@@ -172,7 +171,7 @@ function refuseForm(
   const types = [`${prefix}json`, `${prefix}proto`, "application/grpc", "application/grpc-web"].join(", ");
   const words =
     request.method === "GET"
-      ? "a GET has its request in the parameters encoding (json or proto) and message"
+      ? "a GET needs the parameters encoding (json or proto) and message"
       : `the content-type must be one of ${types}`;
   refuseHttp(request, response, 415, toRefusal("UNSUPPORTED_MEDIA_TYPE", words), refused);
 }
@@ -180,7 +179,7 @@ function refuseForm(
 function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): void {
   const { desc, handler } = method;
   const begun = new WeakSet<AbortSignal>();
-  // What Connect gives as the request is the empty one that stands for the one we read.
+  // Connect's request is the empty placeholder for the one that we read.
   const implementation = (
     _standIn: unknown,
     context: HandlerContext,
@@ -188,7 +187,7 @@ function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): 
     begun.add(context.signal);
     return handler.call(toIncoming(context, unread));
   };
-  // One signature for all four kinds; the router tells them apart by the descriptor.
+  // One signature for all four kinds; the router distinguishes them by the descriptor.
   router.rpc(
     desc as DescMethodUnary,
     implementation as MethodImpl<DescMethodUnary | DescMethodBiDiStreaming> as never,
@@ -200,9 +199,9 @@ function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): 
 }
 
 /**
- * Gives an ErrorInfo to the error that ends a call although its handler has not raised it: it was never
- * called, because there was no sound request, or its answer cannot be written. Connect has no place for that
- * but this one: it aborts the call's signal with the error that it is about to answer.
+ * Adds an ErrorInfo to an error that ended a call but did not come from its handler: the request was not
+ * valid, or the answer could not be written. Connect's only hook for this is the call's signal, which it
+ * aborts with the error that it is about to answer.
  */
 function explainFailure(
   { refuse }: Method,
@@ -213,7 +212,7 @@ function explainFailure(
     const isBegun = begun.has(signal);
     if (isBegun && !(signal.reason instanceof ConnectError)) return;
     const error = explain(ConnectError.from(signal.reason));
-    if (!isBegun) refuse(error, { door: "http", header: (name) => requestHeader.get(name) });
+    if (!isBegun) refuse(error, { listener: "http", header: (name) => requestHeader.get(name) });
   };
   signal.addEventListener("abort", onEnd, { once: true });
 }
@@ -228,7 +227,7 @@ function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
   if (context.signal.aborted) leave();
   else context.signal.addEventListener("abort", leave, { once: true });
   return {
-    door: "http",
+    listener: "http",
     header: (name) => context.requestHeader.get(name),
     arrivedMs,
     deadlineMs,
@@ -239,7 +238,7 @@ function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
   };
 }
 
-/** What tells connections apart: the session of HTTP/2, or the socket. */
+/** Identifies the connection: the HTTP/2 session, or the socket. */
 function connectionOf(request: Request): object {
   return ("stream" in request && request.stream.session) || request.socket;
 }

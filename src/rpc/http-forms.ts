@@ -4,7 +4,7 @@ import {
   type UniversalServerRequest,
 } from "@connectrpc/connect/protocol";
 import type { DomainError } from "../errors.ts";
-import type { Encoding } from "./decompression.ts";
+import { type Encoding, findEncoding } from "./decompression.ts";
 import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
 import type { Method } from "./pipeline.ts";
 import type { Request } from "./refusals.ts";
@@ -12,26 +12,26 @@ import type { Body } from "./requests.ts";
 import { parseDeadline } from "./timeout.ts";
 import { arrivalMsOf } from "./turns.ts";
 
-/** A call of the HTTP port of which the headers are there. */
+/** A call on the HTTP port whose headers have arrived. */
 export type Announced = {
   readonly request: Request;
   /** When its headers arrived, in milliseconds since the epoch. */
   readonly arrivedMs: number;
-  /** When the caller stops waiting, or why its timeout is none. */
+  /** When the caller stops waiting, in milliseconds since the epoch, or the error for an invalid timeout. */
   readonly deadline: number | DomainError;
-  /** The body, which is given up when the signal aborts. */
+  /** Creates the body, whose reading ends when the signal aborts. */
   readonly toBody: (signal: AbortSignal) => Body;
 };
 
-/** The content types of requests whose messages stand behind prefixes. */
+/** Content types of requests whose messages have prefixes. */
 const FRAMED = /^application\/(grpc|connect\+)/;
-/** Those that Connect announces to callers. */
-const ENCODINGS: readonly string[] = ["gzip", "br"] satisfies Encoding[];
+/** The encodings that Connect announces to callers. */
+const ENCODINGS: readonly Encoding[] = ["gzip", "br"];
 
 /**
- * Reads the headers of a call and takes from it what we read ourselves: its timeout, and its body, which
- * Connect would read before the caller is known, without a bound of time and, where it comes in small pieces,
- * in quadratic time. Connect is left an empty request of the same form.
+ * Reads the headers of a call and takes over its timeout and its body. Connect would read the body before
+ * authentication, without a time limit and, if it arrives in small pieces, in quadratic time. It gets an
+ * empty request of the same form instead.
  */
 export function announce(
   request: Request,
@@ -61,12 +61,11 @@ export function announce(
   return { ...announced, toBody: (signal) => createHttpBody(request, form, signal) };
 }
 
-/** The encoding of a request, if it is one that we know: of others Connect tells the caller. */
+/** Returns the encoding of a request, if it is supported; Connect answers the others. */
 function takeEncoding(header: Headers, name: string): Encoding | undefined {
-  const encoding = header.get(name);
-  if (encoding === null || !ENCODINGS.includes(encoding)) return undefined;
-  header.delete(name);
-  return encoding as Encoding;
+  const encoding = findEncoding(ENCODINGS, header.get(name));
+  if (encoding !== undefined) header.delete(name);
+  return encoding;
 }
 
 /** The bytes of an empty request. */
@@ -76,12 +75,12 @@ function standIn({ format, isFramed }: Form, streamsRequests: boolean): Uint8Arr
   return streamsRequests ? [] : [encodeEnvelope(0, message)];
 }
 
-/** Takes the message out of the parameters of a GET. */
+/** Takes the message from the parameters of a GET. */
 function takeParameters(call: UniversalServerRequest, bytesMax: number): () => Body {
   const url = new URL(call.url);
   const parameters = new URLSearchParams(url.search);
   const compression = parameters.get("compression");
-  const encoding = ENCODINGS.find((each) => each === compression) as Encoding | undefined;
+  const encoding = findEncoding(ENCODINGS, compression);
   const format = parameters.get("encoding") === "json" ? "json" : "binary";
   url.searchParams.delete("base64");
   if (encoding) url.searchParams.delete("compression");

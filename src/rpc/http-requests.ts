@@ -9,17 +9,17 @@ import type { Hold } from "./receipt.ts";
 import type { Request } from "./refusals.ts";
 import { type Body, noMessage, secondMessage, type Sent } from "./requests.ts";
 
-/** How the messages of a request stand in its body. */
+/** The form of the messages in a request's body. */
 export type Form = {
   readonly format: Body["format"];
-  /** Whether each message has a prefix, as all have but those of Connect's unary calls. */
+  /** Whether each message has a prefix, which is so for all but Connect's unary calls. */
   readonly isFramed: boolean;
-  /** How the body is compressed, or those of its messages whose prefix says so. */
+  /** The encoding of the body or, with prefixes, of the messages whose flag says so. */
   readonly encoding: Encoding | undefined;
   readonly bytesMax: number;
 };
 
-/** The body of a request, read when it is asked for. */
+/** Creates the body of a request, which is read on demand. */
 export function createHttpBody(request: Request, form: Form, signal: AbortSignal): Body {
   const { format, isFramed, encoding, bytesMax } = form;
   const many = (hold: Hold): AsyncIterable<Sent> => readMessages(request, form, signal, hold);
@@ -40,7 +40,7 @@ export function createHttpBody(request: Request, form: Form, signal: AbortSignal
   };
 }
 
-/** The message that stands in the parameters of a GET. */
+/** Creates the body for the message in the parameters of a GET. */
 export function createGetBody(parameters: URLSearchParams, form: Form): Body {
   const one = async (): Promise<Sent> => {
     const text = parameters.get("message") ?? "";
@@ -65,7 +65,7 @@ function decodeBase64(text: string): Uint8Array {
   }
 }
 
-/** The only message of a request. */
+/** Reads the only message of a request. */
 async function readOnly(messages: AsyncIterable<Sent>): Promise<Sent> {
   let only: Sent | undefined;
   for await (const message of messages) {
@@ -104,8 +104,8 @@ async function* readMessages(
 }
 
 /**
- * The bytes of a body as they arrive, as much at once as there is. Not by the stream's own iterator: one that
- * is left before the end destroys the request, and no answer can be given.
+ * Yields the bytes of a body as they arrive, all that are there at once. The stream's own iterator does not
+ * do: leaving it early destroys the request, so that no answer can be sent.
  */
 async function* readChunks(request: Request, signal: AbortSignal): AsyncGenerator<Buffer> {
   let wake = (): void => {};
@@ -134,25 +134,25 @@ async function* readChunks(request: Request, signal: AbortSignal): AsyncGenerato
         if (stream.isPaused()) stream.resume();
         yield chunk;
       } else if (request.aborted || request.errored) {
-        // A request that is reset ends, too.
+        // A reset also ends the request.
         throw callerLeft(Infinity);
       } else if (stream.readableEnded) return;
       else if (stream.destroyed) throw callerLeft(Infinity);
       else await new Promise<void>((resolve) => (wake = resolve));
     }
   } finally {
-    // What else comes is thrown away.
+    // Discards the rest.
     stream.off("data", take).off("end", look).off("close", look).resume();
     signal.removeEventListener("abort", look);
   }
 }
 
-/** Makes one piece of many, without a look at those before for each that comes. */
+/** Joins pieces into one buffer in linear time. */
 function createCollector() {
   let bytes: Buffer = Buffer.alloc(0);
   let length = 0;
   return {
-    /** Answers how many bytes there are. */
+    /** Returns the number of bytes so far. */
     add(piece: Uint8Array): number {
       const start = length;
       length += piece.length;

@@ -6,7 +6,7 @@ import { startFront } from "./front.ts";
 import { toServe } from "./http-calls.ts";
 import { startHttp1 } from "./http1.ts";
 import { startHttp2 } from "./http2.ts";
-import { closeWithin, type Door } from "./listen.ts";
+import { closeWithin, type Listener } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
 import { startTls } from "./secure.ts";
@@ -18,9 +18,9 @@ import { createUnreadAnswers } from "./unread.ts";
 
 /**
  * Serves the methods over Connect, gRPC-Web and gRPC, as JSON or binary, with HTTP/1.1 and HTTP/2 on one
- * port: in the clear, or over TLS. Fails with one clear line if it cannot listen.
+ * port, with or without TLS. Throws an error of one line if it cannot listen.
  */
-export async function startHttpDoor(
+export async function startHttpListener(
   methods: readonly Method[],
   options: {
     readonly address: Address;
@@ -29,7 +29,7 @@ export async function startHttpDoor(
     readonly refused: Telemetry["refused"];
     readonly tls?: Tls | undefined;
   },
-): Promise<Door> {
+): Promise<Listener> {
   const refused: Refused = (error) => options.refused("http", error);
   const { messageBytesMax } = options;
   const serve = toServe(methods, { messageBytesMax, unread: createUnreadAnswers(refused), refused });

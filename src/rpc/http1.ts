@@ -5,23 +5,23 @@ import { bounds } from "../bounds.ts";
 import { type Acceptor, closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
 import type { Serve } from "./http-calls.ts";
-import type { Door } from "./listen.ts";
+import type { Listener } from "./listen.ts";
 import { type Refused, refuseBytes, refuseHttp } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
 
-/** What each port asks of Node's HTTP/1.1. */
+/** Options of Node's HTTP/1.1 servers on each port. */
 export const HTTP1_OPTIONS: http1.ServerOptions = {
   headersTimeout: bounds.headersMs.max,
   requestTimeout: bounds.http1RequestMs.max,
-  // By itself Node looks every 30 s for headers and requests that take too long.
+  // Node's default checks only every 30 s for headers and requests that take too long.
   connectionsCheckingInterval: 2_500,
 };
 
 /** Serves HTTP/1.1. */
-export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Required<Door>, "sendAway"> {
+export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Required<Listener>, "sendAway"> {
   const server = http1.createServer({
     ...HTTP1_OPTIONS,
-    // The front closes connections that are idle; this tells callers for how long they may be.
+    // The front closes idle connections; this only tells clients for how long they may be idle.
     keepAliveTimeout: bounds.idleMs.max,
   });
   const requests = watchRequests(server);
@@ -37,7 +37,7 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
     answering.add(response);
     response.once("close", () => {
       answering.delete(response);
-      // Its answer may have begun before the door closed, so that its connection is idle now.
+      // Its answer may have begun before the listener closed, and its connection is idle now.
       if (closing) closeLater(LINGER_MS, () => server.closeIdleConnections());
     });
     if (request.rawHeaders.length <= 2 * bounds.headerFields.max) return serve(request, response);
@@ -63,48 +63,47 @@ export function startHttp1(serve: Serve, refused: Refused): Acceptor & Pick<Requ
 }
 
 /**
- * Hands a server of Node its sockets, bounds the headers of requests, and tells each connection of the
- * requests on it. Refuses nothing.
+ * Hands sockets to a Node server, bounds the headers of requests, and reports requests to their connections.
+ * Refuses nothing.
  */
 export function watchRequests(server: http1.Server): Pick<Acceptor, "accept"> & {
   readonly connectionOf: (request: http1.IncomingMessage) => Connection | undefined;
 } {
   const connections = new WeakMap<Socket, Connection>();
-  // Node drops the fields above it without a word: one more tells that there were any.
+  // Node drops fields above the limit silently; allowing one more shows that there were too many.
   server.maxHeadersCount = bounds.headerFields.max + 1;
   server.on("request", (request, response) => {
     const connection = connections.get(request.socket);
     connection?.callBegins();
     response.once("close", () => connection?.callEnds());
   });
-  // What starts the watch over slow headers and idle connections; a server that is handed its sockets never
-  // listens.
+  // Starts Node's check for slow headers and idle connections; this server never listens itself.
   server.emit("listening");
   return {
     connectionOf: (request) => connections.get(request.socket),
     accept(socket, connection) {
       connections.set(socket, connection);
       connection.step("open");
-      // A request that has arrived is read before.
+      // A request that has arrived is read first.
       connection.closeBy(() => closeLater(0, () => void (connection.calls() === 0 && socket.destroy())));
       server.emit("connection", socket);
     },
   };
 }
 
-/** Answers the requests that Node would refuse without a word. */
+/** Answers the requests that Node would refuse without a message. */
 function refuseOthers(server: http1.Server, refused: Refused): void {
   server.on("checkExpectation", (request, response) => {
-    const error = toRefusal("EXPECTATION_FAILED", "the only expectation is 100-continue");
+    const error = toRefusal("EXPECTATION_FAILED", "the only supported expectation is 100-continue");
     refuseHttp(request, response, 417, error, refused);
   });
   server.on("connect", (_request, socket) => {
-    const error = toRefusal("METHOD_NOT_ALLOWED", "this is no proxy that would CONNECT");
+    const error = toRefusal("METHOD_NOT_ALLOWED", "CONNECT is not supported: this is not a proxy");
     refuseBytes(socket as Socket, 405, error, refused);
   });
 }
 
-/** Answers what cannot be read as a request. */
+/** Answers bytes that are no HTTP request. */
 function refuseUnreadable(
   server: http1.Server,
   answering: ReadonlySet<http1.ServerResponse>,
@@ -112,10 +111,10 @@ function refuseUnreadable(
 ): void {
   const seen = new WeakSet<Socket>();
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    // Each later piece of the same nonsense is another error.
+    // Each later piece of the same garbage raises another error.
     if (seen.has(socket)) return;
     seen.add(socket);
-    // Behind the beginning of an answer another one would be taken for its continuation.
+    // After the beginning of an answer a second one would be read as its continuation.
     const isBegun = [...answering].some(({ req, headersSent }) => headersSent && req.socket === socket);
     if (!socket.writable || isBegun || error.code === "ECONNRESET") socket.destroy();
     else refuseBytes(socket, ...toRefusalOf(error), refused);

@@ -2,12 +2,12 @@ import * as http2 from "node:http2";
 import { type Acceptor, LINGER_MS } from "./acceptor.ts";
 import type { Serve } from "./http-calls.ts";
 import type { Refused, Response } from "./refusals.ts";
-import type { Door } from "./listen.ts";
+import type { Listener } from "./listen.ts";
 import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
 import { takeTurns } from "./turns.ts";
 
 /** Serves HTTP/2. */
-export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Door, "waiting"> {
+export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Listener, "waiting"> {
   const sessions = new Set<http2.Http2Session>();
   const server = http2.createServer(HTTP2_OPTIONS);
   let closing = false;
@@ -17,7 +17,7 @@ export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Door
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     if (!closing) return;
-    // Its first call is on its way.
+    // Its first call is on its way: it closes when that has begun.
     session.once("stream", () => session.close());
     setTimeout(() => session.close(), LINGER_MS).unref();
   });
@@ -31,7 +31,7 @@ export function startHttp2(serve: Serve, refused: Refused): Acceptor & Pick<Door
     },
     close() {
       closing = true;
-      // GOAWAY; streams that run finish.
+      // Sends GOAWAY; streams that run finish.
       for (const session of sessions) session.close();
     },
   };

@@ -1,15 +1,18 @@
-/** Watches over a stream on which for some time neither side moves. */
+/** Watches a stream for idleness: neither side moves. */
 export type IdleWatch = {
-  /** A wait for the caller begins: for its next request, or until it has taken an answer. */
+  /** A wait for the caller begins: for its next request, or until it takes an answer. */
   readonly wait: () => void;
-  /** A wait is over: the caller has moved. */
+  /** The caller has moved, which ends the wait. */
   readonly waited: () => void;
-  /** Time until the promise settles is the service's own, whatever it waits for at the same time. */
+  /** Awaits `work`; the stream does not count as idle until it settles, whatever else it waits for. */
   readonly working: <T>(work: Promise<T>) => Promise<T>;
   readonly stop: () => void;
 };
 
-/** Calls `onIdle` once, when for `msMax` there was nothing but waits for the caller, of which none ended. */
+/**
+ * Calls `onIdle` once, after `msMax` milliseconds in which there were only waits for the caller and none
+ * ended.
+ */
 export function startIdleWatch(msMax: number, onIdle: () => void): IdleWatch {
   let [waits, works] = [0, 0];
   let sinceMs = performance.now();
@@ -18,7 +21,7 @@ export function startIdleWatch(msMax: number, onIdle: () => void): IdleWatch {
     works += worksMore;
     sinceMs = performance.now();
   };
-  // Each move only notes the time; the timer looks again when the last one can have been too long ago.
+  // A move only records the time; the timer checks again when the last move may be too long ago.
   const look = (): void => {
     const isIdle = waits > 0 && works === 0;
     const leftMs = isIdle ? sinceMs + msMax - performance.now() : msMax;

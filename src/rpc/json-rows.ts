@@ -4,16 +4,16 @@ const [SPACE, TAB, LINE_FEED, RETURN] = Buffer.from(" \t\n\r");
 const [QUOTE, BACKSLASH, COMMA, COLON] = Buffer.from('"\\,:');
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST] = Buffer.from("{}[]");
 
-/** Where a row begins, with what belongs to it, where its content does, and its end. */
+/** Offsets of a row: its start with what belongs to it, the start of its content, and its end. */
 export type Place = { readonly start: number; readonly content: number; readonly end: number };
 
 const text = new TextDecoder();
 
 /**
- * Finds the elements of a list that is a member of the request's object, by its names, in the bytes of JSON.
- * A place has its element and the comma and white space before it. What is beside them is judged when the
- * rest of the request is parsed, and each element when it is. Throws a RangeError where no element can be
- * found in what is there, or too much is there beside them.
+ * Finds the elements of an array in the bytes of JSON; the array is a member of the request's object under
+ * one of `names`. A place includes the comma and white space before its element. The rest of the request and
+ * each element are validated when they are parsed. Throws a RangeError if no element can be found, or too
+ * much stands beside them.
  */
 export function* findJsonRows(bytes: Uint8Array, names: readonly string[]): Generator<Place> {
   let besideBytes = 0;
@@ -44,19 +44,19 @@ export function* findJsonRows(bytes: Uint8Array, names: readonly string[]): Gene
   pass(at, bytes.length);
 }
 
-/** Longer names than any field has, escapes included. */
+/** Longer than the name of any field, escapes included. */
 const KEY_BYTES_MAX = 100;
 
 function readKey(bytes: Uint8Array): string {
   return JSON.parse(text.decode(bytes)) as string;
 }
 
-/** Behind a byte order mark, which the reader of the rest skips as well. */
+/** Skips a byte order mark, as the parser of the rest does. */
 function startOf(bytes: Uint8Array): number {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
-/** The elements of the list that opens at a place; returns where it has closed. */
+/** Yields the elements of the array that opens at `open`; returns the offset behind it. */
 function* findElements(bytes: Uint8Array, open: number): Generator<Place, number> {
   let start = open + 1;
   for (let isFirst = true; ; isFirst = false) {
@@ -81,7 +81,7 @@ function skipSpace(bytes: Uint8Array, from: number): number {
   }
 }
 
-/** Where a value ends. Brackets are counted, not matched: that is for the parser of the value. */
+/** Returns the end of a value. Brackets are counted, not matched: the value's parser does that. */
 function skipValue(bytes: Uint8Array, from: number): number {
   let depth = 0;
   let at = from;
@@ -107,7 +107,7 @@ function endOf(from: number, at: number): number {
   return at;
 }
 
-/** Where a string ends that opens at a place. */
+/** Returns the end of the string that opens at `open`. */
 function skipString(bytes: Uint8Array, open: number): number {
   for (let at = open + 1; at < bytes.length; at++) {
     const byte = bytes[at];

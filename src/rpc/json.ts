@@ -4,19 +4,18 @@ import { invalid } from "../errors.ts";
 import { elementsMaxOf, tooManyElements } from "./elements.ts";
 
 /**
- * Reads the text of messages in JSON. Throws a DomainError for a wrong field, and a SyntaxError or a
- * TypeError for what is no JSON.
+ * Reads messages in JSON. Throws a DomainError for a wrong field, and a SyntaxError or a TypeError for text
+ * that is no JSON.
  */
 export type JsonReader = { readonly decode: (bytes: Uint8Array) => string };
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Reads messages of one kind and refuses, by field, what stands where an integer should and is none in the
- * JSON mapping of protobuf, and fields with too many elements. protobuf-es takes whatever JavaScript makes a
- * number of: "  " as 0, "0x10" as 16,
- * and a number of 17 digits as its neighbour. It refuses the exponents that the mapping allows in quotes
- * ("1e3"): they are written out here.
+ * Creates the reader for messages of one type. It rejects, by field, repeated fields with too many elements
+ * and integers that protobuf's JSON mapping does not allow. protobuf-es takes whatever JavaScript converts to
+ * a number: " " as 0, "0x10" as 16, and a number of 17 digits as its neighbour. It rejects the exponents that
+ * the mapping allows in quotes ("1e3"), so these are written out here.
  */
 export function createJsonReader(schema: DescMessage): JsonReader {
   const read = createObjectReader(schema);
@@ -34,17 +33,17 @@ export function createJsonReader(schema: DescMessage): JsonReader {
 }
 
 type Problem = { readonly field: string; readonly description: string };
-/** Whether the JSON was changed, so that the text is not it any more. */
+/** Whether the JSON was changed, so that its text must be written anew. */
 type Changes = { made: boolean };
-/** Looks at one value; `put` replaces it. */
+/** Checks one value; `put` replaces it. */
 type Reader = (value: JsonValue, changes: Changes, put: (value: JsonValue) => void) => Problem | undefined;
 
-/** Reads an object; undefined if there is nothing to look at in it. */
+/** Creates the reader of an object; undefined if nothing in it needs a check. */
 function createObjectReader(
   schema: DescMessage,
   outer: ReadonlyMap<DescMessage, { read: Reader | undefined }> = new Map(),
 ): ((value: JsonValue, changes: Changes) => Problem | undefined) | undefined {
-  // A message within itself: what reads the outer one, which is made by then, reads the inner one.
+  // A recursive message: the inner one is read by the outer one's reader, which exists by then.
   const self: { read: Reader | undefined } = { read: undefined };
   const known = new Map(outer).set(schema, self);
   const readers = new Map<string, { readonly name: string; readonly read: Reader }>();
@@ -90,7 +89,7 @@ function createFieldReader(
   };
 }
 
-/** Reads the values of a field, each of the elements where it has many. */
+/** Creates the reader of a field's values, of each element if it is repeated. */
 function createValueReader(
   field: DescField,
   known: ReadonlyMap<DescMessage, { read: Reader | undefined }>,
@@ -99,7 +98,7 @@ function createValueReader(
   if (scalar !== undefined) return createIntegerReader(scalar);
   if (message === undefined) return undefined;
   if (isWrapperDesc(message)) return createIntegerReader(message.fields[0].scalar);
-  // Those with a form of their own in JSON hold no integers there.
+  // Well-known types with their own JSON form contain no integers.
   if (message.typeName.startsWith("google.protobuf.")) return undefined;
   const self = known.get(message);
   return self
@@ -117,7 +116,7 @@ function readEach(value: JsonValue, changes: Changes, read: Reader): Problem | u
   return undefined;
 }
 
-/** The range of an integer. */
+/** The range of an integer type. */
 type Range = { readonly min: bigint; readonly max: bigint };
 
 const int32: Range = { min: -(2n ** 31n), max: 2n ** 31n - 1n };
@@ -145,10 +144,10 @@ function createIntegerReader(scalar: ScalarType): Reader | undefined {
     if (typeof value === "number") {
       const { min, max } = range;
       if (Number.isInteger(value) && !Number.isSafeInteger(value) && value >= min && value <= max)
-        return { field: "", description: "must be in quotes: a number beyond 2^53 loses digits" };
+        return { field: "", description: "must be in quotes: numbers beyond 2^53 lose digits" };
       return Number.isInteger(value) && value >= min && value <= max ? undefined : noInteger(range);
     }
-    // What is neither a number nor text, null but for one, is refused where the message is made.
+    // Other types than number and string, except null, are rejected when the message is built.
     if (typeof value !== "string") return undefined;
     const decimal = toDecimal(value, range);
     if (decimal === undefined) return noInteger(range);
@@ -164,12 +163,12 @@ function noInteger({ min, max }: Range): Problem {
   return { field: "", description: `must be a whole number from ${min} to ${max}, in decimal digits` };
 }
 
-/** As JSON writes numbers: without white space, a plus, leading zeros or another base. */
+/** A number as JSON writes it: without white space, plus, leading zeros or another base. */
 const NUMBER = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d{1,2}))?$/;
-/** More than any integer of 64 bits needs; what is multiplied out must have a bound. */
+/** More than any 64-bit integer needs; expanding an exponent must have a bound. */
 const NUMBER_LENGTH_MAX = 64;
 
-/** An integer in plain digits, or undefined for what is none or out of its range. */
+/** Returns the integer in plain digits, or undefined if it is none or out of range. */
 function toDecimal(text: string, { min, max }: Range): string | undefined {
   const [matched, sign, whole = "", fraction = "", exponent = "0"] = NUMBER.exec(text) ?? [];
   if (matched === undefined || text.length > NUMBER_LENGTH_MAX) return undefined;

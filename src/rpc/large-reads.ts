@@ -7,13 +7,13 @@ import { createQueue } from "../queue.ts";
 import { unreadAnswers } from "./unread.ts";
 
 /**
- * The turns of calls that read many rows. Each keeps the process busy for milliseconds when its rows arrive
- * and when its answer is written, in which all others wait.
+ * The turns of large reads. Each keeps the process busy for milliseconds when its rows arrive and when its
+ * answer is written, while all other calls wait.
  */
 export type LargeReads = {
   /**
-   * Waits for the turn of a call, whose end disposal says. `hasRoom` tells whether its connection takes the
-   * answers that it has got: for one that does not, nothing is read. Throws a DomainError "exhausted".
+   * Waits for the call's turn; dispose of it when the call ends. `hasRoom` tells whether the connection reads
+   * its answers: if it does not, nothing is read for it. Throws a DomainError "exhausted".
    */
   readonly enter: (call: Call, hasRoom: () => boolean) => Promise<Disposable>;
 };
@@ -37,22 +37,22 @@ export function createLargeReads(): LargeReads {
   };
 }
 
-/** Whether a request of the method asks for many rows: by the size of its page, or one for each element. */
+/** Creates the check whether a request is a large read: by its page size, or its number of elements. */
 export function createIsLarge({ input, idempotency }: DescMethod): (request: Message) => boolean {
   if (idempotency !== Idempotency.NO_SIDE_EFFECTS) return () => false;
   const field = input.fields.find(({ name, fieldKind }) => name === "page_size" || fieldKind === "list");
   if (!field) return () => false;
   return (request) => {
-    const asked = (request as unknown as Record<string, number | readonly unknown[]>)[field.localName]!;
-    return (typeof asked === "number" ? asked : asked.length) > bounds.largeReadRows.max;
+    const asked: unknown = Reflect.get(request, field.localName);
+    return Number(Array.isArray(asked) ? asked.length : asked) > bounds.largeReadRows.max;
   };
 }
 
-/** About what half of those that may wait take, at ten milliseconds of the process each. */
+/** About the time of half of a full queue, at ten milliseconds of the process each. */
 const retryAfterMs = 500;
 
 function tooMany(): DomainError {
   const advice = `ask for pages of at most ${bounds.largeReadRows.max} entries, or call again later`;
-  const message = `too many calls that read many rows wait for their turn: ${advice}`;
+  const message = `too many large reads wait for their turn: ${advice}`;
   return createError(bounds.largeReads.reason, message, { retryAfterMs });
 }

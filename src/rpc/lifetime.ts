@@ -4,66 +4,70 @@ import { type IdleWatch, startIdleWatch } from "./idle.ts";
 import type { Limits } from "./limits.ts";
 import type { Body } from "./requests.ts";
 import { toConnectError } from "./status.ts";
-import type { DoorName, Observed, Observer } from "./telemetry.ts";
+import type { ListenerName, Observed, Observer } from "./telemetry.ts";
 
-/** A call as a door hands it in, when its headers are there. */
+/** A call whose headers have arrived, as a listener passes it to the pipeline. */
 export type Incoming = {
-  readonly door: DoorName;
+  readonly listener: ListenerName;
   readonly header: (name: string) => string | null;
   /** When the headers arrived, in milliseconds since the epoch. */
   readonly arrivedMs: number;
-  /** When the caller stops waiting, in milliseconds since the epoch; Infinity if it did not say. */
+  /** When the caller stops waiting, in milliseconds since the epoch; Infinity if it sent no timeout. */
   readonly deadlineMs: number;
   /**
-   * The call's end: the door aborts it with callerLeft(), or with the error for which it refuses the call;
-   * the pipeline does when the deadline has passed.
+   * Ends the call. The listener aborts it with callerLeft() or with the error that refuses the call, the
+   * pipeline when the deadline has passed.
    */
   readonly controller: AbortController;
-  /** The connection that it came on. Calls of one whose caller is not known share what it may hold. */
+  /** The connection of the call. Calls without a known caller are limited by connection. */
   readonly connection: object;
   readonly body: Body;
-  /** Whether the connection takes the answers that it has got. */
+  /** Whether the connection reads its answers. */
   readonly hasRoom: () => boolean;
 };
 
 /**
- * A call between its beginning and its answer. The first of succeed(), fail() and the signal's abort is the
- * answer.
+ * A call from its beginning to its answer, which is decided by the first of succeed(), fail() and the
+ * signal's abort.
  */
 export type Lifetime = {
   /** See `Call`. */
   readonly deadlineMs: number;
   readonly observed: Observed;
-  /** Of a method that may not idle for ever. */
+  /** Set for methods with an idle limit. */
   readonly idle: IdleWatch | undefined;
-  /** False if the call was over already: then its answer is another one. */
+  /** False if the call is over already, with another answer. */
   readonly succeed: () => boolean;
-  /** The error to answer. */
+  /** Ends the call and returns the error to answer. */
   readonly fail: (error: unknown) => ConnectError;
 };
 
-/** Begins a call. `onAbort` is told the error to answer when the call ends before its handler does. */
+/** Begins a call. `onAbort` receives the error to answer if the call ends before its handler. */
 export type Begin = (
   method: { readonly observer: Observer; readonly limits: Limits },
   incoming: Incoming,
   onAbort?: (error: ConnectError) => void,
 ) => Lifetime;
 
-// Timers and clocks disagree by about a millisecond: a caller that leaves this close to its deadline left
+// Timers and clocks differ by about a millisecond: a caller that leaves this close to its deadline left
 // because of it.
 const CLOCK_SLACK_MS = 2;
 
-/** Why a call ends whose caller is gone: what a door aborts Incoming.controller with. */
+/** The reason with which a listener aborts the controller of a call whose caller has left. */
 export function callerLeft(deadlineMs: number): DomainError {
   if (Date.now() + CLOCK_SLACK_MS >= deadlineMs) return late();
   return createError("CANCELLED", "the caller cancelled the call");
 }
 
-/** Counts, times and ends calls. */
+/** Creates the function that begins calls; it counts, times and ends them. */
 export function createLifetimes(): Begin {
-  return ({ observer, limits }, { door, header, arrivedMs, deadlineMs: askedMs, controller }, onAbort) => {
+  return (
+    { observer, limits },
+    { listener, header, arrivedMs, deadlineMs: askedMs, controller },
+    onAbort,
+  ) => {
     const nowMs = Date.now();
-    const observed = observer(door, header, nowMs - arrivedMs);
+    const observed = observer(listener, header, nowMs - arrivedMs);
     const ownMs = arrivedMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
     const deadlineMs = Math.min(askedMs, ownMs);
     let open = true;
@@ -71,7 +75,7 @@ export function createLifetimes(): Begin {
     let tell = onAbort;
     const end = (error: ConnectError | undefined): void => {
       open = false;
-      // It holds the call's promise and so its answer, and the signal lasts until the answer has been read.
+      // It references the call's promise and so its answer, while the signal lasts until the answer was read.
       tell = undefined;
       answer = error;
       stopTimer();
@@ -89,7 +93,7 @@ export function createLifetimes(): Begin {
     };
     const abort = (): void => {
       if (!open) return;
-      // The end lets go of it.
+      // onEnd clears `tell`.
       const onEnd = tell;
       const error = fail(controller.signal.reason);
       onEnd?.(error);
@@ -103,14 +107,17 @@ export function createLifetimes(): Begin {
     const stopTimer = startTimer(deadlineMs, () => controller.abort(late()));
     controller.signal.addEventListener("abort", abort, { once: true });
     if (deadlineMs <= nowMs) controller.abort(late());
-    // A signal that had aborted before the listener came does not call it.
+    // Aborting before the listener was added does not call it.
     if (controller.signal.aborted) abort();
     const concludeMs = deadlineMs === ownMs ? toConcludeMs(arrivedMs, ownMs) : deadlineMs;
     return { deadlineMs: concludeMs, observed, idle, succeed, fail };
   };
 }
 
-/** What a deadline of ours leaves for telling what became of the call: its caller goes on waiting. */
+/**
+ * Time in milliseconds before a deadline of the service's own for telling the caller the outcome: the caller
+ * goes on waiting.
+ */
 const TELL_MS = 250;
 const TELL_SHARE = 0.1;
 
@@ -119,10 +126,10 @@ function toConcludeMs(beginMs: number, deadlineMs: number): number {
   return deadlineMs - Math.min(TELL_MS, TELL_SHARE * (deadlineMs - beginMs));
 }
 
-/** What setTimeout takes, 24.8 days: it fires at once for more. */
+/** The maximum of setTimeout, 24.8 days; it fires at once for more. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** Rings at a time, never if it is Infinity; answers what stops it. */
+/** Calls `ring` at a time, never if it is Infinity; returns a function that stops it. */
 function startTimer(timeMs: number, ring: () => void): () => void {
   if (timeMs === Infinity) return () => {};
   const leftMs = (): number => timeMs - Date.now();
@@ -135,7 +142,7 @@ function startTimer(timeMs: number, ring: () => void): () => void {
 }
 
 function idledFor(ms: number): DomainError {
-  const advice = "call again, and resume behind the last answer";
+  const advice = "call again, and resume after the last answer";
   const message = `the stream has been idle for ${ms / 1000} s: ${advice}`;
   return createError("STREAM_IDLE", message);
 }

@@ -4,7 +4,7 @@ import { type Bound, bounds } from "../bounds.ts";
 import type { Reason } from "../errors.ts";
 import { toLogFields } from "./status.ts";
 
-/** The reasons that stand for a limit alone. */
+/** The reasons that are used for limits only. */
 const LIMITS: ReadonlySet<string> = new Set<Reason>([
   ...Object.values<Bound>(bounds).flatMap(({ reason }) =>
     reason === undefined || /^(INVALID|MALFORMED)_/.test(reason) ? [] : [reason],
@@ -14,7 +14,7 @@ const LIMITS: ReadonlySet<string> = new Set<Reason>([
   "DATABASE_OVERLOADED",
 ]);
 
-/** Counts an error whose reason stands for a limit. */
+/** Creates the counter of errors whose reason is a limit. */
 export function createLimitCount(registers: Registry[]): (error: ConnectError) => void {
   const limited = new Counter({
     name: "rpc_server_limited_total",

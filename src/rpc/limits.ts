@@ -8,39 +8,39 @@ import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { findRowsField } from "./elements.ts";
 
-/** What bounds calls. */
+/** Configured limits of calls. */
 export type CallLimits = Omit<Config["calls"], "coalesce">;
 
-/** How long calls of a method may last, in milliseconds; Infinity where nothing bounds them. */
+/** How long calls of a method may last, in milliseconds; Infinity if not limited. */
 export type Limits = {
-  /** Without a deadline of the caller's own. */
+  /** The deadline if the caller sets none. */
   readonly deadlineMsDefault: number;
-  /** With one. */
+  /** The longest deadline that a caller can set. */
   readonly deadlineMsMax: number;
-  /** While neither side moves. */
+  /** The longest time in which neither side moves. */
   readonly idleMsMax: number;
 };
 
 type Stated = { readonly defaultMs?: number; readonly maxMs?: number; readonly idleMs?: number };
 
-/** What the contracts of others cannot say. */
+/** Limits of methods whose contracts, which are not ours, cannot state them. */
 const OTHERS: ReadonlyMap<DescMethod, Stated> = new Map<DescMethod, Stated>([
-  // It lasts as long as its connection, and may have nothing to say for days.
+  // A watch lasts as long as its connection, and may be silent for days.
   [Health.method.watch, { idleMs: Infinity }],
-  // Tools keep it open while they are used; one that was left open is asked for again.
+  // Tools keep it open while they use it, and reopen one that was closed.
   [ServerReflection.method.serverReflectionInfo, { idleMs: 60_000 }],
   [ServerReflectionV1Alpha.method.serverReflectionInfo, { idleMs: 60_000 }],
 ]);
 
 /**
- * The limits of a method: those of the configuration where it has any for streams, else those of the
- * contract, else those of the configuration for all calls.
+ * Returns the limits of a method: the configuration's for streams if set, else the contract's, else the
+ * configuration's for calls.
  */
 export function limitsOf(method: DescMethod, calls: CallLimits): Limits {
   const stated = OTHERS.get(method) ?? readPolicy(method);
   const own = method.methodKind === "unary" ? {} : calls.streams;
   if (stated.idleMs !== undefined) {
-    // What may idle for ever is not ours to limit.
+    // Methods that may idle forever are not limited.
     const idleMsMax = stated.idleMs === Infinity ? Infinity : (own.idleMsMax ?? stated.idleMs);
     return { deadlineMsDefault: Infinity, deadlineMsMax: Infinity, idleMsMax };
   }
@@ -54,8 +54,8 @@ export function limitsOf(method: DescMethod, calls: CallLimits): Limits {
 }
 
 /**
- * The largest request of a method, in bytes after decompression: what its policy says, but no more than the
- * configuration allows unless its requests are imports, which are read row by row.
+ * Returns the largest request of a method, in bytes after decompression: its policy's limit, and at most the
+ * configuration's unless it is an import, which is read row by row.
  */
 export function requestBytesMaxOf(method: DescMethod, calls: CallLimits): number {
   const stated = getOption(method, policy).maxRequestBytes || bounds.defaultRequestBytes.max;

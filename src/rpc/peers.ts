@@ -1,8 +1,8 @@
 import { isIPv6 } from "node:net";
 
 /**
- * What stands for a peer where connections are counted: its address, and of IPv6 the network of 64 bits, of
- * which one host may have all addresses. An IPv4 address in the clothes of IPv6 counts as what it is.
+ * Returns the key by which connections of a peer are counted: its IPv4 address, also if it is mapped into
+ * IPv6, or its /64 network in IPv6, since one host may have all of a network's addresses.
  */
 export function toPeer(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");

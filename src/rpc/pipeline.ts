@@ -14,26 +14,26 @@ import { createRequestReader } from "./reading.ts";
 import { createIsLarge, createLargeReads } from "./large-reads.ts";
 import { createReceipt } from "./receipt.ts";
 import { createRequestIds } from "./request-id.ts";
-import { createSlots } from "./slots.ts";
+import { createInFlightLimit } from "./in-flight.ts";
 import type { Telemetry } from "./telemetry.ts";
 import type { RequestValidator } from "./validation.ts";
 
-/** A method with the pipeline around it, for a door to serve. It fails with ConnectErrors only. */
+/** A method wrapped by the pipeline, for listeners to serve. It throws only ConnectErrors. */
 export type Method = {
   readonly desc: DescMethod;
-  /** Counts and logs a call that a door refuses before the handler is called, and returns the error. */
-  readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "door" | "header">) => ConnectError;
-  /** The largest message of a request that is read, before and after decompression. */
+  /** Counts and logs a call that a listener refuses before its handler is called, and returns the error. */
+  readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "listener" | "header">) => ConnectError;
+  /** The largest message of a request, before and after decompression, in bytes. */
   readonly requestBytesMax: number;
-  /** Whether its requests are many messages, or one. */
+  /** Whether the request is a stream of messages. */
   readonly streamsRequests: boolean;
-  /** To be called when the headers of a call are there, before anything of its body is read. */
+  /** Called when a call's headers have arrived, before its body is read. */
   readonly handler:
     | { readonly answers: "once"; readonly call: (incoming: Incoming) => Promise<Message> }
     | { readonly answers: "stream"; readonly call: (incoming: Incoming) => AsyncIterable<Message> };
 };
 
-/** A service and what implements it. */
+/** A service and its implementation. */
 export type Binding = { readonly service: DescService; readonly implementation: object };
 
 /** Pairs a service with its implementation; the types must fit. */
@@ -41,33 +41,33 @@ export function bind<S extends DescService>(service: S, implementation: Service<
   return { service, implementation };
 }
 
-/** The methods of all services, ready to be served. */
+/** The wrapped methods of all services. */
 export type Pipeline = {
   readonly methods: readonly Method[];
   /**
    * Ends the streams that would outlast a drain: those that wait for their caller's next request and health
-   * watches at once, imports when their chunk has been answered.
+   * watches at once, imports when their chunk was answered.
    */
   readonly drain: () => void;
-  /** Handlers that are running, but for those of probes and reflection. */
+  /** Handlers that are running, without those of probes and reflection. */
   readonly inFlight: () => number;
 };
 
 /**
- * What probes and tools call. Asked for no token, never shed, not logged: it must answer when nothing else
- * does.
+ * The services of probes and tools. They need no token, are never shed and not logged, so that they answer
+ * when nothing else does.
  */
 const INFRASTRUCTURE: ReadonlySet<string> = new Set(
   [Health, ServerReflection, ServerReflectionV1Alpha].map((service) => service.typeName),
 );
 
 /**
- * Wraps each method once, for all doors. From the outside in: unknown errors are masked; the call is
- * counted, timed, logged and traced; its deadline runs from the headers (the caller's, clamped, or the
- * default) and is kept even if the handler ignores its signal; what its request holds is counted; the caller
- * is authenticated; the request is read, bounded by what its method takes; where all places for handlers are
- * taken, or the caller has its share, the call is shed; the request is validated. The deadline stands outside
- * of authentication because that, too, may wait for another server's keys.
+ * Wraps each method once, for all listeners. From the outside in: unknown errors are masked; the call is
+ * counted, timed, logged and traced; its deadline (the caller's, clamped, or the default) runs from the
+ * headers and holds even if the handler ignores its signal; the bytes of its request are counted; the caller
+ * is authenticated; the request is read, up to the method's maximum; the call is shed if the limit in flight
+ * or the caller's share is reached; the request is validated. The deadline covers authentication because that
+ * may wait for the issuer's keys.
  */
 export function createPipeline(
   bindings: readonly Binding[],
@@ -79,13 +79,13 @@ export function createPipeline(
   },
 ): Pipeline {
   const { calls, authenticate, telemetry, validator } = options;
-  const slots = createSlots(calls, telemetry);
+  const inFlight = createInFlightLimit(calls, telemetry);
   const receipt = createReceipt();
   const largeReads = createLargeReads();
-  telemetry.gauge("rpc_server_request_bytes", "Bytes of requests that are held.", receipt.bytes);
+  telemetry.gauge("rpc_server_request_bytes", "Bytes of requests in memory.", receipt.bytes);
   const draining = new AbortController();
   const begin = createLifetimes();
-  const shared: Shared = { begin, authenticate, receipt, slots, largeReads, draining: draining.signal };
+  const shared: Shared = { begin, authenticate, receipt, inFlight, largeReads, draining: draining.signal };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     const rowsField = findRowsField(desc.input);
@@ -108,8 +108,8 @@ export function createPipeline(
       requestIds: createRequestIds(desc),
       implementation: implemented.bind(implementation),
     };
-    const refuse: Method["refuse"] = (error, { door, header }) => {
-      observer(door, header).end(error);
+    const refuse: Method["refuse"] = (error, { listener, header }) => {
+      observer(listener, header).end(error);
       return error;
     };
     const method = { desc, refuse, requestBytesMax, streamsRequests };
@@ -120,5 +120,5 @@ export function createPipeline(
   const methods = bindings.flatMap(({ service, implementation }) =>
     service.methods.map((desc) => toMethod(desc, implementation)),
   );
-  return { methods, drain: () => draining.abort(shuttingDown()), inFlight: slots.taken };
+  return { methods, drain: () => draining.abort(shuttingDown()), inFlight: inFlight.taken };
 }

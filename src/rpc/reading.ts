@@ -3,25 +3,26 @@ import { DomainError, malformed } from "../errors.ts";
 import { createElementCount, findRowsField } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
 import { createRowReader, type Split } from "./rows.ts";
+import { messageOf } from "../system-errors.ts";
 
-/** Reads requests of one method. Both functions throw a DomainError for bytes that are no such request. */
+/** Decodes requests of one method. Both functions throw a DomainError for invalid bytes. */
 export type RequestReader = {
   readonly readBinary: (bytes: Uint8Array) => Message;
   readonly readJson: (bytes: Uint8Array) => Message;
 };
 
-/** The rows of requests that are imports. */
+/** The rows of import requests, which are not decoded into the messages. */
 const unreadRows = new WeakMap<Message, Split["rows"]>();
 
-/** The rows of a request that is an import, which is without them: each is decoded when it is taken. */
+/** Returns the rows of an import request; each is decoded when it is taken. */
 export function rowsOf(request: Message): Split["rows"] {
   return unreadRows.get(request) ?? [];
 }
 
 /**
- * Makes the reader of a method's requests. The work for a request is bounded by its bytes: fields that the
- * method does not have are skipped (in JSON refused, where they are misspelt rather than new), elements are
- * counted before they are decoded, and rows of imports are left for rowsOf().
+ * Creates the decoder of a method's requests. The work for a request is bounded by its bytes: unknown fields
+ * are skipped (in JSON rejected, where they are typos rather than new), elements are counted before they are
+ * decoded, and rows of imports are left for rowsOf().
  */
 export function createRequestReader({ input }: DescMethod): RequestReader {
   const rowsField = findRowsField(input);
@@ -50,7 +51,7 @@ export function createRequestReader({ input }: DescMethod): RequestReader {
       try {
         return rowReader ? keepRows(rowReader.splitJson(bytes), readWholeJson) : readWholeJson(bytes);
       } catch (error) {
-        const { message } = error as Error;
+        const message = messageOf(error);
         const isTold = message.startsWith("cannot decode");
         throw toMalformed(error, isTold ? message : `cannot decode ${String(input)} from JSON: ${message}`);
       }

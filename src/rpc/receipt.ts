@@ -2,25 +2,24 @@ import { bounds } from "../bounds.ts";
 import { createError, type DomainError } from "../errors.ts";
 import { createShares, type Shares } from "../shares.ts";
 
-/** What a call holds of its request. Disposal gives all of it back. */
+/** The bytes that a call holds of its request. Disposing releases all of them. */
 export type Hold = Disposable & {
-  /** Counts bytes that the call holds from now on. Throws a DomainError "exhausted" if there is no room. */
+  /** Adds bytes that the call holds. Throws a DomainError "exhausted" if there is no room. */
   readonly add: (bytes: number) => void;
-  /** Counts bytes that it holds no longer. */
+  /** Subtracts bytes that the call has released. */
   readonly remove: (bytes: number) => void;
 };
 
-/** The bytes of requests that have not been answered. */
+/** The bytes of all requests in flight. */
 export type Receipt = {
-  /** Begins a call of a connection. Throws like add(). */
+  /** Begins a call on a connection. Throws like add(). */
   readonly open: (connection: object) => Hold;
   readonly bytes: () => number;
 };
 
 /**
- * Bounds the memory that requests take, from their headers until their calls have ended, for each connection
- * and over all: a connection may hold as much as is left, so that those which hold a lot leave room for the
- * others.
+ * Bounds the memory of requests, from their headers until their calls have ended, per connection and in all:
+ * a connection may hold as much as is left, so that one that holds a lot leaves room for others.
  */
 export function createReceipt(): Receipt {
   const { receiptBytes, receiptFloorBytes } = bounds;
@@ -28,10 +27,13 @@ export function createReceipt(): Receipt {
   return { bytes: shares.taken, open: (connection) => new CallHold(shares, connection) };
 }
 
-/** Bytes are taken by it; a call's first one has room for a usual request, which so is counted once. */
+/**
+ * Bytes are taken in units of this; a call's first unit has room for a usual request, which then needs no
+ * other.
+ */
 const UNIT = bounds.receiptCallBytes.max;
 
-/** A class, since each call has one: the closures would cost as much as what they count. */
+/** A class, since each call has one: closures would cost as much as the bytes that they count. */
 class CallHold implements Hold {
   readonly #shares: Shares<object>;
   readonly #connection: object;
@@ -47,7 +49,7 @@ class CallHold implements Hold {
 
   add(bytes: number): void {
     this.#used += bytes;
-    // What still arrives of a call that is over is thrown away by its door.
+    // The listener discards what still arrives after a call's end.
     if (this.#used <= this.#taken || !this.#isOpen) return;
     const more = Math.ceil((this.#used - this.#taken) / UNIT) * UNIT;
     if (!this.#shares.take(this.#connection, more)) throw tooMuch();
@@ -68,10 +70,10 @@ class CallHold implements Hold {
   }
 }
 
-/** Callers come back when some of the others have been answered. */
+/** Callers retry when some of the others have been answered. */
 const RETRY_AFTER_MS = 1_000;
 
 function tooMuch(): DomainError {
-  const message = "the requests that are being read hold too many bytes";
+  const message = "the requests in flight hold too many bytes";
   return createError(bounds.receiptBytes.reason, message, { retryAfterMs: RETRY_AFTER_MS });
 }

@@ -21,9 +21,8 @@ type Question = ServerReflectionRequest["messageRequest"];
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
 /**
- * grpc.reflection v1 and v1alpha for these services and for reflection itself. The files are answered as
- * they were compiled, custom options included, so that a client sees scopes, idempotency and validation
- * rules.
+ * grpc.reflection v1 and v1alpha for these services and for reflection itself. Files are answered as they
+ * were compiled, custom options included, so that clients see scopes, idempotency and validation rules.
  */
 export function reflectionServices(services: readonly DescService[]): {
   readonly v1: Service<typeof ServerReflection>;
@@ -39,7 +38,7 @@ export function reflectionServices(services: readonly DescService[]): {
       }
     },
   };
-  // v1 is v1alpha under another package name: their messages have the same fields, and bytes.
+  // v1 equals v1alpha except for the package name: their messages have the same fields and encoding.
   return { v1, v1alpha: v1 as unknown as Service<typeof ServerReflectionV1Alpha> };
 }
 
@@ -54,7 +53,7 @@ type Index = {
 
 function createIndex(services: readonly DescService[]): Index {
   const files = new Map<string, DescFile>();
-  // The details of errors are messages of any kind, which no service's file imports.
+  // Error details are google.protobuf.Any, so that no service's file imports their messages.
   for (const root of [...services.map(({ file }) => file), file_google_rpc_error_details]) {
     for (const file of withDependencies(root)) files.set(fileName(file), file);
   }
@@ -72,7 +71,7 @@ function createIndex(services: readonly DescService[]): Index {
         for (const field of desc.fields) symbols.set(`${desc.typeName}.${field.name}`, desc.file);
         break;
       case "enum": {
-        // An enum's values are its siblings in proto, not its children.
+        // In proto an enum's values are its siblings, not its children.
         const scope = desc.typeName.slice(0, desc.typeName.lastIndexOf(".") + 1);
         for (const value of desc.values) symbols.set(`${scope}${value.name}`, desc.file);
         break;
@@ -116,7 +115,7 @@ function answer(index: Index, question: Question, sent: Set<DescFile>): Answer {
   }
 }
 
-/** The file and what it imports, each at most once a stream: clients keep what they have been sent. */
+/** Answers the file and its imports, each at most once per stream: clients keep what they were sent. */
 function answerFile(file: DescFile | undefined, what: string, sent: Set<DescFile>): Answer {
   if (!file) return toError(Code.NotFound, `not found: ${what}`);
   const files = [...withDependencies(file)].filter(
@@ -138,7 +137,7 @@ function withDependencies(file: DescFile, into = new Set<DescFile>()): ReadonlyS
   return into;
 }
 
-/** DescFile.name lacks the suffix that the file has in protoc's, and so in every client's, eyes. */
+/** DescFile.name lacks the extension that protoc, and so every client, expects. */
 function fileName(file: DescFile): string {
   return file.proto.name;
 }

@@ -12,14 +12,14 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { errorDetails } from "./status.ts";
 
 export type Request = http1.IncomingMessage | http2.Http2ServerRequest;
-// Node's HTTP/2 answers through the methods of HTTP/1.1's response; only their types differ.
+// Node's HTTP/2 responses have the methods of HTTP/1.1's; only their types differ.
 export type Response = http1.ServerResponse;
-/** Is told what is refused although it is a call of no method. */
+/** Reports the refusal of a request that is no call of a method. */
 export type Refused = (error: ConnectError) => void;
 
 const JSON_OPTIONS = { registry: errorDetails };
 
-/** Answers an error as the caller's protocol spells it. */
+/** Answers an error in the caller's protocol. */
 export function refuseCall(
   request: Request,
   response: Response,
@@ -34,14 +34,14 @@ export function refuseCall(
     end(request, response.writeHead(200, { "content-type": contentType, ...trailers }));
   } else if (contentType.startsWith("application/connect+")) {
     refused(error);
-    // Of a stream, Connect's clients read the error at its end and no body of another status.
+    // For a stream, Connect's clients read the error at its end, and no body of another status.
     const last = createEndStreamSerialization(JSON_OPTIONS).serialize({ metadata: new Headers(), error });
     const body = encodeEnvelope(endStreamFlag, last);
     end(request, response.writeHead(200, { "content-type": contentType }), body);
   } else refuseHttp(request, response, status, error, refused);
 }
 
-/** Answers a request that is no call of any protocol. */
+/** Answers a request that belongs to no protocol. */
 export function refuseHttp(
   request: Request,
   response: Response,
@@ -54,18 +54,18 @@ export function refuseHttp(
   end(request, response.writeHead(status, { "content-type": "application/json" }), body);
 }
 
-/** Ends an answer; of the request nothing more is read. */
+/** Ends an answer; the rest of the request is not read. */
 function end(request: Request, response: Response, body?: Uint8Array): void {
   request.resume();
   response.end(body);
-  // An answer to HEAD ends with its headers, and HTTP/2 tells of no end then: the stream would stay for ever.
+  // An answer to HEAD ends with its headers, and HTTP/2 reports no end then: the stream would stay forever.
   if (request.method === "HEAD" && "stream" in request) setImmediate(() => request.stream.close());
 }
 
-/** How long the rest of what is refused is read, and thrown away. */
+/** How long the rest of a refused request is read and discarded, in milliseconds. */
 const UNREAD_MS_MAX = 250;
 
-/** Answers a connection on which there is no request to answer, and closes it. */
+/** Answers a connection that has no request, and closes it. */
 export function refuseBytes(socket: Socket, status: number, error: ConnectError, refused: Refused): void {
   refused(error);
   const body = errorToJsonBytes(error, JSON_OPTIONS);
@@ -76,7 +76,7 @@ export function refuseBytes(socket: Socket, status: number, error: ConnectError,
     "connection: close",
   ];
   socket.on("error", () => {});
-  // To close a socket with unread bytes in it would reset it, and the caller never read the answer.
+  // Closing a socket with unread bytes resets it, and the caller would not see the answer.
   socket.end(Buffer.concat([Buffer.from(`${head.join("\r\n")}\r\n\r\n`), body])).resume();
   setTimeout(() => socket.destroy(), UNREAD_MS_MAX).unref();
 }

@@ -3,11 +3,11 @@ import { getOption, hasOption, type DescMethod, type Message } from "@bufbuild/p
 import { DomainError, repeatable, repeatableWith } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 
-/** What the pipeline does with a method's idempotency key (AIP-155). */
+/** Handles a method's idempotency key (AIP-155). */
 export type RequestIds = {
   /**
-   * Gives a request without a key one of ours, so that our own attempts share it, and returns it with what
-   * throws the error to answer for a failure. Of streamed requests it is the first that has the key.
+   * Adds a key to a request without one, so that our own attempts share it. Returns the request, and a
+   * function that throws the error to answer for a failure. In a stream the first request has the key.
    */
   fill(request: Message | AsyncIterable<Message>): {
     readonly filled: Message | AsyncIterable<Message>;
@@ -19,7 +19,7 @@ const rethrow: (error: unknown) => never = (error) => {
   throw error;
 };
 
-/** Reads from the contract which field of a method's requests is the idempotency key, if any is. */
+/** Finds the idempotency key of a method's requests in the contract, if there is one. */
 export function createRequestIds(method: DescMethod): RequestIds {
   const name = hasOption(method, policy) ? getOption(method, policy).idempotencyKeyField : "";
   if (name === "") return { fill: (request) => ({ filled: request, explain: rethrow }) };
@@ -28,10 +28,9 @@ export function createRequestIds(method: DescMethod): RequestIds {
     throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
   const key = field.localName;
   const fillOne = (request: Message): ((error: unknown) => never) => {
-    const values = request as unknown as Record<string, string>;
-    if (values[key]) return explainGiven;
+    if (Reflect.get(request, key)) return explainGiven;
     const made = randomUUID();
-    values[key] = made;
+    Reflect.set(request, key, made);
     return (error) => explainMade(error, name, made);
   };
   return {
@@ -53,14 +52,14 @@ async function* watchFirst<T>(items: AsyncIterable<T>, see: (first: T) => void):
   }
 }
 
-/** The caller may repeat the call as it is, and most do so by themselves when they see UNAVAILABLE. */
+/** The caller may repeat the call unchanged, which most clients do by themselves for UNAVAILABLE. */
 function explainGiven(error: unknown): never {
   throw isUnknown(error) ? repeatable(error) : error;
 }
 
 /**
- * A call without a key that is repeated as it is could happen twice, so that the code must not invite a
- * repetition; with the key that we made for it, it can be repeated safely.
+ * Repeating a call without a key could execute it twice, so the code must not invite that; with the key that
+ * was generated for it, repeating is safe.
  */
 function explainMade(error: unknown, name: string, made: string): never {
   throw isUnknown(error) ? repeatableWith(error, name, made) : error;

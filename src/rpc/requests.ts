@@ -12,25 +12,24 @@ import { toRefusal } from "./status.ts";
 export type Sent = { readonly bytes: Uint8Array; readonly encoding?: Encoding | undefined };
 
 /**
- * The request of a call that has been announced by its headers. Nothing of it is read before it is asked for;
- * what is held of it is counted, and refused where it is too much.
+ * The request of a call. It is read on demand; the bytes held are counted, and refused if they are too many.
  */
 export type Body = {
   readonly format: "binary" | "json";
-  /** Reads the only message. Rejects with a DomainError where there is none, or more than one. */
+  /** Reads the only message. Rejects with a DomainError if there is none or more than one. */
   readonly one: (hold: Hold) => Promise<Sent>;
-  /** Reads messages as they are asked for. */
+  /** Reads messages on demand. */
   readonly many: (hold: Hold) => AsyncIterable<Sent>;
 };
 
-/** What a request asks for that the service, or its protocol, does not do. */
+/** The error for a feature that the service, or its protocol, does not support. */
 export const unsupported = (words: string): ConnectError => toRefusal("NOT_SUPPORTED", words);
 
-/** What is answered where one message is due. */
+/** The error for a request without its message. */
 export const noMessage = () => unsupported("the request has no message");
-export const secondMessage = () => unsupported("the request has a second message, and the method takes one");
+export const secondMessage = () => unsupported("the request has a second message, but the method takes one");
 
-/** What a method is called with: a message or, if its requests are streamed, all of them. */
+/** The request of a method: a message, or a stream of messages. */
 export type Requests = Message | AsyncIterable<Message>;
 
 /** How requests of a method are read. */
@@ -41,12 +40,12 @@ type Reading = {
   readonly validate: (request: Message) => void;
 };
 
-/** The requests of a stream. Disposal: its handler takes no more of them. */
+/** The requests of a stream. Disposing stops reading them. */
 export type Received = Disposable & { readonly requests: AsyncIterable<Message> };
 
 /**
- * The requests of a stream for its handler, each validated when it is taken. They end with the reason of the
- * call's end, or when the server is about to stop: it waits for no further one.
+ * Returns the requests of a stream, each validated when it is taken. Taking one throws the signal's reason
+ * when the call ends or the server is about to stop.
  */
 export function receiveRequests(
   reading: Reading,
@@ -69,7 +68,7 @@ export function receiveRequests(
   return {
     requests: take(),
     [Symbol.dispose]() {
-      // Not awaited: it may be stuck in a wait for the caller.
+      // Not awaited: it may be waiting for the caller.
       source.return?.().catch(() => {});
     },
   };
@@ -79,17 +78,17 @@ async function* readRequests(reading: Reading, body: Body, hold: Hold): AsyncGen
   for await (const sent of body.many(hold)) {
     const bytes = sent.encoding === undefined ? sent.bytes : await unpack(reading, sent, hold);
     yield decode(reading, body, bytes);
-    // It is asked for the next one when this one has been dealt with.
+    // The handler takes the next message when it has finished with this one.
     hold.remove(bytes.length);
   }
 }
 
-/** Throws a DomainError for bytes that are no request. */
+/** Decodes a message. Throws a DomainError for invalid bytes. */
 export function decode({ reader }: Reading, { format }: Body, bytes: Uint8Array): Message {
   return format === "json" ? reader.readJson(bytes) : reader.readBinary(bytes);
 }
 
-/** Decompresses a message; the room is taken before, since many may be at it. */
+/** Decompresses a message. Takes the room before, since many may be decompressed at once. */
 export async function unpack({ requestBytesMax }: Reading, sent: Sent, hold: Hold): Promise<Uint8Array> {
   const mostBytes = decompressedBytesMax(sent.bytes.length, requestBytesMax);
   hold.add(mostBytes);

@@ -1,18 +1,18 @@
 import { bounds } from "../bounds.ts";
 
-/** How the calls of one connection end. */
+/** Counts how the calls of one connection end. */
 export type Resets = {
   readonly finished: () => void;
-  /** True if they are too many by now. */
+  /** Counts a reset; true if there are too many. */
   readonly reset: () => boolean;
 };
 
-/** Half of the time in which resets are counted: the window slides by halves. */
+/** Half of the window in which resets are counted; it slides by halves. */
 const HALF_MS = 5_000;
 
 /**
- * Counts resets against calls that finish, over the last five to ten seconds. A call that is reset costs as
- * much as one that is answered, and its place among the concurrent streams is free at once.
+ * Compares resets with calls that finish, over the last five to ten seconds. A call that is reset costs as
+ * much as one that is answered, and frees its stream at once.
  */
 export function createResets(now: () => number = () => performance.now()): Resets {
   let halfMs = now();

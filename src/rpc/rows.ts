@@ -6,24 +6,24 @@ import { createElementCount, tooManyElements } from "./elements.ts";
 import { createJsonReader } from "./json.ts";
 import { findJsonRows, type Place } from "./json-rows.ts";
 
-/** A request whose rows are still bytes. */
+/** A request whose rows are not decoded. */
 export type Split = {
   /** The bytes of the request without its rows. */
   readonly rest: Uint8Array;
-  /** Its rows, each decoded when it is taken, or why one cannot be. */
+  /** The rows; each is decoded when it is taken. A DomainError stands for a row that cannot be decoded. */
   readonly rows: Iterable<Message | DomainError>;
 };
 
-/** Splits requests. Both functions throw where the bytes are no request, or not one of a sound caller. */
+/** Splits requests. Both functions throw for bytes that are no valid request. */
 export type RowReader = {
   readonly splitBinary: (bytes: Uint8Array) => Split;
   readonly splitJson: (bytes: Uint8Array) => Split;
 };
 
 /**
- * Splits requests into the rows of an import, which are the elements of one field, and the rest. A large
- * request decoded as a whole would keep all other calls waiting, and one of empty rows would take many times
- * its size in memory: rows are counted when the request is read, and decoded one by one.
+ * Creates the splitter of import requests: their rows, which are the elements of `field`, and the rest.
+ * Decoding a large request as a whole would block all other calls, and one of empty rows would take many
+ * times its size in memory. Rows are counted when the request is read, and decoded one by one.
  */
 export function createRowReader(field: DescField): RowReader {
   const row = field.message!;
@@ -76,7 +76,7 @@ function decode(bytes: Uint8Array, read: (bytes: Uint8Array) => Message): Messag
   }
 }
 
-/** The messages of a field. */
+/** Finds the messages of a field. */
 function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
   const reader = new BinaryReader(bytes);
   let besideBytes = 0;
@@ -93,7 +93,7 @@ function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
     const length = reader.uint32();
     const content = reader.pos;
     reader.pos += length;
-    if (reader.pos > reader.len) throw new RangeError("a row ends behind the end of its request");
+    if (reader.pos > reader.len) throw new RangeError("a row ends after the end of its request");
     yield { start, content, end: reader.pos };
   }
 }

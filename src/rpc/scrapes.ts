@@ -2,15 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { bounds } from "../bounds.ts";
 
 /**
- * Shares a scrape among those who wait for one: at most one runs at a time, for at most a fifth of all time.
- * What is answered was scraped after it was asked for, so that it shows whatever happened before.
+ * Shares scrapes among concurrent requests: one runs at a time, for at most a fifth of all time. Each request
+ * gets a scrape that began after it, so that it includes everything before the request.
  */
 export function shareScrapes<T>(scrape: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> = Promise.resolve();
   let next: Promise<T> | undefined;
   const run = async (before: Promise<unknown>): Promise<T> => {
     await before;
-    // Who asks from now on may know of what this one does not see.
+    // A later request may follow events that this scrape misses.
     next = undefined;
     const beginMs = performance.now();
     const scraped = scrape();

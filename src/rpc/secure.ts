@@ -6,13 +6,13 @@ import type { Connection } from "./connections.ts";
 import { type Protocol, sniffProtocol } from "./sniff.ts";
 import type { Tls } from "./tls.ts";
 
-/** Speaks TLS on sockets that it is handed, and hears what is spoken within it. */
+/** Terminates TLS on sockets that it is handed, and detects the protocol inside. */
 export function startTls(
   { serverOptions, follow }: Tls,
   protocols: readonly string[],
   onConnection: (socket: Socket, protocol: Protocol, connection: Connection) => void,
 ): Acceptor {
-  // Node does not tell which socket lies beneath one that speaks TLS; they have the peer's port in common.
+  // Node does not expose the socket below a TLS socket; both have the same remote port.
   const handshakes = new Map<string, Connection>();
   const silent = new Set<Socket>();
   const hear = (socket: Socket, connection: Connection): void => {
@@ -26,7 +26,7 @@ export function startTls(
   const options = { handshakeTimeout: bounds.openingMs.max, ALPNProtocols: [...protocols] };
   const server = tls.createServer({ ...serverOptions, ...options }, (socket) => {
     const connection = handshakes.get(toKey(socket));
-    // Its peer has gone.
+    // The peer has left.
     if (!connection) socket.destroy();
     else hear(socket, connection);
   });

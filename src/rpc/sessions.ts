@@ -7,8 +7,8 @@ import { createResets } from "./resets.ts";
 import { toRefusal } from "./status.ts";
 
 /**
- * What both ports ask of Node's HTTP/2. Its own bounds of resets and of calls above the open ones, which know
- * nothing of calls that finish, are only the last ones.
+ * Options of Node's HTTP/2 on both ports. Its own limit of resets ignores calls that finish, and is only the
+ * last resort.
  */
 export const HTTP2_OPTIONS = {
   maxSessionMemory: bounds.sessionMebibytes.max,
@@ -19,7 +19,7 @@ export const HTTP2_OPTIONS = {
   settings: { maxConcurrentStreams: bounds.concurrentStreams.max },
 };
 
-/** Tells a connection what its session does, and ends one whose peer resets what it begins. */
+/** Reports a session's events to its connection, and ends a session whose peer resets too many calls. */
 export function watchSession(session: Http2Session, connection: Connection, refused: Refused): void {
   const resets = createResets();
   connection.step("opening");
@@ -35,10 +35,10 @@ export function watchSession(session: Http2Session, connection: Connection, refu
       connection.callEnds();
       if (!isReset(stream)) return resets.finished();
       if (performance.now() - beginMs >= bounds.resetMs.max || session.destroyed || !resets.reset()) return;
-      const words = "this connection resets the calls that it begins";
+      const words = "this connection resets too many of its calls";
       const error = toRefusal(bounds.resets.reason, words);
       refused(error);
-      // What has arrived with the last resets would still become calls.
+      // Streams that arrived with the last resets would still become calls.
       session.removeAllListeners("stream");
       session.destroy(error, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
@@ -46,17 +46,17 @@ export function watchSession(session: Http2Session, connection: Connection, refu
 }
 
 /**
- * Whether a stream was reset: before its answer was written, with whatever code, or behind it, where
- * NO_ERROR is what is said of the rest of a request.
+ * Whether a stream was reset: with any code before its answer was written, or after it unless the code is
+ * NO_ERROR, which only abandons the rest of a request.
  */
 function isReset({ aborted, rstCode }: ServerHttp2Stream): boolean {
   return aborted || rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 
-/** Names no last stream: calls that are on their way are served. */
+/** Names no last stream, so that calls on their way are served. */
 const ANY_STREAM = 2 ** 31 - 1;
 
-/** GOAWAY; what has begun, and what begins within LINGER_MS, finishes. */
+/** Sends GOAWAY; calls that have begun or begin within LINGER_MS finish. */
 function sendAway(session: Http2Session): void {
   if (session.destroyed || session.closed) return;
   session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);

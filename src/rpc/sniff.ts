@@ -1,21 +1,18 @@
 import type { Socket } from "node:net";
 import { bounds } from "../bounds.ts";
 
-/** What a connection begins with. */
+/** The protocol of a connection. */
 export type Protocol = "h2" | "http/1.1" | "tls";
 
-/**
- * HTTP/2 opens with these bytes, of which the first three are the start of no HTTP/1.1 method (RFC 9113
- * §3.4).
- */
+/** HTTP/2's preface begins with these bytes; its first three begin no HTTP/1.1 method (RFC 9113 §3.4). */
 const PREFACE = "PRI";
 
-/** The type of the record that a TLS handshake begins with, and no HTTP (RFC 8446 §5.1). */
+/** The record type of a TLS handshake, which begins no HTTP (RFC 8446 §5.1). */
 const HANDSHAKE = 0x16;
 
 /**
- * Looks at a connection's first bytes, without taking them, and says once what speaks there. A socket that
- * says too little within `msMax`, that ends or that breaks before is destroyed and reported as undefined.
+ * Detects a connection's protocol from its first bytes without consuming them, and calls back once. A socket
+ * that sends too little within `msMax`, ends or breaks is destroyed and reported as undefined.
  */
 export function sniffProtocol(
   socket: Socket,
@@ -27,14 +24,14 @@ export function sniffProtocol(
     clearTimeout(timer);
     socket.off("readable", look).off("end", giveUp).off("close", giveUp).off("error", giveUp);
     if (protocol === undefined) {
-      // What else a broken socket reports is of no use.
+      // Further errors of a broken socket are ignored.
       socket.on("error", () => {}).destroy();
     } else socket.unshift(seen);
     onProtocol(protocol);
   };
   const giveUp = (): void => decide(undefined);
   const look = (): void => {
-    const chunk = socket.read() as Buffer | null;
+    const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
     seen = Buffer.concat([seen, chunk]);
     const start = seen.subarray(0, PREFACE.length).toString("latin1");

@@ -21,18 +21,17 @@ import {
 } from "../gen/google/rpc/error_details_pb.ts";
 import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
 
-/** The messages that errors carry as details, as JSON needs them. */
+/** The message types of error details, for JSON. */
 export const errorDetails = createRegistry(file_google_rpc_error_details);
 
 type Detail = { readonly desc: DescMessage; readonly value: MessageInitShape<DescMessage> };
 
-/** The domain of every google.rpc.ErrorInfo that leaves this service (AIP-193). */
+/** The domain of every google.rpc.ErrorInfo of this service (AIP-193). */
 const ERROR_DOMAIN = "commerce-core";
 
-// An error travels in HTTP trailers, message and base64 included, and gRPC's C core starts to refuse them at
-// 8 KiB: the caller would see RESOURCE_EXHAUSTED in the place of the error. Ten items and these lengths stay
-// below that in any alphabet (a byte of the message takes three in its trailer, a byte of a detail one and a
-// third).
+// Errors travel in HTTP trailers, message and base64 included, and gRPC's C core rejects trailers from 8 KiB:
+// the caller would see RESOURCE_EXHAUSTED instead of the error. Ten items and these lengths stay below that
+// in any alphabet (in trailers a byte of the message takes three, a byte of a detail one and a third).
 const MESSAGE_BYTES_MAX = 512;
 const METADATA_BYTES_MAX = 1024;
 const ITEMS_MAX = 10;
@@ -51,20 +50,20 @@ export const CODES: Readonly<Record<Kind, Code>> = {
   unavailable: Code.Unavailable,
   deadline_exceeded: Code.DeadlineExceeded,
   cancelled: Code.Canceled,
-  // gRPC has no code for "perhaps it happened"; UNKNOWN is the one that no client library repeats by itself.
+  // gRPC has no code for an unknown outcome; UNKNOWN is the one that no client library retries by itself.
   outcome_unknown: Code.Unknown,
   unimplemented: Code.Unimplemented,
   internal: Code.Internal,
 };
 
-/** What a caller is not told about: an unknown error. The caller is told its id, the log both. */
+/** An unknown error, masked for the caller. The caller sees its id, the log both. */
 class Masked extends Error {
   readonly id: string = randomUUID();
 }
 
 /**
- * The error to answer a caller with. What is not a DomainError, and not a ConnectError that the transport has
- * raised, leaves as INTERNAL with an id in its ErrorInfo; toLogFields() has the error itself.
+ * Returns the error to answer. Errors other than DomainErrors and the transport's ConnectErrors become
+ * INTERNAL with an id in the ErrorInfo; toLogFields() has the original.
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof DomainError) return toAnswer(error, error);
@@ -78,12 +77,12 @@ function toAnswer({ message, kind, reason, facts }: DomainError, cause: unknown)
   return new ConnectError(words, CODES[kind], undefined, toDetails(reason, facts), cause);
 }
 
-/** The error of a request that reaches no handler, because it breaks a rule of the transport. */
+/** Creates the error for a request that breaks a rule of the transport and reaches no handler. */
 export function toRefusal(reason: TransportReason, message: string): ConnectError {
   return toConnectError(createError(reason, message));
 }
 
-/** What a transport's library means by the codes of the errors that it raises by itself. */
+/** The reasons for errors that a transport's library raises itself, by code. */
 const RAISED: Readonly<Partial<Record<Code, Reason>>> = {
   [Code.InvalidArgument]: "MALFORMED_REQUEST",
   [Code.ResourceExhausted]: "MESSAGE_TOO_LARGE",
@@ -93,13 +92,13 @@ const RAISED: Readonly<Partial<Record<Code, Reason>>> = {
 };
 
 /**
- * Gives an error that a transport's library has raised the ErrorInfo that ours have. It is the same error,
- * because that is what the library answers.
+ * Adds an ErrorInfo to an error of a transport's library. Mutates it, because the library answers that
+ * object.
  */
 export function explain(error: ConnectError): ConnectError {
   if (findInfo(error)) return error;
   const { code } = error;
-  // Both libraries say in their last word how large a message may be.
+  // Both libraries end their message with the largest size.
   const bytesMax = code === Code.ResourceExhausted && /(\d+)\)?$/.exec(error.rawMessage)?.[1];
   const words = cut(error.rawMessage, MESSAGE_BYTES_MAX);
   const { message, rawMessage, details } = bytesMax
@@ -108,7 +107,7 @@ export function explain(error: ConnectError): ConnectError {
   return Object.assign(error, { message, rawMessage, details });
 }
 
-/** The error as a message: for a row that is refused while its call goes on. */
+/** Converts the error to a message, for a refused row in a call that goes on. */
 export function toStatus({
   message,
   kind,
@@ -123,8 +122,8 @@ export function toStatus({
 }
 
 /**
- * What the log says of a failed call beside its code. Not its message, which may quote ids, emails and other
- * parts of the request: they are in no log.
+ * The fields of a failed call for the log, beside its code. Without its message, which may quote ids, emails
+ * and other parts of the request.
  */
 export function toLogFields(error: ConnectError): Readonly<Record<string, unknown>> {
   const { reason = "" } = findInfo(error) ?? {};
@@ -175,12 +174,12 @@ function detail<D extends DescMessage>(desc: D, value: MessageInitShape<D>): Det
   return { desc, value };
 }
 
-/** At most so many bytes of UTF-8, well formed, because nothing else can be written into a trailer. */
+/** Cuts text to `bytesMax` bytes of well-formed UTF-8, as trailers require. */
 function cut(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= bytesMax) return text.toWellFormed();
   const end = "…";
   const start = bytes.subarray(0, bytesMax - Buffer.byteLength(end)).toString();
-  // What was cut in the middle of a character ends in U+FFFD.
+  // A character that was cut in the middle becomes U+FFFD.
   return start.replace(/\uFFFD+$/u, "") + end;
 }

@@ -7,47 +7,45 @@ import { toErrorFields } from "./error-fields.ts";
 import { createLimitCount } from "./limit-count.ts";
 import { toLogFields } from "./status.ts";
 
-/** Which listener a call came in by. */
-export type DoorName = "grpc" | "http";
+/** The listener that received a call. */
+export type ListenerName = "grpc" | "http";
 
 /** One call as it is counted, logged and traced. */
 export type Observed = {
-  /** Runs a part of the call so that spans made in it become children of the call's span. */
+  /** Runs a part of the call so that its spans become children of the call's span. */
   readonly run: <T>(work: () => T) => T;
-  /** Says who calls, for the log. */
+  /** Sets the principal for the log. */
   readonly identify: (principal: string) => void;
-  /** The call has been answered: with the error, or well without one. */
+  /** Records the answer: an error, or success without one. */
   readonly end: (error?: ConnectError) => void;
 };
 
 /** Observes the calls of one method. */
 export type Observer = (
-  door: DoorName,
+  listener: ListenerName,
   header: (name: string) => string | null,
-  /** How long the call has waited for its turn, in milliseconds. */
+  /** How long the call waited for its turn, in milliseconds. */
   waitedMs?: number,
 ) => Observed;
 
-/** What the process says about itself. Disposing sends the spans that are still here. */
+/** Logs, metrics and traces. Disposing sends the remaining spans. */
 export type Telemetry = AsyncDisposable & {
   readonly logger: Logger;
-  /** `quiet` methods (probes) leave no lines in the log and no spans. */
+  /** `quiet` methods (probes) leave no log lines and no spans. */
   readonly observe: (method: DescMethod, quiet: boolean) => Observer;
-  /** Counts and logs a request that is refused although it is a call of no method. */
-  readonly refused: (door: DoorName | "admin", error: ConnectError) => void;
-  /** A counter as a function, so that what counts needs to know of no library. One label at most. */
+  /** Counts and logs the refusal of a request that is no call of a method. */
+  readonly refused: (listener: ListenerName | "admin", error: ConnectError) => void;
+  /** Creates a counter as a function, so that callers do not depend on the library. One label at most. */
   readonly counter: (
     name: string,
     help: string,
     label?: string,
   ) => (labelValue?: string, by?: number) => void;
-  /** A gauge that is read when somebody scrapes, and costs nothing between; one value for each label. */
+  /** Registers a gauge that is read only by scrapes; one value per label. */
   readonly gauge: {
     (name: string, help: string, read: () => number): void;
     (name: string, help: string, read: () => Readonly<Record<string, number>>, label: string): void;
   };
-  /** A histogram as a function. */
-  readonly histogram: (name: string, help: string, buckets: number[]) => (value: number) => void;
   /** All metrics in Prometheus' text format. */
   readonly scrape: () => Promise<{ readonly contentType: string; readonly body: string }>;
 };
@@ -68,9 +66,8 @@ const CODE_NAMES = new Map(
 );
 
 /**
- * Logs (JSON lines, by default to standard error, which leaves standard output to people), metrics and,
- * where the configuration names a collector, traces. A request's content, tokens and passwords appear in
- * none of them.
+ * Creates logs (JSON lines, by default to standard error, since standard output is for people), metrics and,
+ * if a collector is configured, traces. None of them contains a request's content, tokens or passwords.
  */
 export async function createTelemetry(
   config: Pick<Config, "logLevel" | "tracesEndpoint">,
@@ -106,12 +103,12 @@ export async function createTelemetry(
   });
   const refused = new Counter({
     name: "rpc_server_refused_total",
-    help: "Requests refused that were calls of no method, by the reason in their answer.",
+    help: "Refused requests that were no call of a method, by the reason in their answer.",
     labelNames: ["door", "reason"],
     registers,
   });
   const countLimit = createLimitCount(registers);
-  // Loaded only when wanted: the SDK costs 130 ms at start and 9 MiB.
+  // Loaded on demand: the SDK costs 130 ms at start and 9 MiB.
   const tracing = config.tracesEndpoint
     ? (await import("./tracing.ts")).startTracing(config.tracesEndpoint, createFailureLog(logger))
     : undefined;
@@ -121,11 +118,11 @@ export async function createTelemetry(
   return {
     logger,
     observe,
-    refused(door, error) {
+    refused(listener, error) {
       const { reason } = toLogFields(error);
-      refused.inc({ door, reason: String(reason) });
+      refused.inc({ door: listener, reason: String(reason) });
       countLimit(error);
-      logger.debug({ door, reason }, "refused");
+      logger.debug({ door: listener, reason }, "refused");
     },
     ...createMetrics(registry),
     async [Symbol.asyncDispose]() {
@@ -135,7 +132,7 @@ export async function createTelemetry(
 }
 
 /** Metrics as functions, in a registry. */
-function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" | "histogram" | "scrape"> {
+function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" | "scrape"> {
   const registers = [registry];
   return {
     counter(name, help, label) {
@@ -152,18 +149,14 @@ function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" 
       };
       const gauge: Gauge = new Gauge({ name, help, labelNames: label ? [label] : [], registers, collect });
     },
-    histogram(name, help, buckets) {
-      const histogram = new Histogram({ name, help, buckets, registers });
-      return (value) => histogram.observe(value);
-    },
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }
 
-/** A collector that is away is no news more often than this. */
+/** The least interval between log lines about an unavailable collector. */
 const failureLogMs = 60_000;
 
-/** Logs that traces cannot be sent, the first time at once, and then how often it was since. */
+/** Logs that traces cannot be sent: the first time at once, then how often it happened since. */
 function createFailureLog(logger: Logger): (reason: string) => void {
   let loggedMs = -Infinity;
   let failures = 0;
@@ -197,22 +190,22 @@ function createObserver(
   };
   const logsSuccess = !quiet && logger.isLevelEnabled("debug");
 
-  return (door, header, waitedMs = 0) => {
+  return (listener, header, waitedMs = 0) => {
     const startMs = performance.now() - waitedMs;
     const span = quiet ? undefined : beginSpan?.(method, header);
     let principal: string | undefined;
-    begun[door].inc();
+    begun[listener].inc();
     return {
       run: span?.run ?? runPlainly,
       identify: (authenticated) => (principal = authenticated),
       end(error) {
         const durationMs = performance.now() - startMs;
         const code = error ? toCodeName(error.code) : "OK";
-        seconds.observe({ ...labels, door, code }, durationMs / 1000);
+        seconds.observe({ ...labels, door: listener, code }, durationMs / 1000);
         span?.end(error && code);
         if (error) countLimit(error);
         if (quiet || (!error && !logsSuccess)) return;
-        const line = { rpc, door, principal, code, durationMs: Math.round(durationMs * 100) / 100 };
+        const line = { rpc, door: listener, principal, code, durationMs: Math.round(durationMs * 100) / 100 };
         if (!error) logger.debug(line, "answered");
         else logger[LEVELS.get(error.code) ?? "debug"]({ ...line, ...toLogFields(error) }, "failed");
       },
@@ -224,15 +217,14 @@ function runPlainly<T>(work: () => T): T {
   return work();
 }
 
-/** The name of a code in gRPC's own spelling. */
+/** The name of a code as gRPC spells it. */
 function toCodeName(code: Code): string {
   return CODE_NAMES.get(code) ?? "UNKNOWN";
 }
 
 /**
- * How loud a failed call is. Our faults are errors and the surroundings' are warnings. What the caller did
- * wrong it is told, and what a crowd causes, calls shed or abandoned, is counted: a line for each is only for
- * those who look for something.
+ * Log levels of failed calls. Our faults are errors, the environment's are warnings. Callers see their own
+ * mistakes, and overload (calls shed or abandoned) is counted; lines for these appear at debug only.
  */
 const LEVELS: ReadonlyMap<Code, "error" | "warn"> = new Map([
   [Code.Internal, "error"],

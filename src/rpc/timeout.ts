@@ -10,12 +10,12 @@ const UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 /**
- * When the caller of a call stops waiting, in milliseconds since the epoch as `arrivedMs`, by the header that
- * says it: `grpc-timeout` or `connect-timeout-ms`; Infinity without one, and the error to answer for a wrong
- * one.
+ * Parses the header `grpc-timeout` or `connect-timeout-ms`. Returns when the caller stops waiting, in
+ * milliseconds since the epoch like `arrivedMs`; Infinity without the header, and the error to answer for an
+ * invalid one.
  *
- * The libraries read these headers, too, and start timers that hold no more than 24.8 days: what is longer
- * ends a call at once. So the doors take the headers away from them.
+ * The listeners remove these headers because the libraries would read them, too: their timers hold no more
+ * than 24.8 days, so that a longer timeout ends a call at once.
  */
 export function parseDeadline(
   header: "grpc-timeout" | "connect-timeout-ms",
@@ -25,7 +25,7 @@ export function parseDeadline(
   if (value === null || value === undefined) return Infinity;
   const [, count, unit = "m"] = (header === "grpc-timeout" ? GRPC : CONNECT).exec(value) ?? [];
   if (count === undefined) {
-    const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is no timeout`;
+    const message = `${header} is ${JSON.stringify(value.slice(0, 40))}, which is not a valid timeout`;
     return createError("MALFORMED_TIMEOUT", message);
   }
   return arrivedMs + Number(count) * UNITS_MS[unit]!;

@@ -8,33 +8,42 @@ import {
 } from "node:tls";
 import { fileProblem } from "../config/parsers.ts";
 import { type Config, ConfigError } from "../config.ts";
+import { systemCodeOf } from "../system-errors.ts";
 
 type Files = NonNullable<Config["tls"]>;
 type Material = { readonly cert: Buffer; readonly key: Buffer; readonly ca: Buffer | undefined };
 
 /**
- * TLS for the doors of the service: the same certificate, the same callers, replaced in both at once. TLS 1.2
- * is the least, and each suite has forward secrecy and authenticates what it encrypts.
+ * TLS for both listeners: one certificate and one set of client authorities, replaced in both at once. The
+ * minimum is TLS 1.2, and only suites with forward secrecy and authenticated encryption are offered.
  */
 export type Tls = {
-  /** For `tls.createServer`, together with `follow`: without it the server keeps these for ever. */
+  /**
+   * Options for `tls.createServer`, to be used with `follow`, without which the server keeps these
+   * certificates.
+   */
   readonly serverOptions: ServerOptions;
-  /** Gives the server each new certificate from now on; connections that are open keep theirs. */
+  /** Gives the server each new certificate; open connections keep theirs. */
   follow(server: Server): void;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
 export type TlsOptions = {
-  /** How often the files are looked at. 10 s: a new certificate is valid long before the old one ends. */
+  /**
+   * Interval in milliseconds of checking the files. 10 s: a new certificate is valid long before the old one
+   * expires.
+   */
   readonly refreshMs?: number;
-  /** Told of each change: nothing when the new files are in use, the reason when the old ones are kept. */
+  /**
+   * Called after each change: without a problem when the new files are in use, else the old ones are kept.
+   */
   readonly onReload?: (problem?: ConfigError) => void;
 };
 
 /**
- * Loads certificate, key and, for mutual TLS, the callers' authorities, and replaces them when the files
- * change. Until the new files fit together the old ones stay in use: certificate and key are rarely replaced
- * at the same instant. Throws a ConfigError where the first files cannot be used.
+ * Loads certificate, key and, for mutual TLS, the client authorities, and reloads them when the files change.
+ * Until the new files fit together the old ones stay in use: certificate and key are rarely replaced at the
+ * same instant. Throws a ConfigError if the first files cannot be used.
  */
 export async function loadTls(files: Files, options: TlsOptions = {}): Promise<Tls> {
   let material = await read(files);
@@ -42,8 +51,11 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
   const listeners = new Set<() => void>();
 
   const refresh = async () => {
-    const next = await read(files).catch((error: unknown) => error as ConfigError);
-    // A problem is told once, not at each look.
+    const next = await read(files).catch((error: unknown) => {
+      if (error instanceof ConfigError) return error;
+      throw error;
+    });
+    // A problem is reported once, not at each check.
     const print = next instanceof ConfigError ? next.message : fingerprint(next);
     if (print === seen) return;
     seen = print;
@@ -52,8 +64,8 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
     for (const listener of listeners) listener();
     options.onReload?.();
   };
-  // Three small files are read anew each time. Notifications of the file system miss some of the ways in
-  // which files are replaced, such as the links to directories that Kubernetes turns.
+  // Reads three small files each time. File system events miss some kinds of replacement, such as the
+  // directory links that Kubernetes switches.
   let refreshing = Promise.resolve();
   const timer = setInterval(() => {
     refreshing = refreshing.then(refresh);
@@ -79,7 +91,7 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
   };
 }
 
-/** Those of TLS 1.3, and of TLS 1.2 what RFC 9325 §4.2 recommends, with ChaCha20 for machines without AES. */
+/** The suites of TLS 1.3, and for TLS 1.2 those of RFC 9325 §4.2, with ChaCha20 for machines without AES. */
 const SUITES = [
   "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
   "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
@@ -95,7 +107,7 @@ function fingerprint({ cert, key, ca }: Material): string {
   return hash("sha256", Buffer.concat([cert, key, ca ?? Buffer.alloc(0)]));
 }
 
-/** Reads the files and makes sure that a server can be made of them. */
+/** Reads the files and verifies that a server can use them. */
 async function read(files: Files): Promise<Material> {
   const asCertificate = (pem: Buffer) => new X509Certificate(pem);
   const cert = await readPem("TLS_CERT_FILE", files.certFile, "PEM certificate", asCertificate);
@@ -106,7 +118,7 @@ async function read(files: Files): Promise<Material> {
   try {
     createSecureContext(toContext(material));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = systemCodeOf(error);
     throw new ConfigError([`TLS_CERT_FILE, TLS_KEY_FILE: do not fit together (${code})`]);
   }
   return material;

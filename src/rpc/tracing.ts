@@ -10,10 +10,10 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from "@opentelemetry/sdk-trace";
 import { ATTR_SERVICE_NAME } from "@opentelemetry/semantic-conventions";
 
-/** One call's span. */
+/** The span of a call. */
 type Span = { readonly run: <T>(work: () => T) => T; readonly end: (code: string | undefined) => void };
 
-/** Spans on their way to a collector. Disposing sends what is still here. */
+/** Exports spans to a collector. Disposing sends the remaining ones. */
 export type Tracing = AsyncDisposable & {
   readonly begin: (method: DescMethod, header: (name: string) => string | null) => Span;
 };
@@ -26,16 +26,16 @@ const headerGetter = {
 };
 
 /**
- * What one export may take, its repetitions included, and so what a collector that is away or slow may add to
- * a stop. One that is well answers in milliseconds; the spans of the others are lost.
+ * The time in milliseconds for an export with its retries, and so what an unavailable or slow collector can
+ * add to a stop. A healthy one answers in milliseconds; otherwise the spans are lost.
  */
 const exportMsMax = 2_000;
 
 /**
  * Sends a span for each call to the OTLP/HTTP collector at `endpoint` (its base, as in
- * OTEL_EXPORTER_OTLP_ENDPOINT), as a child of the caller's `traceparent`. Tells `onFailure` why spans were
- * lost, and never fails. Registers itself as OpenTelemetry's global, so that any library that makes spans
- * joins in: one at a time in a process.
+ * OTEL_EXPORTER_OTLP_ENDPOINT), as a child of the caller's `traceparent`. Reports lost spans to `onFailure`,
+ * and never fails. Registers itself as OpenTelemetry's global tracer, so that any library's spans join in:
+ * one at a time per process.
  */
 export function startTracing(endpoint: string, onFailure: (reason: string) => void): Tracing {
   const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
@@ -76,7 +76,7 @@ export function startTracing(endpoint: string, onFailure: (reason: string) => vo
       const flushed = provider.shutdown().catch((error: Error) => onFailure(error.message));
       const late = sleep(exportMsMax, "late", { ref: false });
       if ((await Promise.race([flushed, late])) === "late") onFailure("no answer before the end");
-      // What has not been answered by now would keep the process.
+      // A pending request would keep the process alive.
       agent.destroy();
       trace.disable();
       propagation.disable();
@@ -85,7 +85,7 @@ export function startTracing(endpoint: string, onFailure: (reason: string) => vo
   };
 }
 
-/** An exporter whose failures are told, and no failures to those who export. */
+/** Wraps an exporter: its failures are reported, and look like successes to the caller. */
 function createForgivingExporter(exporter: SpanExporter, onFailure: (reason: string) => void): SpanExporter {
   return {
     export: (spans, done) =>

@@ -1,18 +1,21 @@
 import type { Http2Server, ServerHttp2Stream } from "node:http2";
 import { bounds } from "../bounds.ts";
 
-/** Lets what arrives on connections begin in turns. */
+/** Starts work of connections in turns. */
 export type Turns = {
   /**
-   * Calls `begin` when the connection's turn has come. It answers false where there was nothing left to do,
-   * and another may begin in its place.
+   * Calls `begin` in the connection's turn. It returns false if there was nothing left to do, so that another
+   * may begin in its place.
    */
   readonly enter: (connection: object, begin: () => boolean) => void;
-  /** How many have entered and not begun. */
+  /** Entries that have not begun. */
   readonly waiting: () => number;
 };
 
-/** In each turn of the event loop `max` begin, of one connection after the other, each in their order. */
+/**
+ * Creates turns: up to `max` entries begin per turn of the event loop, one connection after the other, each
+ * connection's in order.
+ */
 export function createTurns(max: number): Turns {
   const lines = new Map<object, (() => boolean)[]>();
   let waiting = 0;
@@ -35,7 +38,7 @@ export function createTurns(max: number): Turns {
     try {
       for (let left = max; left > 0 && lines.size > 0;) if (next()()) left -= 1;
     } finally {
-      // Also where one has thrown.
+      // Also if one has thrown.
       schedule();
     }
   };
@@ -51,7 +54,7 @@ export function createTurns(max: number): Turns {
   };
 }
 
-/** A property of the streams: a weak map of them would cost the garbage collector more than the calls. */
+/** A property of the stream: a WeakMap would cost the garbage collector more than the calls. */
 const ARRIVED_MS = Symbol("arrived");
 
 /** When the headers of a call arrived, in milliseconds since the epoch. */
@@ -62,21 +65,21 @@ export function arrivalMsOf(stream: ServerHttp2Stream & { [ARRIVED_MS]?: number 
 type Listener = (stream: ServerHttp2Stream, ...rest: unknown[]) => void;
 
 /**
- * Lets the calls of a server begin in turns. One packet can open hundreds of them, and all others would wait
- * until those are under way. A call that its caller gives up before its turn, as in the same packet, never
- * begins. To be called when the server has its listeners. Returns how many calls wait.
+ * Makes the calls of a server begin in turns. One packet can open hundreds, and all other calls would wait
+ * until those have begun. A call that its caller cancels before its turn, as in the same packet, never
+ * begins. Call it after the server has its listeners. Returns the number of waiting calls.
  */
 export function takeTurns(server: Http2Server): Turns["waiting"] {
   const listeners = server.listeners("stream") as Listener[];
   const turns = createTurns(bounds.callsPerTurn.max);
   const onStream: Listener = (stream, ...rest) => {
     Object.assign(stream, { [ARRIVED_MS]: Date.now() });
-    // Its connection may end before its turn, and the listeners are not there to hear of it.
+    // The connection may end before its turn, when the listeners have not seen the stream.
     stream.on("error", ignore);
     turns.enter(stream.session ?? stream, () => {
       if (stream.closed || stream.destroyed) return false;
       for (const listener of listeners) listener.call(server, stream, ...rest);
-      // Of a request without a byte the end has been told already, and was not heard.
+      // For a request without a body the end was emitted before the listeners saw the stream.
       if (stream.readableEnded) stream.emit("end");
       return true;
     });

@@ -4,33 +4,33 @@ import { createShares } from "../shares.ts";
 import type { Refused } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
 
-/** An answer that has been written and that its caller has not taken. */
+/** An answer that was written and that the caller has not read. */
 export type UnreadAnswer = {
   readonly connection: object;
   readonly bytes: number;
   readonly sinceMs: number;
-  /** Gives the answer up. */
+  /** Abandons the answer. */
   readonly cut: () => void;
 };
 
-/** The answers that have been written and that their callers have not taken. */
+/** All answers that were written and not read. */
 export type UnreadAnswers = {
-  /** Whether there is room for another answer of a connection. */
+  /** Whether there is room for another answer on a connection. */
   readonly hasRoom: (connection: object) => boolean;
   /**
-   * Counts an answer of a connection until it is released; `cut` is called when that takes too long.
-   * Undefined where there is no room, which there always is for none.
+   * Counts an answer on a connection until it is released; calls `cut` when that takes too long. Returns
+   * undefined if there is no room; zero bytes always have room.
    */
   readonly hold: (connection: object, bytes: number, cut: () => void) => UnreadAnswer | undefined;
-  /** Without effect for one that has been released. */
+  /** Releasing an answer again has no effect. */
   readonly release: (answer: UnreadAnswer) => void;
 };
 
-/** Bounds what waits for callers to read it, for each connection and over all, and for how long. */
+/** Bounds the bytes of unread answers, per connection and in all, and the time that they stay unread. */
 export function createUnreadAnswers(refused: Refused): UnreadAnswers {
   const { unreadBytes, unreadFloorBytes, unreadMs } = bounds;
   const shares = createShares<object>({ max: unreadBytes.max, floor: unreadFloorBytes.max });
-  // In the order in which they were written.
+  // In the order of writing.
   const waiting = new Set<UnreadAnswer>();
   let timer: NodeJS.Timeout | undefined;
   const release = (answer: UnreadAnswer): void => {
@@ -41,7 +41,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
     for (const answer of waiting) {
       if (answer.sinceMs > lateMs) break;
       release(answer);
-      refused(toRefusal(unreadMs.reason, "nobody reads the answer"));
+      refused(toRefusal(unreadMs.reason, "the answer was not read in time"));
       answer.cut();
     }
     timer = waiting.size > 0 ? setTimeout(sweep, unreadMs.max / 8).unref() : undefined;
@@ -59,8 +59,8 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
   };
 }
 
-/** Why an answer is not given. */
+/** The error that replaces an answer for which there is no room. */
 export function unreadAnswers(): DomainError {
-  const message = "too many answers wait to be read on this connection";
+  const message = "too many answers on this connection have not been read";
   return createError(bounds.unreadBytes.reason, message, { retryAfterMs: 1_000 });
 }

@@ -1,74 +1,49 @@
 import type { Call } from "../call.ts";
 import { afterwards, createError, DomainError, shuttingDown, toServerError } from "../errors.ts";
-import type { RowOutcome } from "../db/outcome.ts";
-import type { Deadline } from "../db/engine/deadline.ts";
-import { createRowBuffer, type Bounds, type Entry } from "./row-buffer.ts";
+import { nth } from "../lists.ts";
+import { merged, toEntry, writeChunk, type Chunk, type RowKind } from "./chunks.ts";
+import { createRowBuffer, type RowBuffer, type Entry } from "./row-buffer.ts";
 
-/** How the rows of an import are read and written. */
-export type RowKind<Draft, Row> = {
-  /** What a chunk holds at most. */
-  readonly chunkMax: Bounds;
-  /** Throws a DomainError for a row that is wrong. The index is the row's within the import. */
-  readonly parse: (draft: Draft, index: number) => Row;
-  /** Lines that the row writes. */
-  readonly weigh: (row: Row) => number;
-  /** What the database locks for the row. Chunks that share a lock are written one after the other. */
-  readonly locksOf: (row: Row) => readonly string[];
-  /** Writes rows in a transaction, with an outcome for each in their order. */
-  readonly write: (deadline: Deadline, rows: readonly Row[]) => Promise<RowOutcome[]>;
-};
-
-/** What is imported. */
+/** An import as its request describes it. */
 export type Import<Draft> = {
   readonly firstIndex: bigint;
   readonly stopOnError: boolean;
-  /** Rows, or why one cannot be read. */
+  /** Batches of rows; an Error stands for a row that cannot be decoded. */
   readonly batches: AsyncIterable<Iterable<Draft | Error>>;
 };
 
-/** What became of the rows of a chunk that has been committed. */
-export type Chunk = {
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  readonly insertedCount: number;
-  readonly existingCount: number;
-  readonly refused: readonly { readonly index: number; readonly error: DomainError }[];
-};
-
-/** What a chunk that had to be halved grows by with each that is committed: in 30 chunks, not at once. */
+/** Rows by which a halved limit grows again with each commit: over 30 chunks, not at once. */
 const rowsGrowth = 32;
-/** A chunk that meets others on its rows is halved after so many attempts, an eighth of a second. */
-const chunkAttemptsMax = 8;
 
 /**
- * A chunk that is not committed by then is given up: a stream may have no deadline, and a database that does
- * not answer, or a row that stays locked, must not hold it for ever. As long as a call may take.
+ * The time limit of a chunk: a stream may have no deadline, and must not be held forever by a database that
+ * does not answer or a row that stays locked. As long as a call may take.
  */
 const chunkMsMax = 60_000;
 
 /**
- * Chunks under way at once: while the database writes one, the service prepares the next one and sends it,
- * which makes up for round trips and for the service's own work.
+ * Chunk writes in flight: while the database writes one, the service prepares and sends the next one, which
+ * hides round trips and the service's own work.
  */
-const flightsMax = 2;
+const writesMax = 2;
 
-/** A chunk that is being written. */
-type Flight<Row> = {
+/** A chunk whose write is in flight. */
+type ChunkWrite<Row> = {
   readonly entries: readonly Entry<Row>[];
   readonly locks: ReadonlySet<string>;
   readonly written: Promise<Chunk>;
-  /** When it is too late for the chunk, and for those that it is cut into. */
+  /** The deadline of the chunk, and of its halves. */
   readonly deadlineMs: number;
 };
 
 /**
- * Writes an import chunk by chunk and yields what became of each, in their order, when it has been committed.
- * A chunk is what is there when the last one was answered; a second one joins it when it is a whole one and
- * locks nothing of the first, unless an error is to stop the import. No transaction is open while the caller
- * takes an answer, but that of a chunk which is being written anyway, and rows are read ahead within bounds.
+ * Writes an import chunk by chunk and yields each outcome in order, once it is committed. A chunk takes the
+ * rows that are there when the last one was answered. A second chunk joins if it is full and shares no lock
+ * with the first, unless an error is to stop the import. While the caller reads an answer, only a chunk that
+ * is being written anyway has a transaction. Rows are read ahead within bounds.
  *
- * A chunk that is too much for the database, or for those that it meets there, is halved: the ids of its rows
- * do not depend on how they are cut.
+ * A chunk that is too large for the database, or conflicts with others, is halved: the ids of rows do not
+ * depend on how they are cut into chunks.
  */
 export async function* importChunks<Draft, Row>(
   kind: RowKind<Draft, Row>,
@@ -79,152 +54,118 @@ export async function* importChunks<Draft, Row>(
   const first = Number(firstIndex);
   const { chunkMax } = kind;
   using buffer = createRowBuffer(batches, (draft, n) => toEntry(kind, draft, first + n), chunkMax, wake);
-  const flights: Flight<Row>[] = [];
-  const most = stopOnError ? 1 : flightsMax;
-  let { rowsMax } = chunkMax;
-  let lastIndex = first - 1;
-
-  const depart = (
-    entries: readonly Entry<Row>[],
-    deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
-  ): Flight<Row> => {
-    const locks = new Set(entries.flatMap((entry) => entry.locks));
-    const written = call.working(
-      writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
-    );
-    // Its failure is heard where it is waited for, which it is not if one before it has failed.
-    written.catch(() => {});
-    return { entries, locks, written, deadlineMs };
-  };
-  const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
-    flights.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
-
-  /** Lets a second chunk join the first one for as long as that is being written. */
-  async function joinFirst({ written }: Flight<Row>): Promise<void> {
-    const isOver = written.then(
-      () => true,
-      () => true,
-    );
-    while (flights.length < most) {
-      const entries = buffer.takeWhole({ ...chunkMax, rowsMax }, meetsNone);
-      if (entries.length > 0) flights.push(depart(entries));
-      else if (await Promise.race([isOver, buffer.changed()])) return;
-    }
-  }
-
-  /** The chunk, or those that it had to be cut into. */
-  async function* conclude({ entries, written, deadlineMs }: Flight<Row>): AsyncGenerator<Chunk> {
-    try {
-      const chunk = await written;
-      rowsMax = Math.min(rowsMax + rowsGrowth, chunkMax.rowsMax);
-      yield chunk;
-    } catch (error) {
-      if (entries.length === 1 || Date.now() >= deadlineMs || !isTooMuch(error, call)) throw error;
-      rowsMax = Math.ceil(entries.length / 2);
-      try {
-        for (const half of [entries.slice(0, rowsMax), entries.slice(rowsMax)]) {
-          if (call.draining.aborted) throw shuttingDown(lastIndex);
-          yield* conclude(depart(half, deadlineMs));
-        }
-      } catch (later) {
-        throw isDoubtful(error) ? afterwards(later) : later;
-      }
-    }
-  }
-
+  const writes: ChunkWrite<Row>[] = [];
+  const most = stopOnError ? 1 : writesMax;
+  const progress: Progress<Row> = { kind, call, writes, rowsMax: chunkMax.rowsMax, lastIndex: first - 1 };
   try {
     for (;;) {
-      if (flights.length === 0) {
-        const entries = await buffer.take({ ...chunkMax, rowsMax });
+      if (writes.length === 0) {
+        const entries = await buffer.take({ ...chunkMax, rowsMax: progress.rowsMax });
         call.signal.throwIfAborted();
-        if (call.draining.aborted) throw shuttingDown(lastIndex);
+        if (call.draining.aborted) throw shuttingDown(progress.lastIndex);
         if (entries.length === 0) return;
-        flights.push(depart(entries));
+        writes.push(startWrite(progress, entries));
       }
-      await joinFirst(flights[0]!);
-      const concluded = conclude(flights[0]!);
-      for await (const chunk of stopOnError ? joined(concluded) : concluded) {
-        ({ lastIndex } = chunk);
+      const write = nth(writes, 0);
+      await joinFirst(progress, write, buffer, most);
+      const concluded = conclude(progress, write);
+      for await (const chunk of stopOnError ? merged(concluded) : concluded) {
+        progress.lastIndex = chunk.lastIndex;
         yield chunk;
         const [refused] = chunk.refused;
         if (stopOnError && refused) throw stopped(refused.index);
       }
-      flights.shift();
+      writes.shift();
     }
   } finally {
-    // What is under way ends before the call does: a caller who resumes it must not meet it.
-    await Promise.allSettled(flights.map(({ written }) => written));
+    // Writes in flight end before the call does, so that they do not overlap with the resumed import.
+    await Promise.allSettled(writes.map(({ written }) => written));
   }
 }
 
-/**
- * What a chunk had to be cut into as one again. Before it was cut it may have been written as a whole: an
- * import that stops in its first half would leave rows of the second one without an answer.
- */
-async function* joined(chunks: AsyncIterable<Chunk>): AsyncGenerator<Chunk> {
-  const parts: Chunk[] = [];
-  try {
-    for await (const chunk of chunks) parts.push(chunk);
-  } catch (error) {
-    throw parts.length > 0 ? afterwards(error) : error;
-  }
-  const sum = (count: (chunk: Chunk) => number): number => parts.reduce((all, each) => all + count(each), 0);
-  yield {
-    firstIndex: parts[0]!.firstIndex,
-    lastIndex: parts.at(-1)!.lastIndex,
-    insertedCount: sum(({ insertedCount }) => insertedCount),
-    existingCount: sum(({ existingCount }) => existingCount),
-    refused: parts.flatMap(({ refused }) => refused),
-  };
-}
+/** The progress of an import. */
+type Progress<Row> = {
+  readonly kind: Pick<RowKind<never, Row>, "write" | "chunkMax">;
+  readonly call: Call;
+  /** The writes in flight, in order. */
+  readonly writes: ChunkWrite<Row>[];
+  /** The most rows of the next chunk. */
+  rowsMax: number;
+  /** The index of the last row that was answered. */
+  lastIndex: number;
+};
 
-function toEntry<Draft, Row>(kind: RowKind<Draft, Row>, draft: Draft | Error, index: number): Entry<Row> {
-  try {
-    if (draft instanceof Error) throw draft;
-    const row = kind.parse(draft, index);
-    return { index, row, weight: kind.weigh(row), locks: kind.locksOf(row) };
-  } catch (error) {
-    if (!(error instanceof DomainError)) throw error;
-    return { index, row: error, weight: 1, locks: [] };
-  }
-}
-
-async function writeChunk<Row>(
-  { write }: Pick<RowKind<never, Row>, "write">,
+function startWrite<Row>(
+  { kind, call }: Progress<Row>,
   entries: readonly Entry<Row>[],
-  { signal, deadlineMs, holder }: Pick<Deadline, "signal" | "deadlineMs" | "holder">,
-): Promise<Chunk> {
-  const good = entries.flatMap(({ row }) => (row instanceof DomainError ? [] : [row]));
-  const deadline = { signal, deadlineMs, holder, ...(good.length > 1 && { attemptsMax: chunkAttemptsMax }) };
-  const written = good.length === 0 ? [] : await write(deadline, good);
-  let next = 0;
-  const outcomes = entries.map(({ row, index }) => ({
-    index,
-    outcome: row instanceof DomainError ? row : written[next++]!,
-  }));
-  const count = (wanted: RowOutcome): number => outcomes.filter(({ outcome }) => outcome === wanted).length;
-  return {
-    firstIndex: entries[0]!.index,
-    lastIndex: entries.at(-1)!.index,
-    insertedCount: count("inserted"),
-    existingCount: count("existed"),
-    refused: outcomes.flatMap(({ index, outcome }) =>
-      outcome instanceof DomainError ? [{ index, error: outcome }] : [],
-    ),
-  };
+  deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
+): ChunkWrite<Row> {
+  const locks = new Set(entries.flatMap((entry) => entry.locks));
+  const written = call.working(
+    writeChunk(kind, entries, { signal: call.signal, deadlineMs, holder: call.holder }),
+  );
+  // Handled where it is awaited, which is not reached if an earlier one has failed.
+  written.catch(() => {});
+  return { entries, locks, written, deadlineMs };
 }
 
-/** Whether a chunk did not happen, or not to its end, for a reason that may lie in its size. */
+/** Lets chunks, up to `most` in all, join while the first one is being written. */
+async function joinFirst<Row>(
+  progress: Progress<Row>,
+  { written }: ChunkWrite<Row>,
+  buffer: RowBuffer<Row>,
+  most: number,
+): Promise<void> {
+  const { kind, writes } = progress;
+  const meetsNone = (entries: readonly Entry<Row>[]): boolean =>
+    writes.every(({ locks }) => !entries.some((entry) => entry.locks.some((lock) => locks.has(lock))));
+  const isOver = written.then(
+    () => true,
+    () => true,
+  );
+  while (writes.length < most) {
+    const entries = buffer.takeWhole({ ...kind.chunkMax, rowsMax: progress.rowsMax }, meetsNone);
+    if (entries.length > 0) writes.push(startWrite(progress, entries));
+    else if (await Promise.race([isOver, buffer.changed()])) return;
+  }
+}
+
+/** Yields the chunk, or the parts that it had to be cut into. */
+async function* conclude<Row>(
+  progress: Progress<Row>,
+  { entries, written, deadlineMs }: ChunkWrite<Row>,
+): AsyncGenerator<Chunk> {
+  const { kind, call } = progress;
+  try {
+    const chunk = await written;
+    progress.rowsMax = Math.min(progress.rowsMax + rowsGrowth, kind.chunkMax.rowsMax);
+    yield chunk;
+  } catch (error) {
+    if (entries.length === 1 || Date.now() >= deadlineMs || !isTooMuch(error, call)) throw error;
+    const half = Math.ceil(entries.length / 2);
+    progress.rowsMax = half;
+    try {
+      for (const part of [entries.slice(0, half), entries.slice(half)]) {
+        if (call.draining.aborted) throw shuttingDown(progress.lastIndex);
+        yield* conclude(progress, startWrite(progress, part, deadlineMs));
+      }
+    } catch (later) {
+      throw isInDoubt(error) ? afterwards(later) : later;
+    }
+  }
+}
+
+/** Whether a chunk failed, or may have, for a reason that may lie in its size. */
 function isTooMuch(error: unknown, { signal }: Call): boolean {
   if (!(error instanceof DomainError)) return toServerError(error)?.code.startsWith("54") === true;
-  // A statement that the database has stopped by itself also says that it was late. In a later round of the
-  // chunk it did not happen either; what the rounds before have written, the smaller chunk finds.
+  // DEADLINE_EXCEEDED also stands for a statement that the database cancelled. In a re-run the chunk did not
+  // happen either, and the smaller chunk finds what earlier runs have written.
   const { reason } = error.cause instanceof DomainError ? error.cause : error;
   return ["CONTENTION", "DATABASE_OVERLOADED", "DEADLINE_EXCEEDED"].includes(reason) && !signal.aborted;
 }
 
 /** Whether a chunk that failed may have been written. */
-function isDoubtful(error: unknown): boolean {
+function isInDoubt(error: unknown): boolean {
   return error instanceof DomainError && error.kind === "outcome_unknown";
 }
 

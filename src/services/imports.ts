@@ -20,36 +20,37 @@ import {
   type OrderService,
 } from "../gen/commerce/order/v1/order_service_pb.ts";
 import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
-import { importChunks, type Chunk, type RowKind } from "./import-chunks.ts";
+import type { Chunk, RowKind } from "./chunks.ts";
+import { importChunks } from "./import-chunks.ts";
 import { parseDraft } from "./order-drafts.ts";
 import { parseMoney, toId } from "./parse.ts";
 import type { Bounds } from "./row-buffer.ts";
 
-/** The methods of the order service that import. */
+/** The importing methods of the order service. */
 export type ImportMethod = "importOrders" | "importOrderItems" | "ingestOrders";
 
-/** What the contract and the transport know, and a service must not. */
+/** Tools that depend on the contract and the transport, which services do not know. */
 export type RowTools = {
   /** Throws a DomainError for a message that breaks a rule of the contract. */
   readonly check: (schema: DescMessage, message: Message) => void;
-  /** How an error is told beside others. */
+  /** Converts the error of a row to its message. */
   readonly toStatus: (error: DomainError) => MessageInitShape<typeof StatusSchema>;
 };
 
 /**
- * A chunk of 1000 orders of three items takes a tenth of a second, in which others wait for the rows that it
- * locks, and so does one of 2000 items; with half of that, commits and round trips cost up to a fifth of the
+ * A chunk of 1000 orders with three items each takes a tenth of a second, during which its locked rows block
+ * others; so does one of 2000 items. With half of that, commits and round trips cost up to a fifth of the
  * speed. Lines bound the bytes, some 250 each.
  */
 const ordersMax: Bounds = { rowsMax: 1_000, weightMax: 4_000 };
 const itemsMax: Bounds = { rowsMax: 2_000, weightMax: 4_000 };
 
-/** The importing methods of the order service, on a database. */
+/** Implements the importing methods of the order service. */
 export function importService(
   database: Database,
   { check, toStatus }: RowTools,
 ): Pick<Service<typeof OrderService>, ImportMethod> {
-  // IngestOrders derives the ids of ImportOrders, so that either can resume an import.
+  // IngestOrders derives the same ids as ImportOrders, so that either can resume an import.
   const orders = ({ principal }: Call, requestId: string): RowKind<OrderDraftMessage, OrderDraft> => ({
     chunkMax: ordersMax,
     parse(draft, index) {
@@ -102,10 +103,10 @@ export function importService(
   };
 }
 
-/** What is left undecoded is of the type that the contract says. */
+/** The type of rows that are not decoded yet, as the contract has it. */
 type Rows<Draft> = Iterable<Draft | Error>;
 
-/** Makes refusals final; what a first run has inserted stays "inserted" when the second one finds it. */
+/** Makes refusals final. A row that the first run has inserted stays "inserted" when a re-run finds it. */
 function writeRows<Row>(
   database: Database,
   deadline: Deadline,
@@ -124,7 +125,7 @@ function writeRows<Row>(
   return mutate(database, deadline, writeAgain, rows);
 }
 
-/** Checks an item that is to be added to an order. */
+/** Parses an item to add to an order. */
 function parseItem({ orderId, item }: OrderItemDraft, id: string): ItemDraft {
   const { productId, quantity, unitPrice } = item!;
   const price = parseMoney("item.unit_price", unitPrice!);
@@ -142,7 +143,7 @@ async function* once<T>(batch: T): AsyncGenerator<T> {
   yield batch;
 }
 
-/** The orders of a stream whose first message has been read. */
+/** Yields the orders of a stream whose first message has been read. */
 async function* continueFrom(
   { rowsOf }: Call,
   first: IngestOrdersRequest,

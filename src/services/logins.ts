@@ -6,28 +6,28 @@ import type { Database } from "../db/engine/database.ts";
 import { createError, databaseAway, DomainError } from "../errors.ts";
 import type { Batchers } from "../db/batchers.ts";
 
-/** Limits attempts to authenticate, for all replicas that share a database. */
+/** Limits attempts to authenticate, over all replicas that share a database. */
 export type Logins = {
   /**
-   * Reserves an attempt on an account before it is judged, whether there is such an account or not. Throws
-   * "exhausted" when it is too early for one.
+   * Reserves an attempt on an account before the password is checked, whether the account exists or not.
+   * Throws "exhausted" if the next attempt has to wait.
    */
   readonly begin: (email: string, call: Call) => Promise<Login>;
 };
 
-/** An attempt that may be judged. One that is never settled, because a replica died, counts as failed. */
+/** A reserved attempt. One that is never settled, because a replica died, counts as failed. */
 export type Login = {
   readonly succeed: () => Promise<void>;
   readonly fail: () => Promise<void>;
 };
 
-/** The first delay; each next one is twice as long. */
+/** The first delay in milliseconds; each further one doubles. */
 const delayMsMin = 1_000;
 
 /**
- * How long the next attempt has to wait after 1, 2, … failures, in milliseconds: nothing after fewer than
- * `attemptsMax`, then a second, twice as long each time, and in the end `delayMsMax`, which holds for all
- * that follow.
+ * Returns how long the next attempt has to wait after 1, 2, … failures, in milliseconds: nothing below
+ * `attemptsMax`, then a second, doubling up to `delayMsMax`, which the last element sets for all further
+ * failures.
  */
 export function toDelays({ attemptsMax, delayMsMax }: Pick<Config["logins"], "attemptsMax" | "delayMsMax">) {
   const delaysMs = new Array<number>(attemptsMax - 1).fill(0);
@@ -35,15 +35,17 @@ export function toDelays({ attemptsMax, delayMsMax }: Pick<Config["logins"], "at
   return [...delaysMs, delayMsMax];
 }
 
-/** Callers are counted by the minute. */
+/** Failures of callers are counted per minute. */
 const windowMs = 60_000;
 
-/** Failures between two sweeps: each adds a row at most and a sweep deletes many more, so that few stay. */
+/**
+ * Failures between two sweeps: each adds at most one row and a sweep deletes many more, so that few remain.
+ */
 const failuresBetweenSweeps = 64;
 
 const unlimited: Login = { succeed: async () => {}, fail: async () => {} };
 
-/** Limits attempts in a database; `key` is the secret under which emails and callers are hashed. */
+/** Creates the limits on a database; `key` is the secret for hashing emails and callers. */
 export function createLogins(
   db: Database,
   batchers: Pick<Batchers, "reserveAttempt" | "clearAttempts" | "countFailure">,
@@ -53,14 +55,14 @@ export function createLogins(
   const { attemptsMax, callerFailuresMax, knowsCallers } = limits;
   if (attemptsMax === 0) return { begin: async () => unlimited };
   const delaysMs = toDelays(limits);
-  // Whoever waits for it makes no more guesses than whoever makes one after each of the longest delays.
+  // Waiting for this allows no more guesses than one after each of the longest delays.
   const forgetMs = delaysMs.length * limits.delayMsMax;
   let failures = 0;
 
   return {
     async begin(email, call) {
       const accountId = toRowId(key, "account", email);
-      // Where callers are not known all of them have one name, and each could lock out all others.
+      // Without authentication all callers have one name, so that each could lock out all others.
       const limitsCaller = knowsCallers && callerFailuresMax > 0;
       const callerId = limitsCaller ? toRowId(key, "caller", call.principal) : undefined;
       const attempt = { accountId, callerId, delaysMs, forgetMs };
@@ -78,18 +80,21 @@ export function createLogins(
   };
 }
 
-/** 128 bits of a keyed hash, as a UUID. */
+/** Returns 128 bits of a keyed hash, as a UUID. */
 function toRowId(key: Buffer, kind: "account" | "caller", name: string): string {
   const hash = createHmac("sha256", key).update(`${kind}\0${name}`).digest("hex");
   return hash.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
 function tooManyAttempts(waitMs: number): DomainError {
-  const message = "too many attempts to authenticate have failed, or are being judged";
+  const message = "too many attempts to authenticate have failed or are in progress";
   return createError("TOO_MANY_ATTEMPTS", message, { retryAfterMs: waitMs });
 }
 
-/** An attempt changes nothing that its caller asked for, so that it may be made again as it is. */
+/**
+ * An attempt changes nothing that its caller asked for, so that it can be repeated unchanged: an unknown
+ * outcome becomes UNAVAILABLE.
+ */
 function unanswered(error: unknown): never {
   if (error instanceof DomainError && error.kind === "outcome_unknown") throw databaseAway(error);
   throw error;

@@ -6,7 +6,7 @@ import { invalid } from "../errors.ts";
 import { type CreateOrderRequest, StockPolicy } from "../gen/commerce/order/v1/order_service_pb.ts";
 import { parseMoney, toId } from "./parse.ts";
 
-/** Checks an order that is to be placed and computes its total. */
+/** Parses an order to place and computes its total. */
 export function parseDraft(
   request: Pick<CreateOrderRequest, "userId" | "items" | "stockPolicy">,
   id: string,
@@ -22,7 +22,7 @@ export function parseDraft(
     if (price.currencyCode !== currencyCode)
       throw invalid(
         `${field}.currency_code`,
-        `must be ${currencyCode}, as in the items before: an order has one currency`,
+        `must be ${currencyCode}, as in earlier items: an order has one currency`,
       );
     total += BigInt(item.quantity) * price.amount;
     return {

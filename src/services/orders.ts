@@ -12,6 +12,8 @@ import {
   OrderStatus,
   OrderView,
   StockPolicy,
+  type ListOrderEventsRequest,
+  type ListOrderEventsResponseSchema,
   type OrderSchema,
   type OrderService,
   type OrderStatusChange,
@@ -20,8 +22,9 @@ import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseDraft } from "./order-drafts.ts";
 import { parseVersion, toEtag, toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
+import { last } from "../lists.ts";
 
-/** The methods of the order service that read and write a few orders, on a database. */
+/** Implements the methods of the order service other than imports. */
 export function orderService(
   database: Database,
   batchers: Batchers,
@@ -53,7 +56,7 @@ export function orderService(
       const after = await pages.parse(request.pageToken, scope);
       const filter = { userId, status, withItems };
       const { orders, more } = await db.listOrders(within(database, call), filter, after, size);
-      const nextPageToken = more ? pages.toToken(orders.at(-1)!, scope) : "";
+      const nextPageToken = more ? pages.toToken(last(orders), scope) : "";
       return { orders: orders.map(toMessage), nextPageToken };
     },
 
@@ -73,30 +76,37 @@ export function orderService(
       return { orders: expectAll(outcomes).map(toMessage) };
     },
 
-    async listOrderEvents(request, call) {
-      const orderId = toId(request.orderId);
-      const scope = ["ListOrderEvents", orderId];
-      const size = toPageSize(request.pageSize);
-      // The cursor's first part is a version here: events of one order are listed by it.
-      const first = { createTime: 0n, id: orderId };
-      const { createTime: version } = await pages.parse(request.pageToken, scope, first);
-      const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
-      const { entries, nextPageToken } = toPage(events, size, (last) =>
-        pages.toToken({ createTime: last.version, id: orderId }, scope),
-      );
-      return {
-        events: entries.map((event) => ({
-          version: event.version,
-          status: toStatus(event.status),
-          createTime: toTime(event.createTime),
-        })),
-        nextPageToken,
-      };
-    },
+    listOrderEvents: (request, call) => listEvents(database, pages, request, call),
   };
 }
 
-/** The contract has the statuses of the database under the same names, or this does not compile. */
+async function listEvents(
+  database: Database,
+  pages: Pages,
+  request: ListOrderEventsRequest,
+  call: Call,
+): Promise<WholeMessage<typeof ListOrderEventsResponseSchema>> {
+  const orderId = toId(request.orderId);
+  const scope = ["ListOrderEvents", orderId];
+  const size = toPageSize(request.pageSize);
+  // The cursor's first part is a version here, by which the events of an order are listed.
+  const first = { createTime: 0n, id: orderId };
+  const { createTime: version } = await pages.parse(request.pageToken, scope, first);
+  const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
+  const { entries, nextPageToken } = toPage(events, size, (final) =>
+    pages.toToken({ createTime: final.version, id: orderId }, scope),
+  );
+  return {
+    events: entries.map((event) => ({
+      version: event.version,
+      status: toStatus(event.status),
+      createTime: toTime(event.createTime),
+    })),
+    nextPageToken,
+  };
+}
+
+/** The contract and the database have the same names of statuses, or this does not compile. */
 function toStatus(status: StoredStatus): OrderStatus {
   return OrderStatus[status.toUpperCase() as Uppercase<StoredStatus>];
 }
@@ -151,14 +161,16 @@ function expectDistinct(changes: readonly StatusChange[]): void {
   const first = new Map<string, number>();
   for (const [n, { orderId }] of changes.entries()) {
     const before = first.get(orderId);
-    if (before !== undefined) throw invalid(`changes[${n}].id`, `is the order of changes[${before}] again`);
+    if (before !== undefined) throw invalid(`changes[${n}].id`, `repeats the order of changes[${before}]`);
     first.set(orderId, n);
   }
 }
 
-/** The orders of an atomic batch, or why the first refused change was refused, with its index. */
+/** Returns the orders of an atomic batch, or throws the first refusal with its index. */
 function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
   for (const [index, outcome] of outcomes.entries())
     if (outcome instanceof DomainError) throw ofChange(index, outcome);
-  return outcomes as db.Order[];
+  return outcomes.flatMap((outcome) =>
+    outcome === undefined || outcome instanceof DomainError ? [] : [outcome],
+  );
 }

@@ -1,26 +1,29 @@
-/** A key that signs page tokens, and the number of the period that it is of. */
+/** A key that signs page tokens, and its period's number. */
 type PageKey = { readonly period: number; readonly key: Buffer };
 
-/** The keys that sign page tokens. Each period has its own, so that one that was seen is soon of no use. */
+/** The keys that sign page tokens. Each period has its own, so that a key that leaks soon becomes useless. */
 export type PageKeys = {
   /** The key that signs now. */
   readonly current: () => PageKey;
-  /** The key of a period whose tokens are taken now; of `undefined`, the key of before there were periods. */
+  /**
+   * Returns the key of a period, undefined if its tokens have expired. `undefined` stands for the key from
+   * before there were periods.
+   */
   readonly find: (period: number | undefined) => Promise<Buffer | undefined>;
 };
 
-/** Long beside the minutes in which a list is read. */
+/** Much longer than the minutes in which a list is read. */
 const PERIOD_MS = 30 * 24 * 3_600_000;
-/** A token that was made at the end of a period is taken for one more at least. */
+/** A token from the end of a period stays valid for at least one more. */
 const PERIODS_KEPT = 1;
 
-/** Reads keys, which all replicas share; the first that asks for the key of a period makes it. */
+/** Reads keys, which all replicas share. The first replica that reads a period's key creates it. */
 export type ReadKeys = {
   readonly ofPeriod: (period: number) => Promise<Buffer>;
   readonly ofBefore: () => Promise<Buffer | undefined>;
 };
 
-/** Reads the keys of now; those of later periods are read when they begin. `now` is for tests. */
+/** Reads the current keys; those of later periods are read when they begin. `now` is for tests. */
 export async function createPageKeys(read: ReadKeys, now = Date.now): Promise<PageKeys> {
   const keys = new Map<number, Promise<Buffer>>();
   const periodOf = (): number => Math.floor(now() / PERIOD_MS);
@@ -42,7 +45,7 @@ export async function createPageKeys(read: ReadKeys, now = Date.now): Promise<Pa
   return {
     current() {
       const period = periodOf();
-      // The old one signs until the new one is there; its tokens are taken as long.
+      // The old key signs until the new one is loaded; its tokens are valid that long.
       if (period !== following) {
         following = period;
         follow(period).catch(() => (following = signing.period));
@@ -51,7 +54,7 @@ export async function createPageKeys(read: ReadKeys, now = Date.now): Promise<Pa
     },
     async find(period) {
       if (period === undefined) return before;
-      // The clocks of replicas may disagree about when a period begins.
+      // The clocks of replicas may differ about when a period begins.
       const isTaken = period >= periodOf() - PERIODS_KEPT && period <= periodOf() + 1;
       return isTaken ? load(period) : undefined;
     },

@@ -3,30 +3,32 @@ import { invalid } from "../errors.ts";
 import type { Cursor } from "../db/cursor.ts";
 import type { PageKeys } from "./page-keys.ts";
 import { toId } from "./parse.ts";
+import { last } from "../lists.ts";
 
 /**
- * Makes and reads page tokens: a cursor and a signature that binds it to the arguments of the list (AIP-158).
+ * Creates and parses page tokens: a cursor with a signature that binds it to the arguments of the list
+ * (AIP-158).
  */
 export type Pages = {
-  /** The cursor of a token, or `first` for an empty one. `scope` is the method and its filters. */
+  /** Returns the cursor of a token, or `first` for an empty one. `scope` is the method and its filters. */
   parse(token: string, scope: readonly string[], first?: Cursor): Promise<Cursor>;
-  /** The token of the page behind a cursor. */
+  /** Returns the token of the page after a cursor. */
   toToken(cursor: Cursor, scope: readonly string[]): string;
 };
 
-/** Above all instants and ids that there are: where a list begins that runs from the newest to the oldest. */
+/** Above all instants and ids: the start of a list from the newest to the oldest. */
 const newest: Cursor = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff-ffffffffffff" };
 
 const cursorBytes = 24;
-/** The number of the period whose key has signed. */
+/** The number of the period whose key signed. */
 const periodBytes = 2;
 /** 128 bits cannot be guessed, and keep the token short. */
 const signatureBytes = 16;
 
-/** Those of before there were periods end with the signature. */
+/** Tokens from before there were periods end with the signature. */
 const wholeBytes = [cursorBytes + signatureBytes, cursorBytes + signatureBytes + periodBytes];
 
-/** Makes page tokens that are signed with keys which all replicas share. */
+/** Creates page tokens whose keys all replicas share. */
 export function createPages(keys: PageKeys): Pages {
   const sign = (key: Buffer, cursor: Buffer, scope: readonly string[]): Buffer =>
     createHmac("sha256", key)
@@ -69,18 +71,21 @@ function toUuid(bytes: Buffer): string {
   return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** Entries of a page when the caller does not say: a screen or two. */
+/** The default page size: a screen or two. */
 const pageSizeDefault = 50;
 
-/** Entries of any page: of all but orders with their items the largest fit into a message of 4 MiB. */
+/** The largest page: except for orders with their items, the largest entries fit into a message of 4 MiB. */
 const pageSizeMax = 1_000;
 
-/** Coerces the size that a caller asked for; that it is not negative is a rule of the contract. */
+/** Converts the requested page size; the contract's rules exclude negative ones. */
 export function toPageSize(asked: number): number {
   return Math.min(asked === 0 ? pageSizeDefault : asked, pageSizeMax);
 }
 
-/** Cuts the entry that was read beyond the page, which says that there is a next one, and makes its token. */
+/**
+ * Cuts off the entry that was read beyond the page, which shows that there is a next one, and creates its
+ * token.
+ */
 export function toPage<T>(
   entries: readonly T[],
   size: number,
@@ -88,5 +93,5 @@ export function toPage<T>(
 ): { entries: readonly T[]; nextPageToken: string } {
   if (entries.length <= size) return { entries, nextPageToken: "" };
   const page = entries.slice(0, size);
-  return { entries: page, nextPageToken: toNextToken(page.at(-1)!) };
+  return { entries: page, nextPageToken: toNextToken(last(page)) };
 }

@@ -6,16 +6,16 @@ import { invalid } from "../errors.ts";
 import { e4Max, type E4, type Micros } from "../db/engine/pg-types.ts";
 import type { Money } from "../gen/google/type/money_pb.ts";
 
-/** A part of a domain name between two dots. */
+/** A label of a domain name. */
 const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 
 /**
- * What the HTML standard takes for an email address, in any case; it matches in linear time. It must see the
- * text before that is lowered: the Kelvin sign is not in ASCII and its lower case is.
+ * An email address as the HTML standard defines it, in any case; matches in linear time. It must be applied
+ * before lowering the case: the Kelvin sign is not in ASCII and its lower case is.
  */
 const email = new RegExp(`^[a-z0-9.!#$%&'*+/=?^_\`{|}~-]+@${label}(?:\\.${label})*$`, "i");
 
-/** Longest address that a mail system takes (RFC 5321). */
+/** The longest address that mail systems accept (RFC 5321). */
 const emailLengthMax = 254;
 
 /** Returns an email in its canonical form: trimmed and in lower case. */
@@ -26,26 +26,25 @@ export function parseEmail(field: string, text: string): string {
   return trimmed.toLowerCase();
 }
 
-/** Returns a name that is not empty and that the database can hold; its length is a rule of the contract. */
+/** Returns a name that is not empty and can be stored; the contract's rules bound its length. */
 export function parseName(field: string, text: string): string {
-  if (!/[^\p{C}\p{Z}]/u.test(text)) throw invalid(field, "must hold something that can be seen");
-  // JSON can spell half a surrogate pair, which UTF-8 cannot.
-  // U+FFFD is what became of bytes that were no UTF-8.
+  if (!/[^\p{C}\p{Z}]/u.test(text)) throw invalid(field, "must contain visible characters");
+  // JSON can express half of a surrogate pair, which UTF-8 cannot. U+FFFD replaced bytes that were not UTF-8.
   if (!text.isWellFormed() || text.includes("\uFFFD")) throw invalid(field, "must be valid Unicode");
   return text;
 }
 
-/** Returns an id in the spelling of the database; that it is a UUID is a rule of the contract. */
+/** Returns an id as the database spells it; the contract's rules ensure that it is a UUID. */
 export function toId(uuid: string): string {
   return uuid.toLowerCase();
 }
 
-/** Returns the tag of a version, quoted as RFC 9110 has it. */
+/** Returns the etag of a version, quoted as in RFC 9110. */
 export function toEtag(version: bigint): string {
   return `"${version}"`;
 }
 
-/** Returns the version that an etag names, undefined for none. Refuses what is no etag of ours. */
+/** Returns the version of an etag, undefined for an empty one. Throws for an etag of another form. */
 export function parseVersion(field: string, etag: string): bigint | undefined {
   if (etag === "") return undefined;
   const version = /^"([1-9]\d{0,17})"$/.exec(etag)?.[1];
@@ -53,12 +52,12 @@ export function parseVersion(field: string, etag: string): bigint | undefined {
   throw invalid(
     field,
     etag === "*"
-      ? "has no * that stands for any version: leave the field empty for that"
+      ? "does not accept *: leave the field empty for any version"
       : 'must be an etag that this service has answered, such as "3", with its quotes',
   );
 }
 
-/** A path of a field mask as the caller has written it, which in JSON is in lowerCamelCase. */
+/** Quotes a path of a field mask as the caller wrote it: in lowerCamelCase if the call is in JSON. */
 export function quotePath(path: string): string {
   const inJson = protoCamelCase(path);
   return inJson === path ? `"${path}"` : `"${path}" ("${inJson}" in JSON)`;
@@ -85,7 +84,7 @@ export function parseMoney(
   return { currencyCode, amount };
 }
 
-/** Returns an amount as the contract has it. */
+/** Returns an amount as the contract's message. */
 export function toMoney(
   currencyCode: string,
   amount: E4,
@@ -93,14 +92,14 @@ export function toMoney(
   return { currencyCode, units: amount / 10_000n, nanos: Number(amount % 10_000n) * 100_000 };
 }
 
-/** Returns an instant as the contract has it, to the microsecond. */
+/** Returns an instant as the contract's message, in microseconds' precision. */
 export function toTime(instant: Micros): Timestamp {
   const time = timestampFromMs(Number(instant / 1_000n));
   time.nanos += Number(instant % 1_000n) * 1_000;
   return time;
 }
 
-/** A message with each of its fields: one that is not answered does not compile. */
+/** A message with all of its fields: leaving one out does not compile. */
 export type WholeMessage<Desc extends DescMessage> = Required<
   Omit<Exclude<MessageInitShape<Desc>, MessageShape<Desc>>, "$typeName">
 >;

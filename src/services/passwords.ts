@@ -9,21 +9,21 @@ import { createShares } from "../shares.ts";
 
 const derive = promisify(argon2);
 
-/** The first choice of OWASP's password storage cheat sheet: 19 MiB, two passes, one batcher. */
+/** The first choice of OWASP's password storage cheat sheet: 19 MiB, two passes, parallelism 1. */
 const cost = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 } as const;
 
 /**
- * Passwords hashed at once, 19 MiB and a thread each. One core is left to the event loop, so that logins do
- * not hold up other calls, and one of the four threads of libuv's pool to files and names of hosts.
+ * Hashes that run at once, each with 19 MiB and a thread. One core is left to the event loop, so that logins
+ * do not hold up other calls, and one of libuv's four pool threads to files and name resolution.
  */
 const hashesMax = Math.min(Math.max(availableParallelism() - 1, 1), 3);
 const limit = pLimit(hashesMax);
 
-/** The passwords of calls that are hashed or wait for it. */
+/** The queue of passwords to hash. */
 export type Passwords = {
   /**
-   * Takes a place in the queue; the disposal frees it. Throws "exhausted" at once when the queue is full, or
-   * when the caller has its share of it. A call takes one before it asks the database for anything.
+   * Takes a place in the queue; disposing frees it. Throws "exhausted" at once if the queue is full or the
+   * caller has its share of it. A call takes its place before it uses the database.
    */
   readonly queue: (call: Pick<Call, "principal" | "signal">) => PasswordPlace;
   /** Places that are taken. */
@@ -34,11 +34,11 @@ export type Passwords = {
 type PasswordPlace = Disposable & {
   /** Returns the argon2id hash of a password in PHC string format. Costs some 30 ms of a core. */
   readonly hash: (password: string) => Promise<string>;
-  /** Whether a password is the one of a hash. Without a hash it does the same work and says no. */
+  /** Whether a password matches a hash. Without a hash it does the same work and returns false. */
   readonly matches: (password: string, hash: string | undefined) => Promise<boolean>;
 };
 
-/** Opens the queue of passwords. */
+/** Creates the queue. */
 export function createPasswords(): Passwords {
   const max = bounds.passwords.max * hashesMax;
   const shares = createShares<string>({ max, floor: bounds.passwordsFloor.max });
@@ -52,7 +52,7 @@ export function createPasswords(): Passwords {
           return toPhc(salt, await deriveTag(password, { ...cost, nonce: salt }, signal));
         },
         async matches(password, hash) {
-          const { tag, ...parameters } = parsePhc(hash ?? nobody);
+          const { tag, ...parameters } = parsePhc(hash ?? noPassword);
           const derived = await deriveTag(password, parameters, signal);
           return timingSafeEqual(derived, tag) && hash !== undefined;
         },
@@ -62,7 +62,7 @@ export function createPasswords(): Passwords {
   };
 }
 
-// When a full queue is through, spread over as long again: those who were refused do not come all at once.
+// The time in which a full queue empties, and as long again: refused callers must not all return at once.
 const retryAfterMsMin = 2_000;
 const retryAfterMsMax = 4_000;
 
@@ -72,10 +72,10 @@ function tooManyPasswords(): DomainError {
   return createError(reason, "too many passwords wait to be hashed", { retryAfterMs });
 }
 
-/** The hash of no password: its tag is what argon2id gives for nothing that can be typed. */
-const nobody = toPhc(Buffer.alloc(16), Buffer.alloc(cost.tagLength));
+/** A hash that no password matches: its tag is argon2id's of nothing that can be typed. */
+const noPassword = toPhc(Buffer.alloc(16), Buffer.alloc(cost.tagLength));
 
-/** Waits for its turn; a caller who has left meanwhile costs nothing. */
+/** Waits for its turn; if the caller has left by then, nothing is computed. */
 function deriveTag(
   password: string,
   parameters: Omit<Argon2Parameters, "message">,
@@ -89,14 +89,15 @@ function deriveTag(
 
 function parsePhc(hash: string): Omit<Argon2Parameters, "message"> & { readonly tag: Buffer } {
   const phc = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(hash);
-  if (!phc) throw new Error("a stored password hash is not an argon2id PHC string");
-  const [, memory, passes, parallelism, salt, tag] = phc as unknown as string[];
-  const bytes = Buffer.from(tag!, "base64");
+  const [, memory, passes, parallelism, salt, tag] = phc ?? [];
+  if (salt === undefined || tag === undefined)
+    throw new Error("a stored password hash is not an argon2id PHC string");
+  const bytes = Buffer.from(tag, "base64");
   return {
     memory: Number(memory),
     passes: Number(passes),
     parallelism: Number(parallelism),
-    nonce: Buffer.from(salt!, "base64"),
+    nonce: Buffer.from(salt, "base64"),
     tagLength: bytes.length,
     tag: bytes,
   };

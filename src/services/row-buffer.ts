@@ -1,40 +1,43 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { DomainError } from "../errors.ts";
+import { nth } from "../lists.ts";
 
-/** A row of an import: its index, and what it asks for or why that is wrong. */
+/** A row of an import: its index, and its content or the error of an invalid one. */
 export type Entry<Row> = {
   readonly index: number;
   readonly row: Row | DomainError;
   readonly weight: number;
-  /** What the database locks for it. */
+  /** The keys of what the database locks for it. */
   readonly locks: readonly string[];
 };
 
-/** How much the buffer holds, and how much is taken from it at once; one row may weigh more by itself. */
+/** The most that the buffer holds, or that is taken at once; a single row may weigh more. */
 export type Bounds = { readonly rowsMax: number; readonly weightMax: number };
 
 /** Rows that were read and wait to be written. */
 export type RowBuffer<Row> = {
   /**
-   * The first rows, within bounds, as soon as there are any; none at the end of the import or when `signal`
-   * aborts. Where rows are left, they are cut between two that lock nothing in common, if there are such in
-   * the second half. Throws what reading has failed with when the rows before are taken.
+   * Takes the first rows, within bounds, as soon as there are any; none at the end of the import or when
+   * `signal` aborts. If rows remain, the cut is between two rows without a common lock, if the second half
+   * has such a place. Throws the error that ended the reading after the rows before it were taken.
    */
   take(bounds: Bounds): Promise<Entry<Row>[]>;
-  /** The first rows, if the buffer is full or holds all that are left, and if `accepts` says so. */
+  /**
+   * Takes the first rows if the buffer is full or holds all that remain, and `accepts` returns true for them.
+   */
   takeWhole(bounds: Bounds, accepts: (entries: readonly Entry<Row>[]) => boolean): Entry<Row>[];
-  /** Resolves when takeWhole() may have another answer. */
+  /** Resolves when takeWhole() may return something else. */
   changed(): Promise<void>;
-  /** Stops the reading. */
+  /** Stops reading. */
   [Symbol.dispose](): void;
 };
 
-/** Rows are parsed in the event loop, some 25 µs each: after so many, others have their turn. */
+/** Rows parsed in one turn of the event loop, some 25 µs each. */
 const turnRows = 128;
 
 /**
- * Reads rows ahead, while those before are written, until the bounds are reached; then it stops to read, and
- * the sender is held back by the transport. It holds one batch beyond the bounds, as it came.
+ * Reads rows ahead while earlier ones are written, until the bounds are reached; then it stops reading, and
+ * the transport holds back the sender. It also holds one undecoded batch beyond the bounds.
  */
 export function createRowBuffer<Draft, Row>(
   batches: AsyncIterable<Iterable<Draft>>,
@@ -42,41 +45,32 @@ export function createRowBuffer<Draft, Row>(
   bounds: Bounds,
   signal: AbortSignal,
 ): RowBuffer<Row> {
-  let entries: Entry<Row>[] = [];
-  let weight = 0;
-  // Whether a row is at hand that comes behind the entries.
+  const rows = createReadRows<Row>(bounds);
+  // Whether another row follows those.
   let more = false;
-  // Functions, because they change while somebody waits.
+  // Read through functions, because it changes during an await.
   let state: "reading" | "ended" | "stopped" = "reading";
   const isReading = (): boolean => state === "reading";
-  let failure: { readonly error: unknown } | undefined;
-  let changed = Promise.withResolvers<void>();
-  const change = (): void => {
-    changed.resolve();
-    changed = Promise.withResolvers();
-  };
-  signal.addEventListener("abort", change, { once: true });
-  const isFull = (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax;
   const isStopped = (): boolean => state === "stopped";
+  let failure: { readonly error: unknown } | undefined;
+  signal.addEventListener("abort", rows.change, { once: true });
 
   async function read(): Promise<void> {
     let position = 0;
     for await (const batch of batches) {
       for (const draft of batch) {
         more = true;
-        if (isFull()) change();
-        while (isFull() && !isStopped()) await changed.promise;
+        if (rows.isFull()) rows.change();
+        while (rows.isFull() && !isStopped()) await rows.changed();
         if (position > 0 && position % turnRows === 0) {
-          change();
+          rows.change();
           await nextTurn();
         }
         if (isStopped()) return;
-        const entry = parse(draft, position++);
-        entries.push(entry);
-        weight += entry.weight;
+        rows.add(parse(draft, position++));
       }
       more = false;
-      change();
+      rows.change();
     }
     state = "ended";
   }
@@ -88,59 +82,81 @@ export function createRowBuffer<Draft, Row>(
     })
     .finally(() => {
       more = false;
-      change();
+      rows.change();
     });
-
-  const chooseCut = (wanted: Bounds): number => findSeam(entries, findCut(entries, wanted), more);
-
-  function remove(count: number): Entry<Row>[] {
-    const first = entries.slice(0, count);
-    entries = entries.slice(count);
-    weight -= first.reduce((sum, each) => sum + each.weight, 0);
-    change();
-    return first;
-  }
 
   return {
     async take(wanted) {
-      while (entries.length === 0 && isReading() && !signal.aborted) await changed.promise;
-      // After an abort it is the abort that has ended the reading.
-      if (entries.length === 0 && failure && !signal.aborted) throw failure.error;
-      return remove(chooseCut(wanted));
+      while (rows.isEmpty() && isReading() && !signal.aborted) await rows.changed();
+      // After an abort, the failure is only its consequence.
+      if (rows.isEmpty() && failure && !signal.aborted) throw failure.error;
+      return rows.remove(rows.chooseCut(wanted, more));
     },
     takeWhole(wanted, accepts) {
-      const isWhole = isFull() || (!isReading() && entries.length > 0);
-      const cut = isWhole && !signal.aborted ? chooseCut(wanted) : 0;
-      return cut > 0 && accepts(entries.slice(0, cut)) ? remove(cut) : [];
+      const isWhole = rows.isFull() || (!isReading() && !rows.isEmpty());
+      const cut = isWhole && !signal.aborted ? rows.chooseCut(wanted, more) : 0;
+      return cut > 0 && accepts(rows.first(cut)) ? rows.remove(cut) : [];
     },
-    changed: () => changed.promise,
+    changed: rows.changed,
     [Symbol.dispose]() {
       state = "stopped";
-      signal.removeEventListener("abort", change);
-      change();
+      signal.removeEventListener("abort", rows.change);
+      rows.change();
     },
   };
 }
 
-/** How many of the first entries are within bounds. */
+/** Creates the list of rows that were read and not taken, with a signal of its changes. */
+function createReadRows<Row>(bounds: Bounds) {
+  let entries: Entry<Row>[] = [];
+  let weight = 0;
+  let changed = Promise.withResolvers<void>();
+  const change = (): void => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  return {
+    isEmpty: (): boolean => entries.length === 0,
+    isFull: (): boolean => entries.length >= bounds.rowsMax || weight >= bounds.weightMax,
+    add(entry: Entry<Row>): void {
+      entries.push(entry);
+      weight += entry.weight;
+    },
+    /** Returns how many to take within bounds; `more` says whether a row follows the last one. */
+    chooseCut: (wanted: Bounds, more: boolean): number => findSplit(entries, findCut(entries, wanted), more),
+    first: (count: number): Entry<Row>[] => entries.slice(0, count),
+    remove(count: number): Entry<Row>[] {
+      const first = entries.slice(0, count);
+      entries = entries.slice(count);
+      weight -= first.reduce((sum, each) => sum + each.weight, 0);
+      change();
+      return first;
+    },
+    change,
+    changed: (): Promise<void> => changed.promise,
+  };
+}
+
+/** Returns how many of the first entries are within bounds. */
 function findCut(entries: readonly Entry<unknown>[], { rowsMax, weightMax }: Bounds): number {
   let cut = 0;
   for (let sum = 0; cut < Math.min(rowsMax, entries.length); cut++) {
-    sum += entries[cut]!.weight;
+    sum += nth(entries, cut).weight;
     if (cut > 0 && sum > weightMax) break;
   }
   return cut;
 }
 
 /**
- * The last place up to a cut, but not before its half, where the rows on both sides have no lock in common:
- * what is behind it need not wait for what is before. With `more` at hand, the next row may have any lock.
+ * Returns the last place up to `cut`, but not before its half, where the rows on both sides have no lock in
+ * common, so that the later rows need not wait for the earlier ones. If `more` rows follow, the next one may
+ * have any lock.
  */
-function findSeam(entries: readonly Entry<unknown>[], cut: number, more: boolean): number {
+function findSplit(entries: readonly Entry<unknown>[], cut: number, more: boolean): number {
   for (let at = cut; at > cut / 2; at--) {
-    const [before, after] = [entries[at - 1]!, entries[at]];
-    const isSeam = after ? !after.locks.some((lock) => before.locks.includes(lock)) : !more;
-    if (isSeam || before.locks.length === 0) return at;
+    const [before, after] = [nth(entries, at - 1), entries[at]];
+    const isSplit = after ? !after.locks.some((lock) => before.locks.includes(lock)) : !more;
+    if (isSplit || before.locks.length === 0) return at;
   }
   return cut;
 }

@@ -21,8 +21,9 @@ import {
   type WholeMessage,
 } from "./parse.ts";
 import type { Passwords } from "./passwords.ts";
+import { keysOf } from "../lists.ts";
 
-/** What the user service works with, beside the database. */
+/** What the user service needs beside the database. */
 export type UserParts = {
   readonly batchers: Batchers;
   readonly pages: Pages;
@@ -30,24 +31,18 @@ export type UserParts = {
   readonly logins: Logins;
 };
 
-/** The user service on a database. */
+/** Implements the user service. */
 export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
-  const { batchers, pages, passwords, logins } = parts;
-  return {
-    async createUser(request, call) {
-      const email = parseEmail("email", request.email);
-      const name = parseName("name", request.name);
-      const passwordHash = await hashPassword(request.password, call);
-      const draft = {
-        id: deriveId(call.principal, "CreateUser", request.requestId),
-        fingerprint: fingerprint(email, name),
-        email,
-        name,
-        passwordHash,
-      };
-      return { user: toMessage(expectOk(await batchers.createUser(draft, call))) };
-    },
+  return { ...readingMethods(database, parts), ...changingMethods(database, parts), ...loginMethods(parts) };
+}
 
+type Methods<Names extends keyof Service<typeof UserService>> = Pick<Service<typeof UserService>, Names>;
+
+function readingMethods(
+  database: Database,
+  { batchers, pages }: UserParts,
+): Methods<"getUser" | "getUserByEmail" | "batchGetUsers" | "listUsers"> {
+  return {
     async getUser(request, call) {
       const id = toId(request.id);
       const user = await batchers.getUser(id, call);
@@ -69,6 +64,36 @@ export function userService(database: Database, parts: UserParts): Service<typeo
       const missing = [...new Set(ids)].filter((id) => !users.has(id));
       if (missing.length > 0) throw usersNotFound(missing);
       return { users: ids.map((id) => toMessage(users.get(id)!)) };
+    },
+
+    async listUsers(request, call) {
+      const scope = ["ListUsers"];
+      const size = toPageSize(request.pageSize);
+      const after = await pages.parse(request.pageToken, scope);
+      const users = await db.listUsers(within(database, call), after, size + 1);
+      const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
+      return { users: entries.map(toMessage), nextPageToken };
+    },
+  };
+}
+
+function changingMethods(
+  database: Database,
+  { batchers, passwords }: UserParts,
+): Methods<"createUser" | "updateUser" | "deleteUser"> {
+  return {
+    async createUser(request, call) {
+      const email = parseEmail("email", request.email);
+      const name = parseName("name", request.name);
+      const passwordHash = await hashPassword(request.password, call);
+      const draft = {
+        id: deriveId(call.principal, "CreateUser", request.requestId),
+        fingerprint: fingerprint(email, name),
+        email,
+        name,
+        passwordHash,
+      };
+      return { user: toMessage(expectOk(await batchers.createUser(draft, call))) };
     },
 
     async updateUser(request, call) {
@@ -99,19 +124,16 @@ export function userService(database: Database, parts: UserParts): Service<typeo
       await mutate(database, call, deleteUser, change);
       return {};
     },
+  };
 
-    async listUsers(request, call) {
-      const scope = ["ListUsers"];
-      const size = toPageSize(request.pageSize);
-      const users = await db.listUsers(
-        within(database, call),
-        await pages.parse(request.pageToken, scope),
-        size + 1,
-      );
-      const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
-      return { users: entries.map(toMessage), nextPageToken };
-    },
+  async function hashPassword(password: string, call: Call): Promise<string> {
+    using place = passwords.queue(call);
+    return await place.hash(password);
+  }
+}
 
+function loginMethods({ batchers, passwords, logins }: UserParts): Methods<"authenticateUser"> {
+  return {
     async authenticateUser(request, call) {
       const email = parseEmail("email", request.email);
       const [login, user] = await judge(email, request.password, call);
@@ -124,12 +146,7 @@ export function userService(database: Database, parts: UserParts): Service<typeo
     },
   };
 
-  async function hashPassword(password: string, call: Call): Promise<string> {
-    using place = passwords.queue(call);
-    return await place.hash(password);
-  }
-
-  /** Makes an attempt: what is to be settled, and the user who has this email and password. */
+  /** Makes an attempt: returns the reservation to settle, and the user if email and password match. */
   async function judge(email: string, password: string, call: Call): Promise<[Login, db.User | undefined]> {
     using place = passwords.queue(call);
     const login = await logins.begin(email, call);
@@ -149,15 +166,15 @@ function toMessage(user: db.User): WholeMessage<typeof UserSchema> {
   };
 }
 
-/** How each field that can change is read. */
+/** The parser of each field that can change. */
 const parsers: { readonly [Field in keyof db.UserFields]: (field: string, text: string) => string } = {
   email: parseEmail,
   name: parseName,
 };
-const editable = Object.keys(parsers) as (keyof db.UserFields)[];
+const editable = keysOf(parsers);
 
 /**
- * The new values of the fields that the mask names or, without a mask, of those that are not empty (AIP-134).
+ * Returns the new values of the fields in the mask or, without a mask, of those that are not empty (AIP-134).
  */
 function parseEdits({ user, updateMask }: UpdateUserRequest): Partial<db.UserFields> {
   const paths = updateMask?.paths ?? [];

@@ -17,7 +17,7 @@ test.runIf(engine === "postgresql")(
     await using service = startMain({ DATABASE_URL: toUrl(database.connection), LOG_LEVEL: "trace" });
     const text = await service.printed("/ListUsers\n");
     const [grpc, http, admin] = ["gRPC", "Connect, gRPC-Web, JSON", "admin"].map(
-      (door) => `http://${new RegExp(`^ *${door} +(?:http://)?([\\d.:]+)`, "m").exec(text)?.[1]}`,
+      (listener) => `http://${new RegExp(`^ *${listener} +(?:http://)?([\\d.:]+)`, "m").exec(text)?.[1]}`,
     );
     const marked = {
       email: "marked-email@example.com",

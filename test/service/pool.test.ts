@@ -229,10 +229,10 @@ test.each([
 
 test("a connection that is given back with an open transaction is destroyed", async () => {
   const pool = createPool(connection, engine, limits);
-  const lease = await pool.checkOut(deadline());
-  await lease.client.query("begin");
+  const checkout = await pool.checkOut(deadline());
+  await checkout.client.query("begin");
 
-  lease.release(true);
+  checkout.release(true);
 
   expect(pool.stats()).toMatchObject({ total: 0, idle: 0, used: 0 });
   await pool[Symbol.asyncDispose]();

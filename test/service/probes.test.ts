@@ -26,8 +26,8 @@ afterAll(async () => {
   await shop[Symbol.asyncDispose]();
 });
 
-const healthAt = (door: "grpcUrl" | "httpUrl") =>
-  createClient(Health, createGrpcTransport({ baseUrl: shop[door] }));
+const healthAt = (listener: "grpcUrl" | "httpUrl") =>
+  createClient(Health, createGrpcTransport({ baseUrl: shop[listener] }));
 
 test.each([...follow, "liveness"])('Check answers SERVING for "%s" on both ports', async (service) => {
   const answers = [

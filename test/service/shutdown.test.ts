@@ -85,16 +85,19 @@ test("stop() says NOT_SERVING, then GOAWAY, then waits for the calls in flight",
   expect(await watching).toBe(Code.Unavailable);
 });
 
-test.each(["grpcUrl", "httpUrl"] as const)("Watch hears NOT_SERVING before its end (%s)", async (door) => {
-  await using shop = await openShop();
-  const statuses: string[] = [];
-  const watching = watch(shop, door, (status) => statuses.push(status));
-  await expect.poll(() => statuses).toEqual(["SERVING"]);
+test.each(["grpcUrl", "httpUrl"] as const)(
+  "Watch hears NOT_SERVING before its end (%s)",
+  async (listener) => {
+    await using shop = await openShop();
+    const statuses: string[] = [];
+    const watching = watch(shop, listener, (status) => statuses.push(status));
+    await expect.poll(() => statuses).toEqual(["SERVING"]);
 
-  await shop.server.stop();
+    await shop.server.stop();
 
-  expect([await watching, statuses]).toEqual([Code.Unavailable, ["SERVING", "NOT_SERVING"]]);
-});
+    expect([await watching, statuses]).toEqual([Code.Unavailable, ["SERVING", "NOT_SERVING"]]);
+  },
+);
 
 test("stop() takes new calls until the drain is over and new connections not any more after it", async () => {
   await using shop = await openShop({ shutdown: { drainMs: 300 } });
@@ -129,12 +132,12 @@ test("stop() called again stops nothing twice and answers what the first one did
 
 test.each(["grpcUrl", "httpUrl"] as const)(
   "stop() cuts off a call that outlasts the grace and answers false (%s)",
-  async (door) => {
+  async (listener) => {
     await using shop = await openShop({ shutdown: { graceMs: 150 }, calls: { deadlineMsDefault: 2_000 } });
     const lamp = await shop.product(5n);
     await using locks = new AsyncDisposableStack();
     locks.use(await holdProduct(shop, lamp));
-    const { adjustStock } = createClient(InventoryService, createGrpcTransport({ baseUrl: shop[door] }));
+    const { adjustStock } = createClient(InventoryService, createGrpcTransport({ baseUrl: shop[listener] }));
     const call = failure(adjustStock({ productId: lamp.id, delta: 1n }));
     await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
 
@@ -179,10 +182,10 @@ async function sessions(shop: Shop): Promise<number> {
 /** Watches the health of the whole service to its end, and answers the code of the error that ends it. */
 async function watch(
   shop: Shop,
-  door: "grpcUrl" | "httpUrl",
+  listener: "grpcUrl" | "httpUrl",
   onStatus: (status: string) => void,
 ): Promise<Code | undefined> {
-  const health = createClient(Health, createGrpcTransport({ baseUrl: shop[door] }));
+  const health = createClient(Health, createGrpcTransport({ baseUrl: shop[listener] }));
   try {
     for await (const { status } of health.watch({}))
       onStatus(status === Status.SERVING ? "SERVING" : "NOT_SERVING");

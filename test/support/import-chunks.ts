@@ -2,7 +2,8 @@ import type { Call } from "../../src/call.ts";
 import { DomainError } from "../../src/errors.ts";
 import type { RowOutcome } from "../../src/db/outcome.ts";
 import type { Deadline } from "../../src/db/engine/deadline.ts";
-import { importChunks, type Chunk, type RowKind } from "../../src/services/import-chunks.ts";
+import type { Chunk, RowKind } from "../../src/services/chunks.ts";
+import { importChunks } from "../../src/services/import-chunks.ts";
 import { settle } from "./batchers.ts";
 
 /** A row is a number, and locks what stands before its last digit. */

@@ -17,7 +17,7 @@ export type Shop = AsyncDisposable & {
   readonly connection: Connection;
   /** Between the service and its database, where the shop was opened through one. */
   readonly proxy: Proxy | undefined;
-  /** Of the gRPC door, as http2 URL; of the HTTP door. */
+  /** Of the gRPC listener, as http2 URL; of the HTTP listener. */
   readonly grpcUrl: string;
   readonly httpUrl: string;
   readonly users: Client<typeof UserService>;

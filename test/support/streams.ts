@@ -19,7 +19,7 @@ import {
   GetUserResponseSchema,
 } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { type Binding, bind } from "../../src/rpc/pipeline.ts";
-import { type Doors, type Protocol, transport } from "./doors.ts";
+import { type Listeners, type Protocol, transport } from "./listeners.ts";
 
 type Policy = MessageInitShape<typeof MethodPolicySchema>;
 type Request = MessageShape<typeof GetUserRequestSchema>;
@@ -80,13 +80,16 @@ export function bindStreams(implementation: Partial<Streams>, stated?: Policy): 
 }
 
 /** A client of Streams that speaks a protocol. */
-export function streamsClient(doors: Doors, protocol: Protocol): StreamsClient {
-  return createClient(streams, transport(doors, protocol)) as unknown as StreamsClient;
+export function streamsClient(listeners: Listeners, protocol: Protocol): StreamsClient {
+  return createClient(streams, transport(listeners, protocol)) as unknown as StreamsClient;
 }
 
 /** Opens Talk with the client of @grpc/grpc-js; disposal closes its connection. */
-export function talkByGrpcJs(doors: Doors) {
-  const client = new grpc.Client(`127.0.0.1:${doors.grpc.address.port}`, grpc.credentials.createInsecure());
+export function talkByGrpcJs(listeners: Listeners) {
+  const client = new grpc.Client(
+    `127.0.0.1:${listeners.grpc.address.port}`,
+    grpc.credentials.createInsecure(),
+  );
   const call = client.makeBidiStreamRequest<Init, Response>(
     "/test.v1.Streams/Talk",
     (init) => Buffer.from(toBinary(GetUserRequestSchema, create(GetUserRequestSchema, init))),

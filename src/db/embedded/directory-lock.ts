@@ -4,6 +4,7 @@ import { link, readFile, readdir, rename, rm, writeFile } from "node:fs/promises
 import path from "node:path";
 import { kill, pid as ownPid } from "node:process";
 import { promisify } from "node:util";
+import { systemCodeOf } from "../../system-errors.ts";
 
 /** A process in a file: `started` tells it from a later one with the same pid; pid 0 has let go. */
 type Holder = { readonly pid: number; readonly started: string; readonly since: string };
@@ -65,7 +66,7 @@ export async function startOf(pid: number): Promise<string | undefined> {
     kill(pid, 0);
   } catch (error) {
     // EPERM: it runs, as another user.
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return undefined;
+    if (systemCodeOf(error) === "ESRCH") return undefined;
   }
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   // The second field is the program's name in parentheses and may hold anything; the third is the state.

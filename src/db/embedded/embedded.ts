@@ -8,6 +8,7 @@ import { holdDirectory, isHeld } from "./directory-lock.ts";
 import { createLauncher, findPrograms, type Launcher, type Programs } from "./launcher.ts";
 import { collectLog, readPort, startServer, untilEnded, type Server } from "./postmaster.ts";
 import { command } from "../engine/statement.ts";
+import { systemCodeOf } from "../../system-errors.ts";
 
 /** A PostgreSQL server of our own. Disposal shuts it down and lets go of the directory. */
 export type Embedded = {
@@ -60,9 +61,8 @@ export async function startEmbedded(dataDir: string, options: EmbeddedOptions = 
   try {
     return await start(directory, options.settings ?? []);
   } catch (error) {
-    const { syscall, message } = error as NodeJS.ErrnoException;
-    if (syscall === undefined) throw error;
-    throw new Error(`data directory ${directory} cannot be used: ${message}`, { cause: error });
+    if (!(error instanceof Error && "syscall" in error) || error.syscall === undefined) throw error;
+    throw new Error(`data directory ${directory} cannot be used: ${error.message}`, { cause: error });
   }
 }
 
@@ -109,7 +109,7 @@ async function makeDirectory(directory: string): Promise<void> {
   try {
     await mkdir(directory);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = systemCodeOf(error);
     if (code === "EEXIST") return;
     const parent = path.dirname(directory);
     if (code !== "ENOENT" || existsSync(parent)) throw error;

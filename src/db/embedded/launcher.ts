@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { readFile, realpath, stat, symlink } from "node:fs/promises";
 import path from "node:path";
 import { arch, getuid, platform } from "node:process";
+import { systemCodeOf } from "../../system-errors.ts";
 
 /** The server's programs, by absolute path. */
 export type Programs = { readonly initdb: string; readonly postgres: string };
@@ -35,7 +36,7 @@ async function linkLibraries(native: string): Promise<void> {
   const text = await readFile(path.join(native, "pg-symlinks.json"), "utf8").catch(() => "[]");
   for (const { source, target } of JSON.parse(text) as { source: string; target: string }[]) {
     await symlink(path.basename(source), path.join(path.dirname(native), target)).catch((error) => {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (systemCodeOf(error) !== "EEXIST") throw error;
     });
   }
 }

@@ -7,6 +7,7 @@ import { kill } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { commandLineOf } from "./directory-lock.ts";
 import type { Launcher } from "./launcher.ts";
+import { messageOf } from "../../system-errors.ts";
 
 /** A server that accepts connections on 127.0.0.1. Disposal shuts it down, ending what still runs on it. */
 export type Server = {
@@ -87,7 +88,7 @@ export async function untilEnded(child: ChildProcess, log: Log): Promise<string>
     const said = summarizeLog(log.text);
     return `${signal ?? `exit code ${code}`}${said && `: ${said}`}`;
   } catch (error) {
-    return (error as Error).message;
+    return messageOf(error);
   }
 }
 

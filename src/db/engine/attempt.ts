@@ -127,8 +127,7 @@ function toAttemptMs({ deadlineMs }: Deadline): number {
 
 /**
  * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too
- * long the session is ended: the caller may repeat the call, and what it left behind must not come true
- * later.
+ * long the session is ended: the caller may repeat the call, and what it orphaned must not come true later.
  */
 async function stop<T>(pool: Pool, { checkout, progress, running }: Running<T>): Promise<void> {
   const ended = running.then(

@@ -17,6 +17,7 @@ import {
 } from "./migration-files.ts";
 import { command } from "../engine/statement.ts";
 import { begin, commit, rollback } from "../engine/transaction.ts";
+import { messageOf } from "../../system-errors.ts";
 
 /** A migration that this run applied. */
 export type Applied = { readonly version: string; readonly elapsedMs: number };
@@ -174,10 +175,10 @@ async function applyByStatement(
 
 /** Throws what the database said of `sql`, with the line it points at. */
 function fail({ version, file }: Migration, error: unknown, sql: string): never {
-  const { message, position } = error as pg.DatabaseError;
+  const position = error instanceof pg.DatabaseError ? error.position : undefined;
   const before = position === undefined ? undefined : sql.slice(0, Number(position) - 1).split("\n");
   const at = before === undefined ? "" : `, at "${sql.split("\n")[before.length - 1]?.trim()}"`;
-  throw new Error(`migration ${version} failed: ${message} (${file}${at})`, { cause: error });
+  throw new Error(`migration ${version} failed: ${messageOf(error)} (${file}${at})`, { cause: error });
 }
 
 /**

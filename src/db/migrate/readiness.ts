@@ -5,6 +5,7 @@ import { findPending, readMigrations, selectApplied, type AppliedRow } from "./m
 import { createDeadline } from "../engine/deadline.ts";
 import { sqlstate } from "../engine/sqlstate.ts";
 import { statement } from "../engine/statement.ts";
+import { nth } from "../../lists.ts";
 
 const selectMigrations = statement<AppliedRow>("migrations.list", selectApplied);
 
@@ -59,8 +60,8 @@ export async function createReadiness(
 
   async function look(): Promise<string | undefined> {
     const deadline = createDeadline(answerMsMax);
-    const [answer] = await db.query(echo, [payload], deadline);
-    if (answer!.readOnly === "on") return "the database takes no writes: is it a standby?";
+    const answer = nth(await db.query(echo, [payload], deadline), 0);
+    if (answer.readOnly === "on") return "the database takes no writes: is it a standby?";
     // Migrations that this version does not know are a newer version's, whose replicas replace ours one by
     // one.
     const [pending] = findPending(migrations, await db.query(selectMigrations, [], deadline));

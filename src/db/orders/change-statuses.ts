@@ -12,6 +12,7 @@ import { getOrders, orderColumns, type Order } from "./orders.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
+import { nth, whole } from "../../lists.ts";
 
 /** A step that an order is to take. Its idempotency key is derived from the call. */
 export type StatusChange = {
@@ -113,7 +114,7 @@ const selectEventsByKey = statement<{
  * "failed_precondition", or "invalid" for a reused request id).
  */
 export async function changeStatuses(run: Run, changes: readonly StatusChange[]): Promise<Outcome<Order>[]> {
-  return (await moveOrders(run, changes, false)) as Outcome<Order>[];
+  return whole(await moveOrders(run, changes, false));
 }
 
 /**
@@ -138,7 +139,7 @@ async function moveOrders(
   expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
   for (const { n, was, ...row } of await run(updateStatuses, updateValues(changes, atomic))) {
     if (row.verdict === "replayed") replayed.push(n);
-    else if (row.verdict !== "ok") outcomes[n] = refusal(changes[n]!, row.verdict, was!);
+    else if (row.verdict !== "ok") outcomes[n] = refusal(nth(changes, n), row.verdict, was!);
     else if (row.id !== null) outcomes[n] = withoutVerdict(row);
   }
   if (replayed.length > 0) await answerReplays(run, changes, replayed, outcomes);
@@ -161,7 +162,7 @@ async function answerReplays(
   replayed: readonly number[],
   outcomes: (Outcome<Order> | undefined)[],
 ): Promise<void> {
-  const keys = replayed.map((n) => changes[n]!.idempotencyKey);
+  const keys = replayed.map((n) => nth(changes, n).idempotencyKey);
   const events = new Map((await run(selectEventsByKey, [keys])).map((e) => [e.idempotencyKey, e]));
   const stored = await getOrders(
     run,
@@ -170,7 +171,7 @@ async function answerReplays(
   );
   const orders = new Map(stored.map(({ fingerprint: _, ...order }) => [order.id, order]));
   for (const n of replayed) {
-    const change = changes[n]!;
+    const change = nth(changes, n);
     const event = events.get(change.idempotencyKey);
     if (event && event.fingerprint !== change.fingerprint) outcomes[n] = requestIdReused();
     // Deleted since, with its user.

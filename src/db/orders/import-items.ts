@@ -15,6 +15,7 @@ import type { RowOutcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
+import { nth } from "../../lists.ts";
 
 /** Items that an order may have; the contract says the same. */
 const itemsMax = 1_000;
@@ -174,14 +175,14 @@ export async function importItems(run: Run, drafts: readonly ItemDraft[]): Promi
   const rows = await writeUntilSettled(run, insertItems, drafts.length, toValues);
   for (const { n, verdict, orderCurrency, status } of rows) {
     if (verdict === "existed") outcomes[n] = verdict;
-    else outcomes[n] = refusal(drafts[n]!, verdict, orderCurrency!, status!);
+    else outcomes[n] = refusal(nth(drafts, n), verdict, orderCurrency!, status!);
   }
   return outcomes;
 }
 
 function insertValues(drafts: readonly ItemDraft[], numbers: readonly number[]): unknown[] {
   const batch = numbers.map((n) => {
-    const draft = drafts[n]!;
+    const draft = nth(drafts, n);
     return { ...draft, n, unitPrice: toDecimal(draft.unitPrice) };
   });
   const orderIds = [...new Set(batch.map(({ orderId }) => orderId))];

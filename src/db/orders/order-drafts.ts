@@ -1,6 +1,7 @@
 import type { OrderItem } from "./orders.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { toDecimal, type E4 } from "../engine/pg-types.ts";
+import { nth } from "../../lists.ts";
 
 /** An order to be placed. Its id is derived from the call, and so are those of repeated calls. */
 export type OrderDraft = {
@@ -69,13 +70,13 @@ export const sentDemands = rowSet<Demand>(
 /** What `orders.create` is sent for the drafts of a round, given by their numbers. */
 export function toParameters(drafts: readonly OrderDraft[], round: readonly number[]): unknown[] {
   const orders = round.map((n) => {
-    const draft = drafts[n]!;
+    const draft = nth(drafts, n);
     return { ...draft, n, total: toDecimal(draft.total), itemCount: draft.items.length };
   });
   const lines = orders.flatMap(({ n, items }) =>
     items.map((item, position) => ({ ...item, n, position, unitPrice: toDecimal(item.unitPrice) })),
   );
-  const demands = round.flatMap((n) => demandsOf(n, drafts[n]!));
+  const demands = round.flatMap((n) => demandsOf(n, nth(drafts, n)));
   const products = (reserved: boolean): string[] => [
     ...new Set(demands.filter((d) => d.reserved === reserved).map((d) => d.productId)),
   ];

@@ -13,6 +13,7 @@ import { getOrders, type Order } from "./orders.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import type { Micros } from "../engine/pg-types.ts";
+import { nth } from "../../lists.ts";
 
 /** By what a stored order is known to be that of a draft. */
 type Stored = { readonly id: string; readonly fingerprint: string };
@@ -125,8 +126,8 @@ export async function placeOrders<T>(
   const refusals = new Map<number, DomainError>();
   const toValues = (numbers: readonly number[]) => toParameters(drafts, numbers);
   for (const row of await writeUntilSettled(run, insertOrders, drafts.length, toValues)) {
-    if (row.verdict === "created") outcomes[row.n] = toAnswer(drafts[row.n]!, row.createTime!);
-    else if (row.verdict !== "existed") refusals.set(row.n, refusal(drafts[row.n]!, row));
+    if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
+    else if (row.verdict !== "existed") refusals.set(row.n, refusal(nth(drafts, row.n), row));
   }
   // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
   // attempt may itself have taken the last stock. Only an order that is not found is refused.

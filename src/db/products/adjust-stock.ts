@@ -4,6 +4,7 @@ import { getProducts, productColumns, type Product } from "./products.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
+import { nth, whole } from "../../lists.ts";
 
 /** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
 const onHandMax = 1_000_000_000_000n;
@@ -99,17 +100,17 @@ export async function adjustStock(
   expectDistinct(adjustments.map(({ id }) => id));
   const replayed: number[] = [];
   const toValues = (numbers: readonly number[]) => {
-    const batch = numbers.map((n) => ({ n, ...adjustments[n]! }));
+    const batch = numbers.map((n) => ({ n, ...nth(adjustments, n) }));
     return [onHandMax, ...sentMovements.values(batch)];
   };
   const rows = await writeUntilSettled(run, insertMovements, adjustments.length, toValues);
   for (const { n, onHandBefore, ...row } of rows) {
     if (row.verdict === "replayed") replayed.push(n);
     else if (row.verdict === "ok") outcomes[n] = withoutVerdict(row);
-    else outcomes[n] = refusal(adjustments[n]!, row.verdict, onHandBefore ?? 0n);
+    else outcomes[n] = refusal(nth(adjustments, n), row.verdict, onHandBefore ?? 0n);
   }
   if (replayed.length > 0) await answerReplays(run, adjustments, replayed, outcomes);
-  return outcomes as Outcome<Product>[];
+  return whole(outcomes);
 }
 
 function withoutVerdict({ verdict: _, ...product }: Product & { readonly verdict: "ok" }): Product {
@@ -122,12 +123,12 @@ async function answerReplays(
   replayed: readonly number[],
   outcomes: (Outcome<Product> | undefined)[],
 ): Promise<void> {
-  const wanted = replayed.map((n) => adjustments[n]!);
+  const wanted = replayed.map((n) => nth(adjustments, n));
   const ids = wanted.map(({ id }) => id);
   const movements = new Map((await run(selectMovements, [ids])).map((m) => [m.id, m.fingerprint]));
   const products = await getProducts(run, [...new Set(wanted.map(({ productId }) => productId))]);
   for (const n of replayed) {
-    const { id, productId, fingerprint } = adjustments[n]!;
+    const { id, productId, fingerprint } = nth(adjustments, n);
     const found = products.find((product) => product.id === productId);
     if (movements.get(id) !== fingerprint || found === undefined) outcomes[n] = requestIdReused();
     else {

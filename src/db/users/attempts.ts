@@ -2,6 +2,7 @@ import type { Database } from "../engine/database.ts";
 import type { Deadline } from "../engine/deadline.ts";
 import { expectDistinct } from "../outcome.ts";
 import { statement, type Run } from "../engine/statement.ts";
+import { nth } from "../../lists.ts";
 
 /** An attempt to authenticate. The ids are those of rows: keyed hashes of the account and of the caller. */
 export type Attempt = {
@@ -62,7 +63,7 @@ export async function reserveAttempts(run: Run, attempts: readonly Attempt[]): P
   const ids = attempts.map(({ accountId }) => accountId);
   expectDistinct(ids);
   const callerIds = attempts.map(({ callerId }) => callerId ?? null);
-  const { delaysMs, forgetMs } = attempts[0]!;
+  const { delaysMs, forgetMs } = nth(attempts, 0);
   const refused = await run(reserve, [ids, callerIds, delaysMs, forgetMs]);
   const waits = new Map(refused.map(({ id, waitMs }) => [id, Math.max(1, Math.ceil(waitMs ?? 0))]));
   return ids.map((id) => waits.get(id) ?? 0);
@@ -106,7 +107,7 @@ const countFailure = statement(
 export async function countFailures(run: Run, failures: readonly CallerFailure[]): Promise<void[]> {
   const counts = new Map<string, number>();
   for (const { callerId } of failures) counts.set(callerId, (counts.get(callerId) ?? 0) + 1);
-  const { failuresMax, windowMs } = failures[0]!;
+  const { failuresMax, windowMs } = nth(failures, 0);
   await run(countFailure, [[...counts.keys()], [...counts.values()], failuresMax, windowMs]);
   return failures.map(() => {});
 }

@@ -10,6 +10,7 @@ import {
 import { statusesThat } from "../order-status.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
+import { keysOf, nth } from "../../lists.ts";
 
 /** A change of a user; what is undefined stays. */
 export type UserChange = {
@@ -49,7 +50,7 @@ export type UserEdits = { readonly [Field in keyof UserFields]: UserFields[Field
 
 /** Where the fields that can change are stored, all of them as text. Their values are $5 and those behind. */
 const editedColumns: { readonly [Field in keyof UserFields]: string } = { email: "email", name: "name" };
-const editedFields = Object.keys(editedColumns) as (keyof UserFields)[];
+const editedFields = keysOf(editedColumns);
 const setEdited = editedFields
   .map((field) => editedColumns[field])
   .map((column, n) => `${column} = coalesce($${n + 5}::text, u.${column})`)
@@ -76,8 +77,7 @@ export async function updateUser(run: Run, change: UserChange & UserEdits): Prom
   const { changeId, userId, version, fingerprint } = change;
   const edits = editedFields.map((field) => change[field] ?? null);
   const values = [changeId, userId, version ?? null, fingerprint, ...edits];
-  const [row] = await run(updateOne, values);
-  const { verdict, fingerprint: known, ...user } = row!;
+  const { verdict, fingerprint: known, ...user } = nth(await run(updateOne, values), 0);
   if (!happened(verdict, known, change)) return user as User;
   const [now] = await getUsers(run, [userId]);
   if (now === undefined) throw notFound(userType, userId);
@@ -131,8 +131,8 @@ export async function deleteUser(run: Run, change: UserChange & { readonly force
   const { changeId, userId, version, fingerprint, force } = change;
   const read = force ? ordersMax + 1 : 1;
   const values = [changeId, userId, version ?? null, fingerprint, force, read, ordersMax, itemsMax];
-  const [row] = await run(deleteOne, values);
-  happened(row!.verdict, row!.fingerprint, change);
+  const { verdict, fingerprint: known } = nth(await run(deleteOne, values), 0);
+  happened(verdict, known, change);
 }
 
 /** Whether the call had been made before; throws why it is refused. */

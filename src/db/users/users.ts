@@ -4,6 +4,7 @@ import { expectDistinct, type Outcome } from "../outcome.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement, type Run } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
+import { nth, whole } from "../../lists.ts";
 
 /** A user as every caller may see it. */
 export type User = {
@@ -123,7 +124,7 @@ export async function createUsers(run: Run, drafts: readonly UserDraft[]): Promi
   const isOpen = (n: number): boolean => outcomes[n] === undefined;
   for (let open = drafts.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
     await insertRound(run, drafts, open, outcomes);
-    const conflicting = open.filter(isOpen).map((n) => [n, drafts[n]!] as const);
+    const conflicting = open.filter(isOpen).map((n) => [n, nth(drafts, n)] as const);
     if (conflicting.length === 0) break;
     const ids = conflicting.map(([, draft]) => draft.id);
     const emails = conflicting.map(([, draft]) => draft.email);
@@ -136,7 +137,7 @@ export async function createUsers(run: Run, drafts: readonly UserDraft[]): Promi
       // Neither: the rival was deleted in between, and the next round meets nobody.
     }
   }
-  return outcomes as Outcome<User>[];
+  return whole(outcomes);
 }
 
 async function insertRound(
@@ -145,11 +146,11 @@ async function insertRound(
   round: readonly number[],
   outcomes: (Outcome<User> | undefined)[],
 ): Promise<void> {
-  const values = sentUsers.values(round.map((n) => ({ n, ...drafts[n]! })));
+  const values = sentUsers.values(round.map((n) => ({ n, ...nth(drafts, n) })));
   for (const { n, createTime, deleted } of await run(insertUsers, values)) {
-    if (deleted) outcomes[n] = notFound(userType, drafts[n]!.id);
+    if (deleted) outcomes[n] = notFound(userType, nth(drafts, n).id);
     if (createTime === null) continue;
-    const { id, email, name } = drafts[n]!;
+    const { id, email, name } = nth(drafts, n);
     outcomes[n] = { id, email, name, version: 1n, createTime, updateTime: createTime };
   }
 }

@@ -64,8 +64,8 @@ export const startMutations: readonly Mutation[] = [
   {
     file: "src/db/embedded/launcher.ts",
     what: "a second start fails by the links that the first one has made",
-    from: '(error as NodeJS.ErrnoException).code !== "EEXIST"',
-    to: '(error as NodeJS.ErrnoException).code !== ""',
+    from: 'systemCodeOf(error) !== "EEXIST"',
+    to: 'systemCodeOf(error) !== ""',
     tests: ["test/embedded-files.test.ts"],
   },
   {
@@ -155,8 +155,8 @@ export const startMutations: readonly Mutation[] = [
   {
     file: readiness,
     what: "a standby is ready",
-    from: 'if (answer!.readOnly === "on") return',
-    to: 'if (answer!.readOnly === "yes") return',
+    from: 'if (answer.readOnly === "on") return',
+    to: 'if (answer.readOnly === "yes") return',
     tests: ["test/service/away.test.ts"],
   },
   {

@@ -73,7 +73,7 @@ export const loginsAndPages: readonly Mutation[] = [
   {
     file: passwords,
     what: "a user who does not exist costs no hash",
-    from: "const { tag, ...parameters } = parsePhc(hash ?? nobody);",
+    from: "const { tag, ...parameters } = parsePhc(hash ?? noPassword);",
     to: "if (hash === undefined) return false; const { tag, ...parameters } = parsePhc(hash);",
     tests: ["test/service/passwords.test.ts", "test/service/users.test.ts"],
   },

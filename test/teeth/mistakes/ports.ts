@@ -177,10 +177,10 @@ export const ports: readonly Mutation[] = [
   },
   {
     file: "src/rpc/listen.ts",
-    what: "a door that had to cut calls off says that all have finished",
+    what: "a listener that had to cut calls off says that all have finished",
     from: "    finished = false;\n",
     to: "",
-    tests: ["test/doors.test.ts"],
+    tests: ["test/listeners.test.ts"],
   },
   {
     file: "src/rpc/listen.ts",

@@ -31,7 +31,7 @@ export const processes: readonly Mutation[] = [
   {
     file: server,
     what: "attempts that are run again are not counted",
-    from: "count(`${fate}:${code}`);",
+    from: "count(`${disposition}:${code}`);",
     to: "",
     tests: ["test/service/away.test.ts"],
   },

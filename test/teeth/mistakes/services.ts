@@ -3,7 +3,7 @@ import type { Mutation } from "../mutation.ts";
 const users = "src/services/users.ts";
 const orders = "src/services/orders.ts";
 const imports = "src/services/imports.ts";
-const inventory = "src/services/inventory.ts";
+const products = "src/services/products.ts";
 const parse = "src/services/parse.ts";
 
 /** Mistakes in what the methods check and ask for. */
@@ -191,14 +191,14 @@ export const services: readonly Mutation[] = [
     tests: ["test/import-again.test.ts"],
   },
   {
-    file: inventory,
+    file: products,
     what: "CreateProduct with another stock under a used request_id is a repetition",
     from: "fingerprint(name, request.onHand.toString())",
     to: "fingerprint(name)",
     tests: ["test/service/request-ids.test.ts"],
   },
   {
-    file: inventory,
+    file: products,
     what: "AdjustStock of another product under a used request_id is a repetition",
     from: "fingerprint(productId, request.delta.toString())",
     to: "fingerprint(request.delta.toString())",

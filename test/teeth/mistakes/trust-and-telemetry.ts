@@ -58,7 +58,7 @@ export const trustAndTelemetry: readonly Mutation[] = [
   {
     file: telemetry,
     what: "a call that began is not counted",
-    from: "begun[door].inc();",
+    from: "begun[listener].inc();",
     to: "",
     tests: ["test/pipeline.test.ts", "test/service/probes.test.ts"],
   },

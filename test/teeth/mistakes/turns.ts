@@ -43,15 +43,15 @@ export const turnsOfCalls: readonly Mutation[] = [
   {
     file: "src/rpc/drain.ts",
     what: "a drain cuts calls that wait for their turn",
-    from: " || doors.some((door) => door.waiting() > 0)",
+    from: " || listeners.some((listener) => listener.waiting() > 0)",
     to: "",
     tests: ["test/turns.test.ts"],
   },
   {
     file: "src/rpc/lifetime.ts",
     what: "a call is timed from its turn",
-    from: "observer(door, header, nowMs - arrivedMs)",
-    to: "observer(door, header)",
+    from: "observer(listener, header, nowMs - arrivedMs)",
+    to: "observer(listener, header)",
     tests: ["test/turns.test.ts"],
   },
   {

@@ -2,7 +2,7 @@
 // @generated from file commerce/inventory/v1/inventory_service.proto (package commerce.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-// Products and how many of them are in stock.
+// Products and their stock.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -19,7 +19,7 @@ export const file_commerce_inventory_v1_inventory_service: GenFile = /*@__PURE__
   fileDesc("Ci1jb21tZXJjZS9pbnZlbnRvcnkvdjEvaW52ZW50b3J5X3NlcnZpY2UucHJvdG8SFWNvbW1lcmNlLmludmVudG9yeS52MSKkAQoHUHJvZHVjdBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg8KB29uX2hhbmQYAyABKAMSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIpwBChRDcmVhdGVQcm9kdWN0UmVxdWVzdBIcCgRuYW1lGAEgASgJQg66SAtyCRABGMgBugEBABIfCgdvbl9oYW5kGAIgASgDQg66SAsiCRiAoJSljR0oABJFCgpyZXF1ZXN0X2lkGAMgASgJQjG6SC7YAQFyKVokMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwsAEBIkgKFUNyZWF0ZVByb2R1Y3RSZXNwb25zZRIvCgdwcm9kdWN0GAEgASgLMh4uY29tbWVyY2UuaW52ZW50b3J5LnYxLlByb2R1Y3QiKQoRR2V0UHJvZHVjdFJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIkUKEkdldFByb2R1Y3RSZXNwb25zZRIvCgdwcm9kdWN0GAEgASgLMh4uY29tbWVyY2UuaW52ZW50b3J5LnYxLlByb2R1Y3QiTwoTTGlzdFByb2R1Y3RzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAQiYQoUTGlzdFByb2R1Y3RzUmVzcG9uc2USMAoIcHJvZHVjdHMYASADKAsyHi5jb21tZXJjZS5pbnZlbnRvcnkudjEuUHJvZHVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiogEKEkFkanVzdFN0b2NrUmVxdWVzdBIcCgpwcm9kdWN0X2lkGAEgASgJQgi6SAVyA7ABARInCgVkZWx0YRgCIAEoA0IYukgVIhM4ABiAlOvcAyiA7JSj/P////8BEkUKCnJlcXVlc3RfaWQYAyABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiRgoTQWRqdXN0U3RvY2tSZXNwb25zZRIvCgdwcm9kdWN0GAEgASgLMh4uY29tbWVyY2UuaW52ZW50b3J5LnYxLlByb2R1Y3QyuwQKEEludmVudG9yeVNlcnZpY2USkQEKDUNyZWF0ZVByb2R1Y3QSKy5jb21tZXJjZS5pbnZlbnRvcnkudjEuQ3JlYXRlUHJvZHVjdFJlcXVlc3QaLC5jb21tZXJjZS5pbnZlbnRvcnkudjEuQ3JlYXRlUHJvZHVjdFJlc3BvbnNlIiWKtRghCg9pbnZlbnRvcnkud3JpdGUSCnJlcXVlc3RfaWQwgIAEEn4KCkdldFByb2R1Y3QSKC5jb21tZXJjZS5pbnZlbnRvcnkudjEuR2V0UHJvZHVjdFJlcXVlc3QaKS5jb21tZXJjZS5pbnZlbnRvcnkudjEuR2V0UHJvZHVjdFJlc3BvbnNlIhuQAgGKtRgUCg5pbnZlbnRvcnkucmVhZDCAgAEShAEKDExpc3RQcm9kdWN0cxIqLmNvbW1lcmNlLmludmVudG9yeS52MS5MaXN0UHJvZHVjdHNSZXF1ZXN0GisuY29tbWVyY2UuaW52ZW50b3J5LnYxLkxpc3RQcm9kdWN0c1Jlc3BvbnNlIhuQAgGKtRgUCg5pbnZlbnRvcnkucmVhZDCAgAESiwEKC0FkanVzdFN0b2NrEikuY29tbWVyY2UuaW52ZW50b3J5LnYxLkFkanVzdFN0b2NrUmVxdWVzdBoqLmNvbW1lcmNlLmludmVudG9yeS52MS5BZGp1c3RTdG9ja1Jlc3BvbnNlIiWKtRghCg9pbnZlbnRvcnkud3JpdGUSCnJlcXVlc3RfaWQwgIABYgZwcm90bzM", [file_buf_validate_validate, file_commerce_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
- * Something that can be ordered.
+ * A product that can be ordered.
  *
  * @generated from message commerce.inventory.v1.Product
  */
@@ -32,14 +32,14 @@ export type Product = Message<"commerce.inventory.v1.Product"> & {
   id: string;
 
   /**
-   * What the product is called. 1 to 200 characters.
+   * The product's name. 1 to 200 characters.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Pieces in stock and not reserved by an order. At most 1,000,000,000,000, but for what cancelled orders and
+   * Pieces in stock that are not reserved by an order. At most 1,000,000,000,000, plus what cancelled orders and
    * those of deleted users have returned beyond that.
    *
    * @generated from field: int64 on_hand = 3;
@@ -61,7 +61,7 @@ export type Product = Message<"commerce.inventory.v1.Product"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * Names this version of the product (AIP-154).
+   * Identifies this version of the product (AIP-154).
    *
    * @generated from field: string etag = 6;
    */
@@ -82,14 +82,14 @@ export const ProductSchema: GenMessage<Product> = /*@__PURE__*/
  */
 export type CreateProductRequest = Message<"commerce.inventory.v1.CreateProductRequest"> & {
   /**
-   * What the product is called. Required.
+   * The product's name. Required.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Pieces in stock at first.
+   * The initial number of pieces in stock.
    *
    * @generated from field: int64 on_hand = 2;
    */
@@ -180,14 +180,14 @@ export const GetProductResponseSchema: GenMessage<GetProductResponse> = /*@__PUR
  */
 export type ListProductsRequest = Message<"commerce.inventory.v1.ListProductsRequest"> & {
   /**
-   * Products a page, at most 1000 and 50 if zero. More is coerced to 1000.
+   * Products per page: 50 if zero, at most 1000. Larger values are coerced to 1000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before; empty for the first page.
+   * next_page_token of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -243,7 +243,7 @@ export type AdjustStockRequest = Message<"commerce.inventory.v1.AdjustStockReque
   productId: string;
 
   /**
-   * Pieces to add; below zero: to take. Not zero.
+   * Pieces to add, or to take if negative. Not zero.
    *
    * @generated from field: int64 delta = 2;
    */
@@ -290,8 +290,8 @@ export const AdjustStockResponseSchema: GenMessage<AdjustStockResponse> = /*@__P
  *
  * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
  * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
- * REQUEST_ID_REUSED. The nil UUID is refused as a request_id: it is what a variable that was never set holds, so
- * that different calls would pass for one.
+ * REQUEST_ID_REUSED. The nil UUID is refused as a request_id: it is the value of a variable that was never set,
+ * which would make different calls look like one.
  *
  * @generated from service commerce.inventory.v1.InventoryService
  */
@@ -329,7 +329,7 @@ export const InventoryService: GenService<{
   /**
    * Adds to a product's stock, or takes from it. Fails with NOT_FOUND if there is no such product and with
    * FAILED_PRECONDITION if the stock would leave the range from 0 to 1,000,000,000,000. A stock above that range,
-   * to which only orders that were cancelled can lift it, can be taken from and not be added to.
+   * which only cancelled orders can cause, can be taken from but not be added to.
    *
    * @generated from rpc commerce.inventory.v1.InventoryService.AdjustStock
    */

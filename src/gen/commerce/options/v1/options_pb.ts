@@ -2,7 +2,7 @@
 // @generated from file commerce/options/v1/options.proto (package commerce.options.v1, syntax proto3)
 /* eslint-disable */
 
-// Method options that state, in the contract, what a caller must hold, how a call may be repeated, how long it may
+// Method options that state, in the contract, which scopes a call needs, how it may be repeated, how long it may
 // last and how much it may send.
 
 import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -18,46 +18,45 @@ export const file_commerce_options_v1_options: GenFile = /*@__PURE__*/
   fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi6wEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAYgASgNOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
- * Who may call a method, what makes a repetition of the call safe, how long the call may last and how large its
- * requests may be.
+ * The scopes, the idempotency key, the deadlines and the maximum request size of a method.
  *
  * @generated from message commerce.options.v1.MethodPolicy
  */
 export type MethodPolicy = Message<"commerce.options.v1.MethodPolicy"> & {
   /**
-   * Scopes that the caller's token must all hold. Checked only where authentication is configured.
+   * Scopes that the caller's token must all have. Checked only if authentication is configured.
    *
    * @generated from field: repeated string scopes = 1;
    */
   scopes: string[];
 
   /**
-   * The request field that holds the idempotency key (AIP-155). A call repeated with the same key happens
-   * once. Empty for methods that need no key: those that change nothing.
+   * The request field with the idempotency key (AIP-155). A call that is repeated with the same key happens once.
+   * Empty for methods that change nothing.
    *
    * @generated from field: string idempotency_key_field = 2;
    */
   idempotencyKeyField: string;
 
   /**
-   * The deadline of a call whose caller sets none. A server may be configured to have another one; where
-   * neither it nor max_idle is given, the server's configuration decides.
+   * The deadline of a call if the caller sets none. A server may be configured with another one; if neither this
+   * nor max_idle is given, the server's configuration decides.
    *
    * @generated from field: google.protobuf.Duration default_deadline = 3;
    */
   defaultDeadline?: Duration | undefined;
 
   /**
-   * The longest deadline: a longer one is shortened to it. Configurable and decided like default_deadline.
+   * The longest deadline: a longer one is shortened to it. Configurable like default_deadline.
    *
    * @generated from field: google.protobuf.Duration max_deadline = 4;
    */
   maxDeadline?: Duration | undefined;
 
   /**
-   * How long neither side of a stream may send anything before it ends with DEADLINE_EXCEEDED, reason
-   * STREAM_IDLE. Time in which the server works on what it was sent does not count. A method with this limit
-   * has no deadline but the one that its caller sets, as long as that may be. Configurable too.
+   * The longest time in which neither side of a stream sends anything; then it ends with DEADLINE_EXCEEDED, reason
+   * STREAM_IDLE. Time in which the server works on what it received does not count. A method with this limit has no
+   * deadline except the caller's, which may be of any length. Configurable too.
    *
    * @generated from field: google.protobuf.Duration max_idle = 5;
    */
@@ -65,8 +64,8 @@ export type MethodPolicy = Message<"commerce.options.v1.MethodPolicy"> & {
 
   /**
    * The largest request message that the server reads, in bytes after decompression; on a stream of requests it
-   * bounds each of them. A larger one is refused with RESOURCE_EXHAUSTED, reason MESSAGE_TOO_LARGE, before it
-   * is decoded. 65536 where it is not given. A server may be configured to read less.
+   * applies to each message. A larger one is refused with RESOURCE_EXHAUSTED, reason MESSAGE_TOO_LARGE, before it
+   * is decoded. 65536 if not given. A server may be configured to read less.
    *
    * @generated from field: uint32 max_request_bytes = 6;
    */
@@ -81,8 +80,7 @@ export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
   messageDesc(file_commerce_options_v1_options, 0);
 
 /**
- * Who may call the method, what makes a repetition of the call safe, how long the call may last and how large its requests
- * may be.
+ * The scopes, the idempotency key, the deadlines and the maximum request size of the method.
  *
  * @generated from extension: commerce.options.v1.MethodPolicy policy = 50001;
  */

@@ -2,7 +2,7 @@
 // @generated from file commerce/order/v1/order_service.proto (package commerce.order.v1, syntax proto3)
 /* eslint-disable */
 
-// Orders: what users bought, what it cost and how far it is.
+// Orders: their items, totals and statuses.
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -23,7 +23,7 @@ export const file_commerce_order_v1_order_service: GenFile = /*@__PURE__*/
   fileDesc("CiVjb21tZXJjZS9vcmRlci92MS9vcmRlcl9zZXJ2aWNlLnByb3RvEhFjb21tZXJjZS5vcmRlci52MSLeAgoFT3JkZXISCgoCaWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIuCgZzdGF0dXMYAyABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1cxIhCgV0b3RhbBgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKBWl0ZW1zGAUgAygLMhwuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJJdGVtEhIKCml0ZW1fY291bnQYBiABKAUSNAoMc3RvY2tfcG9saWN5GAcgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuU3RvY2tQb2xpY3kSLwoLY3JlYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAogASgJIoQBCglPcmRlckl0ZW0SCgoCaWQYASABKAkSHAoKcHJvZHVjdF9pZBgCIAEoCUIIukgFcgOwAQESHQoIcXVhbnRpdHkYAyABKAVCC7pICBoGGMCEPSgBEi4KCnVuaXRfcHJpY2UYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leUIGukgDyAEBIn4KCk9yZGVyRXZlbnQSDwoHdmVyc2lvbhgBIAEoAxIuCgZzdGF0dXMYAiABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1cxIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi8AEKEkNyZWF0ZU9yZGVyUmVxdWVzdBIZCgd1c2VyX2lkGAEgASgJQgi6SAVyA7ABARI4CgVpdGVtcxgCIAMoCzIcLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVySXRlbUILukgIkgEFCAEQ6AcSPgoMc3RvY2tfcG9saWN5GAMgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuU3RvY2tQb2xpY3lCCLpIBYIBAhABEkUKCnJlcXVlc3RfaWQYBCABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiPgoTQ3JlYXRlT3JkZXJSZXNwb25zZRInCgVvcmRlchgBIAEoCzIYLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyIl0KD0dldE9yZGVyUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQESNAoEdmlldxgCIAEoDjIcLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyVmlld0IIukgFggECEAEiOwoQR2V0T3JkZXJSZXNwb25zZRInCgVvcmRlchgBIAEoCzIYLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyItsBChFMaXN0T3JkZXJzUmVxdWVzdBIcCgd1c2VyX2lkGAEgASgJQgu6SAjYAQFyA7ABARI4CgZzdGF0dXMYAiABKA4yHi5jb21tZXJjZS5vcmRlci52MS5PcmRlclN0YXR1c0IIukgFggECEAESGgoJcGFnZV9zaXplGAMgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YBCABKAlCCLpIBXIDGIAEEjQKBHZpZXcYBSABKA4yHC5jb21tZXJjZS5vcmRlci52MS5PcmRlclZpZXdCCLpIBYIBAhABIlcKEkxpc3RPcmRlcnNSZXNwb25zZRIoCgZvcmRlcnMYASADKAsyGC5jb21tZXJjZS5vcmRlci52MS5PcmRlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiygEKGFVwZGF0ZU9yZGVyU3RhdHVzUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQESOgoGc3RhdHVzGAIgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJTdGF0dXNCCrpIB4IBBBABIAASFQoEZXRhZxgDIAEoCUIHukgEcgIYQBJFCgpyZXF1ZXN0X2lkGAQgASgJQjG6SC7YAQFyKVokMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwsAEBIkQKGVVwZGF0ZU9yZGVyU3RhdHVzUmVzcG9uc2USJwoFb3JkZXIYASABKAsyGC5jb21tZXJjZS5vcmRlci52MS5PcmRlciJ8ChFPcmRlclN0YXR1c0NoYW5nZRIUCgJpZBgBIAEoCUIIukgFcgOwAQESOgoGc3RhdHVzGAIgASgOMh4uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJTdGF0dXNCCrpIB4IBBBABIAASFQoEZXRhZxgDIAEoCUIHukgEcgIYQCKsAQofQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVxdWVzdBJCCgdjaGFuZ2VzGAEgAygLMiQuY29tbWVyY2Uub3JkZXIudjEuT3JkZXJTdGF0dXNDaGFuZ2VCC7pICJIBBQgBEOgHEkUKCnJlcXVlc3RfaWQYAiABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiTAogQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVzcG9uc2USKAoGb3JkZXJzGAEgAygLMhguY29tbWVyY2Uub3JkZXIudjEuT3JkZXIioQEKCk9yZGVyRHJhZnQSGQoHdXNlcl9pZBgBIAEoCUIIukgFcgOwAQESOAoFaXRlbXMYAiADKAsyHC5jb21tZXJjZS5vcmRlci52MS5PcmRlckl0ZW1CC7pICJIBBQgBEOgHEj4KDHN0b2NrX3BvbGljeRgDIAEoDjIeLmNvbW1lcmNlLm9yZGVyLnYxLlN0b2NrUG9saWN5Qgi6SAWCAQIQASJgCg5PcmRlckl0ZW1EcmFmdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQESMgoEaXRlbRgCIAEoCzIcLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVySXRlbUIGukgDyAEBIj8KClJlZnVzZWRSb3cSDQoFaW5kZXgYASABKAMSIgoGc3RhdHVzGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMimQEKDkNvbW1pdHRlZENodW5rEhMKC2ZpcnN0X2luZGV4GAEgASgDEhIKCmxhc3RfaW5kZXgYAiABKAMSFgoOaW5zZXJ0ZWRfY291bnQYAyABKAUSFgoOZXhpc3RpbmdfY291bnQYBCABKAUSLgoHcmVmdXNlZBgFIAMoCzIdLmNvbW1lcmNlLm9yZGVyLnYxLlJlZnVzZWRSb3cizwEKE0ltcG9ydE9yZGVyc1JlcXVlc3QSNQoGb3JkZXJzGAEgAygLMh0uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJEcmFmdEIGukgD2AEDEiMKC2ZpcnN0X2luZGV4GAIgASgDQg66SAsiCRiAoJSljR0oABIVCg1zdG9wX29uX2Vycm9yGAMgASgIEkUKCnJlcXVlc3RfaWQYBCABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiSAoUSW1wb3J0T3JkZXJzUmVzcG9uc2USMAoFY2h1bmsYASABKAsyIS5jb21tZXJjZS5vcmRlci52MS5Db21taXR0ZWRDaHVuayLWAQoXSW1wb3J0T3JkZXJJdGVtc1JlcXVlc3QSOAoFaXRlbXMYASADKAsyIS5jb21tZXJjZS5vcmRlci52MS5PcmRlckl0ZW1EcmFmdEIGukgD2AEDEiMKC2ZpcnN0X2luZGV4GAIgASgDQg66SAsiCRiAoJSljR0oABIVCg1zdG9wX29uX2Vycm9yGAMgASgIEkUKCnJlcXVlc3RfaWQYBCABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiTAoYSW1wb3J0T3JkZXJJdGVtc1Jlc3BvbnNlEjAKBWNodW5rGAEgASgLMiEuY29tbWVyY2Uub3JkZXIudjEuQ29tbWl0dGVkQ2h1bmsizwEKE0luZ2VzdE9yZGVyc1JlcXVlc3QSNQoGb3JkZXJzGAEgAygLMh0uY29tbWVyY2Uub3JkZXIudjEuT3JkZXJEcmFmdEIGukgD2AEDEiMKC2ZpcnN0X2luZGV4GAIgASgDQg66SAsiCRiAoJSljR0oABIVCg1zdG9wX29uX2Vycm9yGAMgASgIEkUKCnJlcXVlc3RfaWQYBCABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiiQEKFEluZ2VzdE9yZGVyc1Jlc3BvbnNlEjIKBWNodW5rGAEgASgLMiEuY29tbWVyY2Uub3JkZXIudjEuQ29tbWl0dGVkQ2h1bmtIABIzCgdzdW1tYXJ5GAIgASgLMiAuY29tbWVyY2Uub3JkZXIudjEuSW1wb3J0U3VtbWFyeUgAQggKBmFuc3dlciJWCg1JbXBvcnRTdW1tYXJ5EhYKDmluc2VydGVkX2NvdW50GAEgASgDEhYKDmV4aXN0aW5nX2NvdW50GAIgASgDEhUKDXJlZnVzZWRfY291bnQYAyABKAMibgoWTGlzdE9yZGVyRXZlbnRzUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEImEKF0xpc3RPcmRlckV2ZW50c1Jlc3BvbnNlEi0KBmV2ZW50cxgBIAMoCzIdLmNvbW1lcmNlLm9yZGVyLnYxLk9yZGVyRXZlbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKrMBCgtPcmRlclN0YXR1cxIcChhPUkRFUl9TVEFUVVNfVU5TUEVDSUZJRUQQABIYChRPUkRFUl9TVEFUVVNfUEVORElORxABEhoKFk9SREVSX1NUQVRVU19DT05GSVJNRUQQAhIYChRPUkRFUl9TVEFUVVNfU0hJUFBFRBADEhoKFk9SREVSX1NUQVRVU19ERUxJVkVSRUQQBBIaChZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEEAUqXAoLU3RvY2tQb2xpY3kSHAoYU1RPQ0tfUE9MSUNZX1VOU1BFQ0lGSUVEEAASGAoUU1RPQ0tfUE9MSUNZX1JFU0VSVkUQARIVChFTVE9DS19QT0xJQ1lfTk9ORRACKlIKCU9yZGVyVmlldxIaChZPUkRFUl9WSUVXX1VOU1BFQ0lGSUVEEAASFAoQT1JERVJfVklFV19CQVNJQxABEhMKD09SREVSX1ZJRVdfRlVMTBACMvkJCgxPcmRlclNlcnZpY2USgAEKC0NyZWF0ZU9yZGVyEiUuY29tbWVyY2Uub3JkZXIudjEuQ3JlYXRlT3JkZXJSZXF1ZXN0GiYuY29tbWVyY2Uub3JkZXIudjEuQ3JlYXRlT3JkZXJSZXNwb25zZSIiirUYHgoMb3JkZXJzLndyaXRlEgpyZXF1ZXN0X2lkMICAIBJtCghHZXRPcmRlchIiLmNvbW1lcmNlLm9yZGVyLnYxLkdldE9yZGVyUmVxdWVzdBojLmNvbW1lcmNlLm9yZGVyLnYxLkdldE9yZGVyUmVzcG9uc2UiGJACAYq1GBEKC29yZGVycy5yZWFkMICAARJzCgpMaXN0T3JkZXJzEiQuY29tbWVyY2Uub3JkZXIudjEuTGlzdE9yZGVyc1JlcXVlc3QaJS5jb21tZXJjZS5vcmRlci52MS5MaXN0T3JkZXJzUmVzcG9uc2UiGJACAYq1GBEKC29yZGVycy5yZWFkMICAARKSAQoRVXBkYXRlT3JkZXJTdGF0dXMSKy5jb21tZXJjZS5vcmRlci52MS5VcGRhdGVPcmRlclN0YXR1c1JlcXVlc3QaLC5jb21tZXJjZS5vcmRlci52MS5VcGRhdGVPcmRlclN0YXR1c1Jlc3BvbnNlIiKKtRgeCgxvcmRlcnMud3JpdGUSCnJlcXVlc3RfaWQwgIABEqcBChhCYXRjaFVwZGF0ZU9yZGVyU3RhdHVzZXMSMi5jb21tZXJjZS5vcmRlci52MS5CYXRjaFVwZGF0ZU9yZGVyU3RhdHVzZXNSZXF1ZXN0GjMuY29tbWVyY2Uub3JkZXIudjEuQmF0Y2hVcGRhdGVPcmRlclN0YXR1c2VzUmVzcG9uc2UiIoq1GB4KDG9yZGVycy53cml0ZRIKcmVxdWVzdF9pZDCAgBASjwEKDEltcG9ydE9yZGVycxImLmNvbW1lcmNlLm9yZGVyLnYxLkltcG9ydE9yZGVyc1JlcXVlc3QaJy5jb21tZXJjZS5vcmRlci52MS5JbXBvcnRPcmRlcnNSZXNwb25zZSIsirUYKAoMb3JkZXJzLndyaXRlEgpyZXF1ZXN0X2lkGgIIPCIDCJAcMICAgAgwARKbAQoQSW1wb3J0T3JkZXJJdGVtcxIqLmNvbW1lcmNlLm9yZGVyLnYxLkltcG9ydE9yZGVySXRlbXNSZXF1ZXN0GisuY29tbWVyY2Uub3JkZXIudjEuSW1wb3J0T3JkZXJJdGVtc1Jlc3BvbnNlIiyKtRgoCgxvcmRlcnMud3JpdGUSCnJlcXVlc3RfaWQaAgg8IgMIkBwwgICACDABEo0BCgxJbmdlc3RPcmRlcnMSJi5jb21tZXJjZS5vcmRlci52MS5Jbmdlc3RPcmRlcnNSZXF1ZXN0GicuY29tbWVyY2Uub3JkZXIudjEuSW5nZXN0T3JkZXJzUmVzcG9uc2UiKIq1GCQKDG9yZGVycy53cml0ZRIKcmVxdWVzdF9pZCoDCKwCMICAgAIoATABEoIBCg9MaXN0T3JkZXJFdmVudHMSKS5jb21tZXJjZS5vcmRlci52MS5MaXN0T3JkZXJFdmVudHNSZXF1ZXN0GiouY29tbWVyY2Uub3JkZXIudjEuTGlzdE9yZGVyRXZlbnRzUmVzcG9uc2UiGJACAYq1GBEKC29yZGVycy5yZWFkMICAAWIGcHJvdG8z", [file_buf_validate_validate, file_commerce_options_v1_options, file_google_protobuf_timestamp, file_google_rpc_status, file_google_type_money]);
 
 /**
- * What a user bought.
+ * An order of a user.
  *
  * @generated from message commerce.order.v1.Order
  */
@@ -36,14 +36,14 @@ export type Order = Message<"commerce.order.v1.Order"> & {
   id: string;
 
   /**
-   * Who bought it.
+   * The user who placed it.
    *
    * @generated from field: string user_id = 2;
    */
   userId: string;
 
   /**
-   * How far the order is. Changed by UpdateOrderStatus only.
+   * The status. Changed by UpdateOrderStatus and BatchUpdateOrderStatuses only.
    *
    * @generated from field: commerce.order.v1.OrderStatus status = 3;
    */
@@ -57,14 +57,14 @@ export type Order = Message<"commerce.order.v1.Order"> & {
   total?: Money | undefined;
 
   /**
-   * What the order consists of, in the order in which it was placed. Empty in the BASIC view.
+   * The items, in the order in which they were placed. Empty in the BASIC view.
    *
    * @generated from field: repeated commerce.order.v1.OrderItem items = 5;
    */
   items: OrderItem[];
 
   /**
-   * How many items the order has, also in the BASIC view.
+   * The number of items, also in the BASIC view.
    *
    * @generated from field: int32 item_count = 6;
    */
@@ -92,7 +92,7 @@ export type Order = Message<"commerce.order.v1.Order"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * Names this version of the order (AIP-154).
+   * Identifies this version of the order (AIP-154).
    *
    * @generated from field: string etag = 10;
    */
@@ -134,7 +134,7 @@ export type OrderItem = Message<"commerce.order.v1.OrderItem"> & {
   quantity: number;
 
   /**
-   * The price of one piece: not below zero, at most 4 decimals, below 10^15. Required.
+   * The price of one piece: not negative, at most 4 decimals, below 10^15. Required.
    *
    * @generated from field: google.type.Money unit_price = 4;
    */
@@ -149,20 +149,20 @@ export const OrderItemSchema: GenMessage<OrderItem> = /*@__PURE__*/
   messageDesc(file_commerce_order_v1_order_service, 1);
 
 /**
- * A change in the life of an order.
+ * A change of an order.
  *
  * @generated from message commerce.order.v1.OrderEvent
  */
 export type OrderEvent = Message<"commerce.order.v1.OrderEvent"> & {
   /**
-   * Counts the changes of an order from 1 without gaps.
+   * The number of the change, from 1 without gaps.
    *
    * @generated from field: int64 version = 1;
    */
   version: bigint;
 
   /**
-   * The status of the order after the change; that of the event before it if the change added items.
+   * The status of the order after the change; unchanged if the change added items.
    *
    * @generated from field: commerce.order.v1.OrderStatus status = 2;
    */
@@ -190,14 +190,14 @@ export const OrderEventSchema: GenMessage<OrderEvent> = /*@__PURE__*/
  */
 export type CreateOrderRequest = Message<"commerce.order.v1.CreateOrderRequest"> & {
   /**
-   * Who buys. Required.
+   * The user who buys. Required.
    *
    * @generated from field: string user_id = 1;
    */
   userId: string;
 
   /**
-   * What is bought. All prices are in one currency. A product may occur more than once.
+   * The items. All prices are in one currency. A product may occur more than once.
    *
    * @generated from field: repeated commerce.order.v1.OrderItem items = 2;
    */
@@ -316,15 +316,15 @@ export type ListOrdersRequest = Message<"commerce.order.v1.ListOrdersRequest"> &
   status: OrderStatus;
 
   /**
-   * Orders a page, at most 1000 and 50 if zero. More is coerced to 1000. A page of the FULL view may be
-   * shorter, so that it fits into a message; the list is at its end only when next_page_token is empty.
+   * Orders per page: 50 if zero, at most 1000. Larger values are coerced to 1000. A page of the FULL view may be
+   * shorter, to fit into a message; the list ends only when next_page_token is empty.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before, which was asked for with the same user_id and status; empty for the
+   * next_page_token of the previous page, requested with the same user_id and status; empty for the
    * first.
    *
    * @generated from field: string page_token = 4;
@@ -395,7 +395,7 @@ export type UpdateOrderStatusRequest = Message<"commerce.order.v1.UpdateOrderSta
   status: OrderStatus;
 
   /**
-   * The etag that the order must still have, as it was answered. Empty: any; "*" is refused.
+   * The etag that the order must still have, as the service returned it. Empty: any version; "*" is refused.
    *
    * @generated from field: string etag = 3;
    */
@@ -458,7 +458,7 @@ export type OrderStatusChange = Message<"commerce.order.v1.OrderStatusChange"> &
   status: OrderStatus;
 
   /**
-   * The etag that the order must still have, as it was answered. Empty: any; "*" is refused.
+   * The etag that the order must still have, as the service returned it. Empty: any version; "*" is refused.
    *
    * @generated from field: string etag = 3;
    */
@@ -479,7 +479,7 @@ export const OrderStatusChangeSchema: GenMessage<OrderStatusChange> = /*@__PURE_
  */
 export type BatchUpdateOrderStatusesRequest = Message<"commerce.order.v1.BatchUpdateOrderStatusesRequest"> & {
   /**
-   * No two of them of the same order.
+   * Each change must be of another order.
    *
    * @generated from field: repeated commerce.order.v1.OrderStatusChange changes = 1;
    */
@@ -522,21 +522,21 @@ export const BatchUpdateOrderStatusesResponseSchema: GenMessage<BatchUpdateOrder
   messageDesc(file_commerce_order_v1_order_service, 13);
 
 /**
- * An order to be placed by an import. Its rules are those of CreateOrderRequest; who breaks them is refused by
- * itself.
+ * An order to be placed by an import. Its rules are those of CreateOrderRequest; an order that breaks them is
+ * refused by itself.
  *
  * @generated from message commerce.order.v1.OrderDraft
  */
 export type OrderDraft = Message<"commerce.order.v1.OrderDraft"> & {
   /**
-   * Who buys. Required.
+   * The user who buys. Required.
    *
    * @generated from field: string user_id = 1;
    */
   userId: string;
 
   /**
-   * What is bought. All prices are in one currency. A product may occur more than once.
+   * The items. All prices are in one currency. A product may occur more than once.
    *
    * @generated from field: repeated commerce.order.v1.OrderItem items = 2;
    */
@@ -564,14 +564,14 @@ export const OrderDraftSchema: GenMessage<OrderDraft> = /*@__PURE__*/
  */
 export type OrderItemDraft = Message<"commerce.order.v1.OrderItemDraft"> & {
   /**
-   * The order to which it is added. Required.
+   * The order to add to. Required.
    *
    * @generated from field: string order_id = 1;
    */
   orderId: string;
 
   /**
-   * What is bought, priced in the currency of the order. Required.
+   * The item, priced in the currency of the order. Required.
    *
    * @generated from field: commerce.order.v1.OrderItem item = 2;
    */
@@ -599,7 +599,7 @@ export type RefusedRow = Message<"commerce.order.v1.RefusedRow"> & {
   index: bigint;
 
   /**
-   * Why, as if the row had been a call of its own. Field paths begin at the row.
+   * The error, as if the row had been a call of its own. Field paths begin at the row.
    *
    * @generated from field: google.rpc.Status status = 2;
    */
@@ -614,7 +614,7 @@ export const RefusedRowSchema: GenMessage<RefusedRow> = /*@__PURE__*/
   messageDesc(file_commerce_order_v1_order_service, 16);
 
 /**
- * What became of the rows of a chunk, when it had been committed.
+ * The outcome of a chunk that has been committed.
  *
  * @generated from message commerce.order.v1.CommittedChunk
  */
@@ -648,7 +648,7 @@ export type CommittedChunk = Message<"commerce.order.v1.CommittedChunk"> & {
   existingCount: number;
 
   /**
-   * The other rows, by index.
+   * The refused rows, by index.
    *
    * @generated from field: repeated commerce.order.v1.RefusedRow refused = 5;
    */
@@ -669,14 +669,14 @@ export const CommittedChunkSchema: GenMessage<CommittedChunk> = /*@__PURE__*/
  */
 export type ImportOrdersRequest = Message<"commerce.order.v1.ImportOrdersRequest"> & {
   /**
-   * Each is checked by itself. One of over 1 MiB may be refused.
+   * Each row is validated by itself. A row of over 1 MiB may be refused.
    *
    * @generated from field: repeated commerce.order.v1.OrderDraft orders = 1;
    */
   orders: OrderDraft[];
 
   /**
-   * The index of the first of these orders within the import: for the rest of an import, or one in pieces.
+   * The index of the first of these orders within the import: for the rest of an import, or an import in pieces.
    *
    * @generated from field: int64 first_index = 2;
    */
@@ -691,8 +691,8 @@ export type ImportOrdersRequest = Message<"commerce.order.v1.ImportOrdersRequest
   stopOnError: boolean;
 
   /**
-   * Idempotency key (AIP-155): a UUID of the caller's choice. It covers the whole import and is what an import
-   * is resumed by.
+   * Idempotency key (AIP-155): a UUID of the caller's choice. It covers the whole import, which is resumed
+   * with it.
    *
    * @generated from field: string request_id = 4;
    */
@@ -713,7 +713,7 @@ export const ImportOrdersRequestSchema: GenMessage<ImportOrdersRequest> = /*@__P
  */
 export type ImportOrdersResponse = Message<"commerce.order.v1.ImportOrdersResponse"> & {
   /**
-   * What became of the chunk.
+   * The outcome of the chunk.
    *
    * @generated from field: commerce.order.v1.CommittedChunk chunk = 1;
    */
@@ -734,14 +734,14 @@ export const ImportOrdersResponseSchema: GenMessage<ImportOrdersResponse> = /*@_
  */
 export type ImportOrderItemsRequest = Message<"commerce.order.v1.ImportOrderItemsRequest"> & {
   /**
-   * Each is checked by itself. One of over 1 MiB may be refused.
+   * Each row is validated by itself. A row of over 1 MiB may be refused.
    *
    * @generated from field: repeated commerce.order.v1.OrderItemDraft items = 1;
    */
   items: OrderItemDraft[];
 
   /**
-   * The index of the first of these items within the import: for the rest of an import, or one in pieces.
+   * The index of the first of these items within the import: for the rest of an import, or an import in pieces.
    *
    * @generated from field: int64 first_index = 2;
    */
@@ -756,8 +756,8 @@ export type ImportOrderItemsRequest = Message<"commerce.order.v1.ImportOrderItem
   stopOnError: boolean;
 
   /**
-   * Idempotency key (AIP-155): a UUID of the caller's choice. It covers the whole import and is what an import
-   * is resumed by.
+   * Idempotency key (AIP-155): a UUID of the caller's choice. It covers the whole import, which is resumed
+   * with it.
    *
    * @generated from field: string request_id = 4;
    */
@@ -778,7 +778,7 @@ export const ImportOrderItemsRequestSchema: GenMessage<ImportOrderItemsRequest> 
  */
 export type ImportOrderItemsResponse = Message<"commerce.order.v1.ImportOrderItemsResponse"> & {
   /**
-   * What became of the chunk.
+   * The outcome of the chunk.
    *
    * @generated from field: commerce.order.v1.CommittedChunk chunk = 1;
    */
@@ -793,13 +793,13 @@ export const ImportOrderItemsResponseSchema: GenMessage<ImportOrderItemsResponse
   messageDesc(file_commerce_order_v1_order_service, 21);
 
 /**
- * Some orders of a stream of orders to be placed.
+ * A part of a stream of orders to be placed.
  *
  * @generated from message commerce.order.v1.IngestOrdersRequest
  */
 export type IngestOrdersRequest = Message<"commerce.order.v1.IngestOrdersRequest"> & {
   /**
-   * Each is checked by itself.
+   * Each order is validated by itself.
    *
    * @generated from field: repeated commerce.order.v1.OrderDraft orders = 1;
    */
@@ -842,13 +842,13 @@ export const IngestOrdersRequestSchema: GenMessage<IngestOrdersRequest> = /*@__P
  */
 export type IngestOrdersResponse = Message<"commerce.order.v1.IngestOrdersResponse"> & {
   /**
-   * What has happened.
+   * A chunk or the summary.
    *
    * @generated from oneof commerce.order.v1.IngestOrdersResponse.answer
    */
   answer: {
     /**
-     * What became of a chunk.
+     * The outcome of a chunk.
      *
      * @generated from field: commerce.order.v1.CommittedChunk chunk = 1;
      */
@@ -856,7 +856,7 @@ export type IngestOrdersResponse = Message<"commerce.order.v1.IngestOrdersRespon
     case: "chunk";
   } | {
     /**
-     * What became of all, after the caller has closed its side.
+     * The totals, after the caller has closed its side.
      *
      * @generated from field: commerce.order.v1.ImportSummary summary = 2;
      */
@@ -873,7 +873,7 @@ export const IngestOrdersResponseSchema: GenMessage<IngestOrdersResponse> = /*@_
   messageDesc(file_commerce_order_v1_order_service, 23);
 
 /**
- * What became of the rows of a stream.
+ * The totals of an import.
  *
  * @generated from message commerce.order.v1.ImportSummary
  */
@@ -921,14 +921,14 @@ export type ListOrderEventsRequest = Message<"commerce.order.v1.ListOrderEventsR
   orderId: string;
 
   /**
-   * Events a page, at most 1000 and 50 if zero. More is coerced to 1000.
+   * Events per page: 50 if zero, at most 1000. Larger values are coerced to 1000.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before, which was asked for with the same order_id; empty for the first.
+   * next_page_token of the previous page, requested with the same order_id; empty for the first.
    *
    * @generated from field: string page_token = 3;
    */
@@ -971,13 +971,13 @@ export const ListOrderEventsResponseSchema: GenMessage<ListOrderEventsResponse> 
   messageDesc(file_commerce_order_v1_order_service, 26);
 
 /**
- * How far an order is.
+ * The status of an order.
  *
  * @generated from enum commerce.order.v1.OrderStatus
  */
 export const OrderStatus = {
   /**
-   * Not a status. In a filter: any status.
+   * No status. In a filter: any status.
    *
    * @generated from enum value: ORDER_STATUS_UNSPECIFIED = 0;
    */
@@ -1012,7 +1012,7 @@ export const OrderStatus = {
   DELIVERED: 4,
 
   /**
-   * Called off. Final.
+   * Cancelled. Final.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLED = 5;
    */
@@ -1020,7 +1020,7 @@ export const OrderStatus = {
 } as const;
 
 /**
- * How far an order is.
+ * The status of an order.
  *
  * @generated from enum commerce.order.v1.OrderStatus
  */
@@ -1053,7 +1053,7 @@ export const StockPolicy = {
   RESERVE: 1,
 
   /**
-   * The order leaves the stock alone: for goods that are made to order or sent by others.
+   * The order does not change the stock: for goods that are made to order or sent by others.
    *
    * @generated from enum value: STOCK_POLICY_NONE = 2;
    */
@@ -1080,21 +1080,21 @@ export const StockPolicySchema: GenEnum<StockPolicy> = /*@__PURE__*/
  */
 export const OrderView = {
   /**
-   * The same as ORDER_VIEW_FULL for GetOrder, as ORDER_VIEW_BASIC for ListOrders.
+   * Means ORDER_VIEW_FULL for GetOrder and ORDER_VIEW_BASIC for ListOrders.
    *
    * @generated from enum value: ORDER_VIEW_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * All but the items.
+   * Everything except the items.
    *
    * @generated from enum value: ORDER_VIEW_BASIC = 1;
    */
   BASIC: 1,
 
   /**
-   * All.
+   * Everything.
    *
    * @generated from enum value: ORDER_VIEW_FULL = 2;
    */
@@ -1115,20 +1115,15 @@ export const OrderViewSchema: GenEnum<OrderView> = /*@__PURE__*/
   enumDesc(file_commerce_order_v1_order_service, 2);
 
 /**
- * Takes orders and moves them along the status machine.
- *
- * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
- * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
- * REQUEST_ID_REUSED. The nil UUID is refused as a request_id: it is what a variable that was never set holds, so
- * that different calls would pass for one.
+ * Places orders and moves them along the status machine.
  *
  * @generated from service commerce.order.v1.OrderService
  */
 export const OrderService: GenService<{
   /**
-   * Places an order, computes its total and, with STOCK_POLICY_RESERVE, takes its items from the stock; all
-   * of it or nothing. Fails with NOT_FOUND if the user or a product does not exist, with FAILED_PRECONDITION
-   * if there is too little stock.
+   * Places an order, computes its total and, with STOCK_POLICY_RESERVE, takes its items from the stock, all or
+   * nothing. Fails with NOT_FOUND if the user or a product does not exist, with FAILED_PRECONDITION if there is too
+   * little stock.
    *
    * @generated from rpc commerce.order.v1.OrderService.CreateOrder
    */
@@ -1158,13 +1153,13 @@ export const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Moves an order to another status. The status machine: PENDING to CONFIRMED or CANCELLED, CONFIRMED to
-   * SHIPPED or CANCELLED, SHIPPED to DELIVERED. Cancelling returns what the order had taken from the stock, also
-   * where that lifts a product's stock above the 1,000,000,000,000 that AdjustStock keeps: it must not fail for
-   * that.
+   * Moves an order to another status. The status machine: PENDING to CONFIRMED or CANCELLED, CONFIRMED to SHIPPED
+   * or CANCELLED, SHIPPED to DELIVERED. Cancelling returns what the order had taken from the stock, even if that
+   * lifts a product's stock above the 1,000,000,000,000 that AdjustStock enforces.
    *
-   * Fails with NOT_FOUND if there is no such order, with ABORTED if the etag is given and is not the order's
-   * etag, with INVALID_ARGUMENT if it is no etag at all, with FAILED_PRECONDITION if the machine has no such step.
+   * Fails with NOT_FOUND if there is no such order, with ABORTED if the etag is given and is not the order's etag,
+   * with INVALID_ARGUMENT if the etag is malformed, with FAILED_PRECONDITION if the status machine has no such
+   * step.
    *
    * @generated from rpc commerce.order.v1.OrderService.UpdateOrderStatus
    */
@@ -1174,8 +1169,8 @@ export const OrderService: GenService<{
     output: typeof UpdateOrderStatusResponseSchema;
   },
   /**
-   * Moves many orders to other statuses, all or none (AIP-234). Fails as UpdateOrderStatus does for the first
-   * change that is refused; the metadata key "index" of the ErrorInfo names it, and nothing has changed.
+   * Moves many orders to other statuses, all or none (AIP-234). Fails like UpdateOrderStatus for the first change
+   * that is refused; the metadata key "index" of the ErrorInfo names it, and nothing has changed.
    *
    * @generated from rpc commerce.order.v1.OrderService.BatchUpdateOrderStatuses
    */
@@ -1185,17 +1180,17 @@ export const OrderService: GenService<{
     output: typeof BatchUpdateOrderStatusesResponseSchema;
   },
   /**
-   * Places many orders. They are committed in chunks of the service's choice, each a transaction, and each chunk
-   * is answered when it has been committed, in the order of the request. An order that CreateOrder would refuse
-   * is refused by itself, for the same reasons, and the others are placed.
+   * Places many orders. They are committed in chunks of the service's choice, each in one transaction, and each
+   * chunk is answered once it is committed, in the order of the request. An order that CreateOrder would refuse is
+   * refused by itself, for the same reasons, and the others are placed.
    *
-   * An import that was cut off is resumed by asking again with the same request_id, for all of it or from any
-   * index up to the one after the last that was answered: what is there is counted as existing and nothing is
-   * placed twice. Requests have up to 16 MiB here. A server that shuts down ends the stream with UNAVAILABLE,
-   * reason SHUTTING_DOWN; the metadata key "last_index" of the ErrorInfo is the last that was answered.
+   * To resume an import that was interrupted, send it again with the same request_id, from the start or from any
+   * index up to the one after the last that was answered: rows that exist are counted as existing and nothing is
+   * placed twice. Requests may have up to 16 MiB. A server that shuts down ends the stream with UNAVAILABLE, reason
+   * SHUTTING_DOWN; the metadata key "last_index" of the ErrorInfo is the last index that was answered.
    *
-   * A call whose caller sets no deadline has a minute, and none has more than an hour. What takes longer is cut off
-   * and resumed, or sent by IngestOrders.
+   * Without a deadline from its caller a call has one minute; no call may take more than an hour. Resume an import
+   * that takes longer, or use IngestOrders.
    *
    * @generated from rpc commerce.order.v1.OrderService.ImportOrders
    */
@@ -1205,14 +1200,14 @@ export const OrderService: GenService<{
     output: typeof ImportOrdersResponseSchema;
   },
   /**
-   * Adds items to orders that exist, behind their other items. Their totals follow and, where the order reserves
-   * stock, so does the stock. Chunks, answers, shutdown, deadlines and resuming are those of ImportOrders, and
-   * so is the size of a request.
+   * Adds items to existing orders, after their other items. The orders' totals are updated and, if an order
+   * reserves stock, so is the stock. Chunks, answers, shutdown, deadlines, resuming and the size of a request are
+   * those of ImportOrders.
    *
-   * An item is refused by itself: with NOT_FOUND if its order or product does not exist, with
-   * FAILED_PRECONDITION if the order is DELIVERED or CANCELLED, has 1000 items, has a total that would reach
-   * 10^15, or if there is too little stock, and with INVALID_ARGUMENT if its price is not in the order's
-   * currency. An item is known again by its order, request_id and index.
+   * An item is refused by itself: with NOT_FOUND if its order or product does not exist, with FAILED_PRECONDITION
+   * if the order is DELIVERED or CANCELLED, has 1000 items, has a total that would reach 10^15, or if there is too
+   * little stock, and with INVALID_ARGUMENT if its price is not in the order's currency. A repeated item is
+   * recognized by its order, request_id and index.
    *
    * @generated from rpc commerce.order.v1.OrderService.ImportOrderItems
    */
@@ -1222,18 +1217,18 @@ export const OrderService: GenService<{
     output: typeof ImportOrderItemsResponseSchema;
   },
   /**
-   * The unbounded form of ImportOrders: takes orders as long as the caller sends them, and no faster than they
-   * can be placed. Orders that arrive while a chunk is committed share the next one. After the caller has closed
-   * its side and all is committed, the last answer is a summary.
+   * The unbounded form of ImportOrders: takes orders as long as the caller sends them, and no faster than they can
+   * be placed. Orders that arrive while a chunk is being committed share the next one. After the caller has closed
+   * its side and everything is committed, the last answer is a summary.
    *
-   * A stream has no deadline but the one that its caller sets, and may last for days. One on which for five minutes
-   * the caller neither sends a message, be it without orders, nor takes an answer ends with DEADLINE_EXCEEDED,
-   * reason STREAM_IDLE; time in which the service places orders does not count. A chunk that cannot be committed
-   * within a minute ends it with UNAVAILABLE, and a server that shuts down as it ends ImportOrders. Resume it behind
-   * the last index that was answered.
+   * A stream has no deadline except the caller's, and may last for days. If for five minutes the caller neither
+   * sends a message, even one without orders, nor reads an answer, the stream ends with DEADLINE_EXCEEDED, reason
+   * STREAM_IDLE; time in which the service places orders does not count. A chunk that cannot be committed within a
+   * minute ends the stream with UNAVAILABLE; so does a server that shuts down, as in ImportOrders. Resume after the
+   * last index that was answered.
    *
-   * The ids are those of ImportOrders: an import may be resumed by either. Cancelling the call stops its
-   * transaction; what was answered stays. Needs HTTP/2.
+   * The ids are those of ImportOrders: either method can resume an import. Cancelling the call cancels its
+   * transaction; answered chunks stay committed. Needs HTTP/2.
    *
    * @generated from rpc commerce.order.v1.OrderService.IngestOrders
    */

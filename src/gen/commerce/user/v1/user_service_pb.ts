@@ -2,7 +2,7 @@
 // @generated from file commerce/user/v1/user_service.proto (package commerce.user.v1, syntax proto3)
 /* eslint-disable */
 
-// Users: who may place orders.
+// Users, who may place orders.
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
@@ -19,7 +19,7 @@ export const file_commerce_user_v1_user_service: GenFile = /*@__PURE__*/
   fileDesc("CiNjb21tZXJjZS91c2VyL3YxL3VzZXJfc2VydmljZS5wcm90bxIQY29tbWVyY2UudXNlci52MSLKAQoEVXNlchIUCgJpZBgBIAEoCUIIukgFcgOwAQESFwoFZW1haWwYAiABKAlCCLpIBXIDGMACEhoKBG5hbWUYAyABKAlCDLpICXIHGMgBugEBABIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKBGV0YWcYBiABKAlCB7pIBHICGEAitAEKEUNyZWF0ZVVzZXJSZXF1ZXN0EhkKBWVtYWlsGAEgASgJQgq6SAdyBRABGMACEhwKBG5hbWUYAiABKAlCDrpIC3IJEAEYyAG6AQEAEh8KCHBhc3N3b3JkGAMgASgJQg2AAQG6SAdyBRAIKIAEEkUKCnJlcXVlc3RfaWQYBCABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiOgoSQ3JlYXRlVXNlclJlc3BvbnNlEiQKBHVzZXIYASABKAsyFi5jb21tZXJjZS51c2VyLnYxLlVzZXIiJgoOR2V0VXNlclJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIjcKD0dldFVzZXJSZXNwb25zZRIkCgR1c2VyGAEgASgLMhYuY29tbWVyY2UudXNlci52MS5Vc2VyIjIKFUdldFVzZXJCeUVtYWlsUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUQARjAAiI+ChZHZXRVc2VyQnlFbWFpbFJlc3BvbnNlEiQKBHVzZXIYASABKAsyFi5jb21tZXJjZS51c2VyLnYxLlVzZXIiNwoUQmF0Y2hHZXRVc2Vyc1JlcXVlc3QSHwoDaWRzGAEgAygJQhK6SA+SAQwIARDoByIFcgOwAQEiPgoVQmF0Y2hHZXRVc2Vyc1Jlc3BvbnNlEiUKBXVzZXJzGAEgAygLMhYuY29tbWVyY2UudXNlci52MS5Vc2VyIrkBChFVcGRhdGVVc2VyUmVxdWVzdBIsCgR1c2VyGAEgASgLMhYuY29tbWVyY2UudXNlci52MS5Vc2VyQga6SAPIAQESLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEkUKCnJlcXVlc3RfaWQYAyABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiOgoSVXBkYXRlVXNlclJlc3BvbnNlEiQKBHVzZXIYASABKAsyFi5jb21tZXJjZS51c2VyLnYxLlVzZXIilgEKEURlbGV0ZVVzZXJSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIVCgRldGFnGAIgASgJQge6SARyAhhAEg0KBWZvcmNlGAMgASgIEkUKCnJlcXVlc3RfaWQYBCABKAlCMbpILtgBAXIpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQEiFAoSRGVsZXRlVXNlclJlc3BvbnNlIkwKEExpc3RVc2Vyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAEIlMKEUxpc3RVc2Vyc1Jlc3BvbnNlEiUKBXVzZXJzGAEgAygLMhYuY29tbWVyY2UudXNlci52MS5Vc2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJVChdBdXRoZW50aWNhdGVVc2VyUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUQARjAAhIfCghwYXNzd29yZBgCIAEoCUINgAEBukgHcgUQASiABCJAChhBdXRoZW50aWNhdGVVc2VyUmVzcG9uc2USJAoEdXNlchgBIAEoCzIWLmNvbW1lcmNlLnVzZXIudjEuVXNlcjLcBwoLVXNlclNlcnZpY2USegoKQ3JlYXRlVXNlchIjLmNvbW1lcmNlLnVzZXIudjEuQ3JlYXRlVXNlclJlcXVlc3QaJC5jb21tZXJjZS51c2VyLnYxLkNyZWF0ZVVzZXJSZXNwb25zZSIhirUYHQoLdXNlcnMud3JpdGUSCnJlcXVlc3RfaWQwgIAEEmcKB0dldFVzZXISIC5jb21tZXJjZS51c2VyLnYxLkdldFVzZXJSZXF1ZXN0GiEuY29tbWVyY2UudXNlci52MS5HZXRVc2VyUmVzcG9uc2UiF5ACAYq1GBAKCnVzZXJzLnJlYWQwgIABEnwKDkdldFVzZXJCeUVtYWlsEicuY29tbWVyY2UudXNlci52MS5HZXRVc2VyQnlFbWFpbFJlcXVlc3QaKC5jb21tZXJjZS51c2VyLnYxLkdldFVzZXJCeUVtYWlsUmVzcG9uc2UiF5ACAYq1GBAKCnVzZXJzLnJlYWQwgIABEnkKDUJhdGNoR2V0VXNlcnMSJi5jb21tZXJjZS51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXF1ZXN0GicuY29tbWVyY2UudXNlci52MS5CYXRjaEdldFVzZXJzUmVzcG9uc2UiF5ACAYq1GBAKCnVzZXJzLnJlYWQwgIAIEnoKClVwZGF0ZVVzZXISIy5jb21tZXJjZS51c2VyLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GiQuY29tbWVyY2UudXNlci52MS5VcGRhdGVVc2VyUmVzcG9uc2UiIYq1GB0KC3VzZXJzLndyaXRlEgpyZXF1ZXN0X2lkMICABBJ6CgpEZWxldGVVc2VyEiMuY29tbWVyY2UudXNlci52MS5EZWxldGVVc2VyUmVxdWVzdBokLmNvbW1lcmNlLnVzZXIudjEuRGVsZXRlVXNlclJlc3BvbnNlIiGKtRgdCgt1c2Vycy53cml0ZRIKcmVxdWVzdF9pZDCAgAESbQoJTGlzdFVzZXJzEiIuY29tbWVyY2UudXNlci52MS5MaXN0VXNlcnNSZXF1ZXN0GiMuY29tbWVyY2UudXNlci52MS5MaXN0VXNlcnNSZXNwb25zZSIXkAIBirUYEAoKdXNlcnMucmVhZDCAgAEShwEKEEF1dGhlbnRpY2F0ZVVzZXISKS5jb21tZXJjZS51c2VyLnYxLkF1dGhlbnRpY2F0ZVVzZXJSZXF1ZXN0GiouY29tbWVyY2UudXNlci52MS5BdXRoZW50aWNhdGVVc2VyUmVzcG9uc2UiHIq1GBgKEnVzZXJzLmF1dGhlbnRpY2F0ZTCAgARiBnByb3RvMw", [file_buf_validate_validate, file_commerce_options_v1_options, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * Somebody who may place orders.
+ * A user, without the password.
  *
  * @generated from message commerce.user.v1.User
  */
@@ -39,7 +39,7 @@ export type User = Message<"commerce.user.v1.User"> & {
   email: string;
 
   /**
-   * What to call the user. 1 to 200 characters.
+   * The user's name. 1 to 200 characters.
    *
    * @generated from field: string name = 3;
    */
@@ -60,8 +60,8 @@ export type User = Message<"commerce.user.v1.User"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * Names this version of the user (AIP-154). Sent back with a change, it makes the change fail with ABORTED
-   * if somebody else came first. What is no etag of this service, "*" and weak ones included, is refused with
+   * Identifies this version of the user (AIP-154). A change that sends it back fails with ABORTED if the user has
+   * changed since. Anything that is no etag of this service, including "*" and weak etags, is refused with
    * INVALID_ARGUMENT; leave the field empty to change any version.
    *
    * @generated from field: string etag = 6;
@@ -90,7 +90,7 @@ export type CreateUserRequest = Message<"commerce.user.v1.CreateUserRequest"> & 
   email: string;
 
   /**
-   * What to call the user. Required.
+   * The user's name. Required.
    *
    * @generated from field: string name = 2;
    */
@@ -104,8 +104,8 @@ export type CreateUserRequest = Message<"commerce.user.v1.CreateUserRequest"> & 
   password: string;
 
   /**
-   * Idempotency key (AIP-155): a UUID of the caller's choice. A repeated request_id with another email or
-   * name is refused; the password is not compared.
+   * Idempotency key (AIP-155): a UUID of the caller's choice. Reusing a request_id with another email or name is
+   * refused; the password is not compared.
    *
    * @generated from field: string request_id = 4;
    */
@@ -273,7 +273,7 @@ export const BatchGetUsersResponseSchema: GenMessage<BatchGetUsersResponse> = /*
  */
 export type UpdateUserRequest = Message<"commerce.user.v1.UpdateUserRequest"> & {
   /**
-   * The user's id, the new values, and optionally the etag that the change is made from. Required.
+   * The user's id, the new values, and optionally the etag of the version to change. Required.
    *
    * @generated from field: commerce.user.v1.User user = 1;
    */
@@ -336,14 +336,14 @@ export type DeleteUserRequest = Message<"commerce.user.v1.DeleteUserRequest"> & 
   id: string;
 
   /**
-   * The etag that the user must still have, as it was answered. Empty: any; "*" is refused.
+   * The etag that the user must still have, as the service returned it. Empty: any version; "*" is refused.
    *
    * @generated from field: string etag = 2;
    */
   etag: string;
 
   /**
-   * Whether the user's orders go too: at most 1000, with at most 10000 items.
+   * Whether to delete the user's orders, too: at most 1000, with at most 10000 items.
    *
    * @generated from field: bool force = 3;
    */
@@ -386,14 +386,14 @@ export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PUR
  */
 export type ListUsersRequest = Message<"commerce.user.v1.ListUsersRequest"> & {
   /**
-   * Users a page, at most 1000 and 50 if zero. More is coerced to 1000.
+   * Users per page: 50 if zero, at most 1000. Larger values are coerced to 1000.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before; empty for the first page.
+   * next_page_token of the previous page; empty for the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -436,7 +436,7 @@ export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE_
   messageDesc(file_commerce_user_v1_user_service, 14);
 
 /**
- * Asks whose email and password these are.
+ * Asks for the user with an email and a password.
  *
  * @generated from message commerce.user.v1.AuthenticateUserRequest
  */
@@ -470,7 +470,7 @@ export const AuthenticateUserRequestSchema: GenMessage<AuthenticateUserRequest> 
  */
 export type AuthenticateUserResponse = Message<"commerce.user.v1.AuthenticateUserResponse"> & {
   /**
-   * The user whose email and password they are.
+   * The authenticated user.
    *
    * @generated from field: commerce.user.v1.User user = 1;
    */
@@ -489,8 +489,8 @@ export const AuthenticateUserResponseSchema: GenMessage<AuthenticateUserResponse
  *
  * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
  * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
- * REQUEST_ID_REUSED. The nil UUID is refused as a request_id: it is what a variable that was never set holds, so
- * that different calls would pass for one.
+ * REQUEST_ID_REUSED. The nil UUID is refused as a request_id: it is the value of a variable that was never set,
+ * which would make different calls look like one.
  *
  * @generated from service commerce.user.v1.UserService
  */
@@ -517,8 +517,7 @@ export const UserService: GenService<{
     output: typeof GetUserResponseSchema;
   },
   /**
-   * Returns the user with an email, however it is spelled in upper and lower case. Fails with NOT_FOUND if
-   * there is no such user.
+   * Returns the user with an email, in upper or lower case. Fails with NOT_FOUND if there is no such user.
    *
    * @generated from rpc commerce.user.v1.UserService.GetUserByEmail
    */
@@ -528,8 +527,8 @@ export const UserService: GenService<{
     output: typeof GetUserByEmailResponseSchema;
   },
   /**
-   * Returns users in the order of the ids. Fails with NOT_FOUND if any of them does not exist: the
-   * ResourceInfo names the first, the metadata key "missing" the first twenty.
+   * Returns users in the order of the ids. Fails with NOT_FOUND if any of them does not exist: the ResourceInfo
+   * names the first missing one, the metadata key "missing" the first twenty.
    *
    * @generated from rpc commerce.user.v1.UserService.BatchGetUsers
    */
@@ -539,8 +538,8 @@ export const UserService: GenService<{
     output: typeof BatchGetUsersResponseSchema;
   },
   /**
-   * Changes the fields that the mask names. Fails with NOT_FOUND if there is no such user, with ABORTED if
-   * user.etag is given and is not the user's etag, with ALREADY_EXISTS if another user has the new email.
+   * Changes the fields in the mask. Fails with NOT_FOUND if there is no such user, with ABORTED if user.etag is
+   * given and is not the user's etag, with ALREADY_EXISTS if another user has the new email.
    *
    * @generated from rpc commerce.user.v1.UserService.UpdateUser
    */
@@ -550,12 +549,12 @@ export const UserService: GenService<{
     output: typeof UpdateUserResponseSchema;
   },
   /**
-   * Deletes a user. A user with orders is deleted, together with them, only if force is set, else the call
-   * fails with FAILED_PRECONDITION; the stock that pending and confirmed orders had reserved becomes
-   * available again. More than 1000 orders, or more than 10000 items in them, are too many to delete at once:
-   * the call fails with FAILED_PRECONDITION, reason TOO_MANY_ORDERS, and changes nothing; orders must then be
-   * deleted from the database first. Fails with NOT_FOUND if there is no such user, with ABORTED if the etag
-   * is given and is not the user's etag.
+   * Deletes a user. A user with orders is deleted, together with the orders, only if force is set; otherwise the
+   * call fails with FAILED_PRECONDITION. Stock that pending and confirmed orders had reserved becomes available
+   * again. More than 1000 orders, or more than 10000 items in them, are too many to delete at once: the call fails
+   * with FAILED_PRECONDITION, reason TOO_MANY_ORDERS, and changes nothing; orders must then be deleted from the
+   * database first. Fails with NOT_FOUND if there is no such user, with ABORTED if the etag is given and is not the
+   * user's etag.
    *
    * @generated from rpc commerce.user.v1.UserService.DeleteUser
    */
@@ -575,13 +574,14 @@ export const UserService: GenService<{
     output: typeof ListUsersResponseSchema;
   },
   /**
-   * Returns the user whose email and password these are. Fails with UNAUTHENTICATED otherwise, with the same
-   * answer after the same work for an unknown email and for a wrong password. After some failures with an
-   * email, whether a user has it or not, attempts have to wait, longer after each failure: they fail with
-   * RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, also with the right password, and RetryInfo says how long
-   * it is still too early. So do attempts at once beyond those that are left, and all attempts of a caller
-   * that has caused too many failures in a minute. The right password forgets the failures of its email.
-   * Passwords that wait to be hashed are bounded, too: reason TOO_MANY_PASSWORDS.
+   * Returns the user with this email and password. Otherwise it fails with UNAUTHENTICATED, with the same answer
+   * after the same work for an unknown email and for a wrong password.
+   *
+   * After some failures with an email, whether a user has it or not, the next attempts have to wait, longer after
+   * each failure. They fail with RESOURCE_EXHAUSTED, reason TOO_MANY_ATTEMPTS, even with the right password, and
+   * RetryInfo says how long to wait. So do concurrent attempts beyond the remaining ones, and all attempts of a
+   * caller that has caused too many failures in a minute. The right password clears the failures of its email. The
+   * passwords that wait to be hashed are bounded, too: reason TOO_MANY_PASSWORDS.
    *
    * @generated from rpc commerce.user.v1.UserService.AuthenticateUser
    */

@@ -7,13 +7,13 @@ import { Code, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
-import { startAdminDoor } from "../src/rpc/admin.ts";
-import { startGrpcDoor } from "../src/rpc/grpc.ts";
-import { startHttpDoor } from "../src/rpc/http.ts";
+import { startAdminListener } from "../src/rpc/admin.ts";
+import { startGrpcListener } from "../src/rpc/grpc.ts";
+import { startHttpListener } from "../src/rpc/http.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { connectTo, failureOf, frame, post } from "./support/calls.ts";
 import { createAuthority } from "./support/certificates.ts";
-import { PROTOCOLS, startDoors, userClient } from "./support/doors.ts";
+import { PROTOCOLS, startListeners, userClient } from "./support/listeners.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const GET_USER = "/commerce.user.v1.UserService/GetUser";
@@ -21,10 +21,10 @@ const EMPTY = frame(new Uint8Array());
 const getUser = ({ id }: { readonly id: string }) => ({ user: { id } });
 
 test.each(["grpc", "http"] as const)(
-  "survives authorities, bytes and sockets that make no sense (%s door)",
-  async (door) => {
-    await using doors = await startDoors({ getUser });
-    const { port } = doors[door].address;
+  "survives invalid authorities, bytes and sockets (%s listener)",
+  async (listener) => {
+    await using listeners = await startListeners({ getUser });
+    const { port } = listeners[listener].address;
     const send = async (bytes: string): Promise<void> => {
       const socket = net.connect(port, "127.0.0.1").on("error", () => {});
       socket.end(bytes).resume();
@@ -40,22 +40,24 @@ test.each(["grpc", "http"] as const)(
     await send("\0\0\0\0");
     await post(port, GET_USER, EMPTY, { ":authority": "%%%" }).catch(() => {});
 
-    const { user } = await userClient(doors, door === "grpc" ? "gRPC door" : "gRPC").getUser({ id: ID });
+    const { user } = await userClient(listeners, listener === "grpc" ? "gRPC listener" : "gRPC").getUser({
+      id: ID,
+    });
     expect(user?.id).toBe(ID);
   },
 );
 
 test("serves the same certificate over HTTP/1.1, HTTP/2 and gRPC", async () => {
   const authority = createAuthority();
-  await using directory = await mkdtempDisposable(join(tmpdir(), "doors-"));
+  await using directory = await mkdtempDisposable(join(tmpdir(), "listeners-"));
   const { cert, key } = authority.issue("127.0.0.1");
   const files = { certFile: join(directory.path, "cert.pem"), keyFile: join(directory.path, "key.pem") };
   await Promise.all([writeFile(files.certFile, cert), writeFile(files.keyFile, key)]);
   await using tls = await loadTls(files);
-  await using doors = await startDoors({ getUser }, { tls });
+  await using listeners = await startListeners({ getUser }, { tls });
   const nodeOptions = { ca: authority.cert };
-  const httpUrl = `https://127.0.0.1:${doors.http.address.port}`;
-  const grpcUrl = `https://127.0.0.1:${doors.grpc.address.port}`;
+  const httpUrl = `https://127.0.0.1:${listeners.http.address.port}`;
+  const grpcUrl = `https://127.0.0.1:${listeners.grpc.address.port}`;
 
   const transports = [
     createConnectTransport({ baseUrl: httpUrl, httpVersion: "1.1", nodeOptions }),
@@ -70,7 +72,7 @@ test("serves the same certificate over HTTP/1.1, HTTP/2 and gRPC", async () => {
   expect(answers.map(({ user }) => user?.id)).toEqual([ID, ID, ID, ID]);
 });
 
-test("lets the calls in flight finish, HTTP/1.1 too, and takes no new ones while it drains", async () => {
+test("a drain lets calls in flight finish, over HTTP/1.1 too, and accepts no new ones", async () => {
   const inside = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   let calls = 0;
@@ -79,47 +81,53 @@ test("lets the calls in flight finish, HTTP/1.1 too, and takes no new ones while
     await gate.promise;
     return getUser({ id });
   };
-  await using doors = await startDoors({ getUser: handler });
-  const clients = PROTOCOLS.map((protocol) => userClient(doors, protocol));
+  await using listeners = await startListeners({ getUser: handler });
+  const clients = PROTOCOLS.map((protocol) => userClient(listeners, protocol));
   const running = clients.map((client) => client.getUser({ id: ID }));
-  const silent = net.connect(doors.http.address.port, "127.0.0.1").resume();
+  const silent = net.connect(listeners.http.address.port, "127.0.0.1").resume();
   await Promise.all([inside.promise, once(silent, "connect")]);
 
-  const drained = Promise.all([doors.grpc.drain(5_000), doors.http.drain(5_000)]);
-  await expect.poll(() => connectTo(doors.http.address.port)).toBe("ECONNREFUSED");
+  const drained = Promise.all([listeners.grpc.drain(5_000), listeners.http.drain(5_000)]);
+  await expect.poll(() => connectTo(listeners.http.address.port)).toBe("ECONNREFUSED");
   gate.resolve();
 
   expect((await Promise.all(running)).map(({ user }) => user?.id)).toEqual(PROTOCOLS.map(() => ID));
   expect(await drained).toEqual([true, true]);
 });
 
-test("cuts what outlasts the grace and says so", async () => {
+test("a drain cuts off calls that outlast the grace period and returns false", async () => {
   const inside = Promise.withResolvers<void>();
-  await using doors = await startDoors({ getUser: () => (inside.resolve(), new Promise<never>(() => {})) });
-  const running = failureOf(userClient(doors, "gRPC").getUser({ id: ID }));
+  await using listeners = await startListeners({
+    getUser: () => (inside.resolve(), new Promise<never>(() => {})),
+  });
+  const running = failureOf(userClient(listeners, "gRPC").getUser({ id: ID }));
   await inside.promise;
 
-  const finished = await doors.http.drain(20);
+  const finished = await listeners.http.drain(20);
 
   expect(finished).toBe(false);
   expect((await running).code).not.toBe(Code.DeadlineExceeded);
 });
 
 test("names the address and the variable when the port is in use", async () => {
-  await using doors = await startDoors();
-  const { methods } = doors.pipeline;
-  const { readiness } = doors.health;
+  await using listeners = await startListeners();
+  const { methods } = listeners.pipeline;
+  const { readiness } = listeners.health;
   const scrape = async () => ({ contentType: "", body: "" });
   const refused = (): void => {};
   const limits = { messageBytesMax: 1000, connections: { max: 10, peerMax: 10 } };
-  const common = { ...limits, refused, readiness, scrape, address: doors.http.address };
+  const common = { ...limits, refused, readiness, scrape, address: listeners.http.address };
 
-  const starts = [startGrpcDoor(methods, common), startHttpDoor(methods, common), startAdminDoor(common)];
+  const starts = [
+    startGrpcListener(methods, common),
+    startHttpListener(methods, common),
+    startAdminListener(common),
+  ];
   const problems = await Promise.all(
     starts.map((start) => start.then(String, (error: Error) => error.message)),
   );
 
-  const where = `127.0.0.1:${doors.http.address.port}`;
+  const where = `127.0.0.1:${listeners.http.address.port}`;
   expect(problems).toEqual([
     `cannot listen on ${where} (GRPC_ADDR): the port is in use`,
     `cannot listen on ${where} (HTTP_ADDR): the port is in use`,

@@ -9,26 +9,26 @@ import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts"
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
-import { type AdminDoor, startAdminDoor } from "../../src/rpc/admin.ts";
+import { type AdminListener, startAdminListener } from "../../src/rpc/admin.ts";
 import type { Authenticate } from "../../src/rpc/auth.ts";
 import type { ConnectionLimits } from "../../src/rpc/connections.ts";
-import { drainDoors } from "../../src/rpc/drain.ts";
-import { startGrpcDoor } from "../../src/rpc/grpc.ts";
+import { drainListeners } from "../../src/rpc/drain.ts";
+import { startGrpcListener } from "../../src/rpc/grpc.ts";
 import { createHealth, type Health, healthService } from "../../src/rpc/health.ts";
-import { startHttpDoor } from "../../src/rpc/http.ts";
+import { startHttpListener } from "../../src/rpc/http.ts";
 import type { CallLimits } from "../../src/rpc/limits.ts";
-import { type Door, toHostPort } from "../../src/rpc/listen.ts";
+import { type Listener, toHostPort } from "../../src/rpc/listen.ts";
 import { type Binding, bind, createPipeline, type Pipeline } from "../../src/rpc/pipeline.ts";
 import { reflectionServices } from "../../src/rpc/reflection.ts";
 import { createTelemetry } from "../../src/rpc/telemetry.ts";
 import type { Tls } from "../../src/rpc/tls.ts";
 import { createRequestValidator } from "../../src/rpc/validation.ts";
 
-/** All doors, on free ports, before services that a test gives. */
-export type Doors = AsyncDisposable & {
-  readonly grpc: Door;
-  readonly http: Door;
-  readonly admin: AdminDoor;
+/** All listeners, on free ports, before services that a test gives. */
+export type Listeners = AsyncDisposable & {
+  readonly grpc: Listener;
+  readonly http: Listener;
+  readonly admin: AdminListener;
   readonly health: Health;
   readonly pipeline: Pipeline;
   /** The log so far, parsed. */
@@ -45,8 +45,8 @@ const CALLS: CallLimits = {
 };
 const ANY_PORT = { host: "127.0.0.1", port: 0 };
 
-/** Starts the doors. `users` implements as much of UserService as the test calls. */
-export async function startDoors(
+/** Starts the listeners. `users` implements as much of UserService as the test calls. */
+export async function startListeners(
   users: Partial<Service<typeof UserService>> = {},
   options: {
     readonly calls?: Partial<CallLimits>;
@@ -57,7 +57,7 @@ export async function startDoors(
     readonly connections?: Partial<ConnectionLimits>;
     readonly connectionAgeMs?: number;
   } = {},
-): Promise<Doors> {
+): Promise<Listeners> {
   const lines: Record<string, unknown>[] = [];
   const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
   const telemetry = await createTelemetry(
@@ -96,13 +96,13 @@ export async function startDoors(
     refused: telemetry.refused,
     tls: options.tls,
   };
-  const grpc = await startGrpcDoor(pipeline.methods, {
+  const grpc = await startGrpcListener(pipeline.methods, {
     ...common,
     ...(options.connectionAgeMs && { connectionAgeMs: options.connectionAgeMs }),
   });
-  const http = await startHttpDoor(pipeline.methods, common);
+  const http = await startHttpListener(pipeline.methods, common);
   const { scrape, refused } = telemetry;
-  const admin = await startAdminDoor({ address: ANY_PORT, readiness: health.readiness, scrape, refused });
+  const admin = await startAdminListener({ address: ANY_PORT, readiness: health.readiness, scrape, refused });
   return {
     grpc,
     http,
@@ -116,23 +116,22 @@ export async function startDoors(
   };
 }
 
-/** Drains the doors; by default with more grace than a test may take. */
+/** Drains the listeners; by default with more grace than a test may take. */
 export function drain(
-  { health, pipeline, grpc, http }: Doors,
+  { health, pipeline, grpc, http }: Listeners,
   times = { drainMs: 0, graceMs: 600_000 },
-  force?: AbortSignal,
 ): Promise<boolean> {
-  return drainDoors({ health, pipeline, doors: [grpc, http] }, times, force);
+  return drainListeners({ health, pipeline, listeners: [grpc, http] }, times);
 }
 
-/** All metrics of the doors, as they are scraped. */
-export async function readMetrics(doors: Doors): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${doors.admin.address.port}/metrics`)).text();
+/** All metrics of the listeners, as they are scraped. */
+export async function readMetrics(listeners: Listeners): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${listeners.admin.address.port}/metrics`)).text();
 }
 
-/** The ways into the doors: a client library of each protocol. */
+/** The ways into the listeners: a client library of each protocol. */
 export const PROTOCOLS = [
-  "gRPC door",
+  "gRPC listener",
   "gRPC",
   "gRPC-Web",
   "Connect",
@@ -141,20 +140,25 @@ export const PROTOCOLS = [
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** A client of UserService that speaks a protocol. */
-export function userClient(doors: Doors, protocol: Protocol, token?: string): Client<typeof UserService> {
-  return createClient(UserService, transport(doors, protocol, token));
+export function userClient(
+  listeners: Listeners,
+  protocol: Protocol,
+  token?: string,
+): Client<typeof UserService> {
+  return createClient(UserService, transport(listeners, protocol, token));
 }
 
 /** A transport that speaks a protocol, with a token in each call if one is given. */
-export function transport(doors: Doors, protocol: Protocol, token?: string) {
+export function transport(listeners: Listeners, protocol: Protocol, token?: string) {
   const authorize: Interceptor = (next) => (request) => {
     request.header.set("authorization", `Bearer ${token}`);
     return next(request);
   };
   const interceptors = token === undefined ? [] : [authorize];
-  const baseUrl = `http://${toHostPort(protocol === "gRPC door" ? doors.grpc.address : doors.http.address)}`;
+  const { address } = protocol === "gRPC listener" ? listeners.grpc : listeners.http;
+  const baseUrl = `http://${toHostPort(address)}`;
   switch (protocol) {
-    case "gRPC door":
+    case "gRPC listener":
     case "gRPC":
       return createGrpcTransport({ baseUrl, interceptors });
     case "gRPC-Web":

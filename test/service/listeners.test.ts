@@ -44,7 +44,7 @@ async function tellStory(transport: Transport) {
   return { email, user, product, order, latest, got, refused, rawMessage, first, second };
 }
 
-test.each(ways)("tells the same story over %s", async (way) => {
+test.each(ways)("answers the same over %s", async (way) => {
   const story = await tellStory(WAYS[way](shop));
 
   const { order, latest } = story;
@@ -66,7 +66,7 @@ test.each(ways)("tells the same story over %s", async (way) => {
   });
 });
 
-test("serves reads to a plain GET, and refuses to change anything by one", async () => {
+test("serves reads by plain GET, and refuses changes by GET", async () => {
   const { id } = await shop.user();
   const query = (message: object) => `encoding=json&message=${encodeURIComponent(JSON.stringify(message))}`;
 
@@ -128,9 +128,9 @@ test("buf curl prints the details of an error and exits with its code", async ()
 
 test.each(["grpcUrl", "httpUrl"] as const)(
   "takes requests that are compressed with gzip (%s)",
-  async (door) => {
+  async (listener) => {
     const transport = createGrpcTransport({
-      baseUrl: shop[door],
+      baseUrl: shop[listener],
       sendCompression: compressionGzip,
       compressMinBytes: 0,
     });

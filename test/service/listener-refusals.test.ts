@@ -69,7 +69,7 @@ test.each(['{"id":', "[]", '{"id":7}', '{"pageSize":"\\u0000"}', "\u0000"])(
   },
 );
 
-test("answers 415 to a content type that is none of its own on both ports", async () => {
+test("answers 415 to an unsupported content type on both ports", async () => {
   const { grpc, http } = shop.server;
 
   const answers = await Promise.all(
@@ -89,7 +89,7 @@ test.each([
     "250",
   ],
 ] as const)(
-  "answers DEADLINE_EXCEEDED over %s when the caller's time is up, and has changed nothing",
+  "answers DEADLINE_EXCEEDED over %s when the deadline has passed, and changes nothing",
   async (_way, open, header, timeout) => {
     const lamp = await shop.product(100n);
     await using locks = new AsyncDisposableStack();
@@ -112,7 +112,7 @@ test.each([
   },
 );
 
-test("answers RESOURCE_EXHAUSTED to what is too large when decompressed on both ports", async () => {
+test("answers RESOURCE_EXHAUSTED to a message that is too large when decompressed on both ports", async () => {
   const { grpc, http } = shop.server;
   const name = "x".repeat(shop.config.calls.messageBytesMax + 1);
   const compressed = frame(

@@ -10,7 +10,7 @@ import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseName, toEtag, toId, toTime, type WholeMessage } from "./parse.ts";
 
-/** The inventory service on a database. */
+/** Implements the inventory service. */
 export function inventoryService(
   database: Database,
   batchers: Batchers,

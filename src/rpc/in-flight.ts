@@ -5,17 +5,17 @@ import { createShares, type Shares } from "../shares.ts";
 import type { CallLimits } from "./limits.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-/** A method as slots see it. Infrastructure is what probes and tools call. */
+/** A method whose handler wants to run. Infrastructure is what probes and tools call. */
 type Occupant = { readonly desc: DescMethod; readonly infrastructure: boolean };
 
-/** The places of handlers that run. */
-export type Slots = {
+/** The limit of handlers that run at once. */
+export type InFlightLimit = {
   /**
-   * Throws a DomainError "exhausted" when all are taken, or when the holder has its share. Disposal, when the
-   * handler has stopped, frees the place.
+   * Takes a place for a handler. Throws a DomainError "exhausted" when all places are taken or the holder has
+   * its share. Dispose of the place when the handler has stopped.
    */
   readonly take: (rpc: Occupant, holder: unknown) => Disposable;
-  /** How many are taken, but for those of infrastructure. */
+  /** Places that are taken, without those of infrastructure. */
   readonly taken: () => number;
 };
 
@@ -26,12 +26,15 @@ const retryAfterMsMax = 1_000;
 const FREE: Disposable = { [Symbol.dispose]() {} };
 
 /**
- * Bounds the handlers that run: of calls and of streams, each in a pool of its own, so that streams, which
- * last, leave the calls alone, and each shared among its holders. A place is freed when its handler has
- * really stopped, not when its caller has been answered: what must be bounded is the work. Probes take no
- * place: they must be answered when nothing else is; watches and reflection, which last, have their own pool.
+ * Limits the handlers that run at once. Calls and streams have a pool each, because streams last, and each
+ * pool is shared among its holders. A place is freed when its handler has really stopped, not when its caller
+ * has been answered, because the limit is on work. Probes take no place, so that they are answered under any
+ * load; watches and reflection, which last, have a pool of their own.
  */
-export function createSlots({ inFlightMax, streamsMax }: CallLimits, telemetry: Telemetry): Slots {
+export function createInFlightLimit(
+  { inFlightMax, streamsMax }: CallLimits,
+  telemetry: Telemetry,
+): InFlightLimit {
   const floor = bounds.callsFloor.max;
   const calls = createShares<unknown>({ max: inFlightMax, floor });
   const streams = createShares<unknown>({ max: streamsMax, floor });

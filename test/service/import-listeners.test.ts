@@ -15,7 +15,7 @@ async function givenImport(shop: Shop, count: number) {
   return { ada, lamp, requestId: randomUUID(), orders: drafts(ada.id, lamp, count) };
 }
 
-test("ImportOrders takes 16 MiB where other methods take 4, and RESOURCE_EXHAUSTED answers more", async () => {
+test("ImportOrders accepts 16 MiB, other methods 4, and more is answered RESOURCE_EXHAUSTED", async () => {
   await using shop = await openShop();
   using grpcJs = grpcJsImports(shop);
   const [ada, lamp] = [await shop.user(), await shop.product()];
@@ -58,7 +58,7 @@ test("ImportOrders answers the client of @grpc/grpc-js and Connect over HTTP/1.1
     expect(summarize(chunksOf(read))).toEqual({ inserted: 1_200, existing: 0, refused: {} });
 });
 
-test("ImportOrders tells of refused rows in JSON, with their details", async () => {
+test("ImportOrders reports refused rows in JSON, with their details", async () => {
   await using shop = await openShop();
   const { orders } = await givenImport(shop, 2);
   orders[1] = { userId: randomUUID(), items: orders[1]!.items! };

@@ -1,0 +1,3 @@
+// The messages and methods that the bench calls.
+export * from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+export * from "../../src/gen/commerce/user/v1/user_service_pb.ts";

@@ -165,11 +165,12 @@ function workOf<Row>(statement: Statement<Row>, values: readonly unknown[], engi
   const query = { name, text, values: values.map(toParameter) };
   const isolation = engine === "postgresql" ? statement.isolation : undefined;
   return async (client: pg.PoolClient, progress: Progress): Promise<Row[]> => {
-    const run = async (): Promise<Row[]> => (await client.query<Row & pg.QueryResultRow>(query)).rows;
+    const run = () => client.query<Row & pg.QueryResultRow>(query);
     progress.wasPrepared = isPrepared(client, name);
     // A write outside of a transaction commits by itself, and a read has nothing to commit.
     progress.phase = readsOnly ? "executing" : "committing";
-    return isolation === undefined ? run() : inTransaction(client, progress, isolation, run);
+    if (isolation !== undefined) return (await inTransaction(client, progress, isolation, run)).rows;
+    return (await client.query<Row & pg.QueryResultRow>(query)).rows;
   };
 }
 

@@ -48,7 +48,9 @@ export type Batchers = {
  */
 const batchesUnderWay = 2;
 
-/** Enough to share a round trip among all who wait, few enough that none waits long for the others' rows. */
+/**
+ * Enough to share a round trip among all waiting calls, few enough that none waits long for the others' rows.
+ */
 const requestsMax = 256;
 
 /** Lines of the orders of a batch: 128 orders of ten. */

@@ -71,7 +71,7 @@ export async function startOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   // The second field is the program's name in parentheses and may hold anything; the third is the state.
   const [state, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  // A process that ended and that nobody has reaped (Z) still takes signals.
+  // A process that ended and was not reaped (Z) still takes signals.
   if (state === "Z" || state === "X") return undefined;
   return rest[18] ?? "";
 }

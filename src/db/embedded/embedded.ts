@@ -49,7 +49,7 @@ const createCommerce = command(
 
 /**
  * Starts the PostgreSQL that came with `npm ci` on a directory, which it makes on first use: durable, on a
- * free port of 127.0.0.1. Whoever starts a second one on the directory gets an error that names the first.
+ * free port of 127.0.0.1. Starting a second one on the directory fails with an error that names the first.
  * Every failure is an Error of one line.
  *
  * The server ends with this process, also by SIGKILL (on Linux; createLauncher says what happens elsewhere),

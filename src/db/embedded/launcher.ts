@@ -9,7 +9,7 @@ export type Programs = { readonly initdb: string; readonly postgres: string };
 
 /** Starts programs as a user that PostgreSQL accepts. */
 export type Launcher = {
-  /** Who owns the server's files; undefined: ourselves. */
+  /** The owner of the server's files; undefined: this process's user. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Starts a program that ends when this process does, with its standard error piped. */
   launch(program: string, args: readonly string[]): ChildProcess;
@@ -61,7 +61,8 @@ export async function createLauncher(programs: Programs, directory: string): Pro
       return spawn(wrapped ? "setpriv" : program, wrapped ? [...prefix, ...args] : args, {
         ...(wrapped ? {} : owner),
         cwd: "/",
-        // Its own process group: Ctrl-C is for us, who still need the server while calls in flight finish.
+        // Its own process group: Ctrl-C is for this process, which needs the server until calls in flight
+        // have finished.
         detached: true,
         // Nothing of ours: no secrets, and no PG* variable that would change what the server does.
         env: { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" },

@@ -46,7 +46,7 @@ export async function startServer(
     "listen_addresses=127.0.0.1",
     // No socket file: its path has room for 107 bytes, which a deep directory exceeds.
     "unix_socket_directories=",
-    // Errors of statements go to the client, who knows what to do with them; a busy day of conflicts fills no
+    // Errors of statements go to the client, which handles them; a busy day of conflicts fills no
     // log.
     "log_min_messages=log",
   ];
@@ -178,7 +178,7 @@ async function endLeftover(data: string): Promise<void> {
     }
     const command = await commandLineOf(pid);
     if (!command.includes("postgres")) return rm(file, { force: true });
-    // A server that somebody else started here by other means: postgres itself says so.
+    // Another server was started on this directory by other means: postgres itself says so.
     if (!command.includes(data)) return;
     if (Date.now() > start + leftoverMsMax) {
       throw new Error(

@@ -18,14 +18,13 @@ export type BatchOperation<Q, A> = (requests: readonly Q[], deadline: Deadline) 
 
 /** Bounds of a batcher; see `createBatcher`. */
 export type BatcherOptions<Q> = BatchBounds<Q> & {
-  /** Batches under way at once. */
+  /** Batches in flight at once. */
   readonly batches: number;
   /** Whether requests change something; default: they read. */
   readonly writes?: boolean;
   /**
-   * Requests that share a key are never under way together: the later one waits until the batch of the
-   * earlier one is back, also if its caller has left. So the repetition of a call meets what the call has
-   * done.
+   * Requests that share a key are never in flight together: the later one waits until the batch of the
+   * earlier one is back, even if its caller has left. So a repeated call meets what the first one did.
    */
   readonly keysOf?: (request: Q) => readonly string[];
   /**
@@ -35,28 +34,27 @@ export type BatcherOptions<Q> = BatchBounds<Q> & {
   readonly locksOf?: (request: Q) => readonly string[];
 };
 
-/** Requests under way at once that go alone, because what they were part of was late or failed. */
+/** Requests in flight at once that go alone, because their batch was late or failed. */
 const singlesMax = 4;
 
 /**
- * Turns an operation on batches into one for single requests. While nothing is under way a request leaves at
- * the end of the event loop's turn, together with all that arrived in the same turn. Those that arrive when a
- * batch is under way leave in a second one when they are at least half as many, since a batch costs about as
- * much as some ten requests; the others wait until one comes back, first come, first served: the more there
- * are, the more share a round trip.
+ * Turns an operation on batches into one for single requests. With nothing in flight, a request leaves at the
+ * end of the event loop's turn, together with all that arrived in that turn. With a batch in flight, the
+ * requests that have arrived since leave as a second batch once they are at least half as many: a batch costs
+ * about as much as ten requests. The others wait until a batch comes back, first come, first served; the more
+ * there are, the more share a round trip.
  *
- * A caller keeps its own signal: when it leaves before its batch does, its request is not sent; when all
- * callers of a batch have left, the batch is stopped. A batch begins after each of its requests has arrived:
- * a read sees every write that was answered before it was asked.
+ * Each caller keeps its own signal: the request of a caller that leaves before its batch is not sent, and a
+ * batch whose callers have all left is stopped. A batch begins after its requests have arrived, so a read
+ * sees every write that was answered before the read was asked for.
  *
- * A batch that is late stops counting, so that it holds up no others. One of writes is stopped, and its
- * requests are sent one by one: what holds up one of them, such as a locked row, does not hold up the others,
- * and a caller who has left does not find its request done later at another replica. So are those of a batch
- * that fails for a reason which may lie in one of them. While a request is late, others that need its locks
- * go alone, too, and not in batches whose others they would hold up. Those who go alone leave before batches
- * that need the same locks, which might always be ahead of them. When one is back in time, others that were
- * late for its locks share batches again: their batch had been slow, and one by one they would never catch
- * up.
+ * A late batch gives up its place, so that it holds up no others. A late batch of writes is also stopped, and
+ * its requests are sent one by one: a locked row holds up its own request only, and a caller that has left
+ * does not find its request done later at another replica. The requests of a batch that failed for a reason
+ * which may lie in one of them are sent one by one as well. While a request is late, other requests that need
+ * its locks go alone, too, so that they hold up no batch. Requests that go alone leave before batches that
+ * need the same locks. When one comes back in time, the others that waited for its locks share batches again:
+ * their batch had been slow, and one by one they would never catch up.
  */
 export function createBatcher<Q, A>(
   operation: BatchOperation<Q, A>,
@@ -122,21 +120,21 @@ export function createBatcher<Q, A>(
   }
 }
 
-/** Why a batch is cut short of which some callers go on waiting. */
+/** The reason with which a batch is stopped although some of its callers go on waiting. */
 const split = new Error("the batch was split");
 
 type Run = {
   readonly writes: boolean;
   readonly pace: Pace;
-  /** Told once when the batch is late, and whether it goes on all the same. */
+  /** Called once when the batch is late, with whether it goes on. */
   readonly onLate: (goesOn: boolean) => void;
 };
 
 /**
- * Answers waiters with what `operation` returns for their requests, and returns those who are to be sent
- * again: of a batch that was late, or that failed for a reason which may lie in one of them, and of one that
- * a caller has left before it was sent. A batch that waits for a connection is not late: its requests would
- * wait as long one by one, and for as many connections.
+ * Answers waiters with what `operation` returns for their requests, and returns the waiters to send again:
+ * those of a batch that was late, that failed for a reason which may lie in one request, or that a caller
+ * left before it was sent. A batch that waits for a connection is not late: one by one its requests would
+ * wait as long, and for as many connections.
  */
 async function runBatch<Q, A>(
   batch: readonly Waiter<Q, A>[],
@@ -155,7 +153,7 @@ async function runBatch<Q, A>(
   };
   const watch = (ms: number): void => {
     clearTimeout(timer);
-    // Node.js warns of a time that is over.
+    // Node.js warns of a negative time.
     if (!isLate) timer = setTimeout(beLate, Math.max(0, Math.min(ms, lateAt - performance.now())));
   };
   const begin = (): void => {
@@ -198,7 +196,7 @@ function fail<Q, A>(
   return [];
 }
 
-/** A waiter who is about to be answered and cannot leave any more. */
+/** A waiter that is about to be answered: its signal does not count any more. */
 function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
   waiter.deadline.signal.removeEventListener("abort", waiter.leave);
   return waiter;
@@ -207,21 +205,21 @@ function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
 /** The deadline of a batch. */
 type SharedDeadline = {
   readonly deadline: Deadline;
-  /** Ends what runs on the deadline, for the sake of those who go on waiting. */
+  /** Stops the batch, for the sake of the callers that go on waiting. */
   readonly split: () => void;
 };
 
 type Watch = {
   readonly writes: boolean;
-  /** Told whenever an attempt is about to be sent. */
+  /** Called before each attempt is sent. */
   readonly begin: () => void;
-  /** Told when a caller leaves and others stay. */
+  /** Called when a caller leaves and others stay. */
   readonly onLeave: () => void;
 };
 
 /**
- * The deadline of a batch: it ends when the last of its callers has left, or would stop waiting. A caller who
- * has left may be back at another replica: of writes, no attempt begins any more that has its request.
+ * The deadline of a batch: it ends when its last caller leaves or stops waiting. A caller that has left may
+ * be back at another replica: no attempt to write its request begins any more.
  */
 function shareDeadline<Q, A>(
   batch: readonly Waiter<Q, A>[],

@@ -55,7 +55,8 @@ function toServerName(host: string): string {
 function startTls(socket: net.Socket, options: tls.ConnectionOptions, request: Buffer): void {
   socket.pause();
   socket.once("data", (answer: Buffer) => {
-    // Anybody on the way could read the key. What is not cancelled is destroyed, and its session ended.
+    // The key would be readable on the way. A connection that is not cancelled is destroyed, and its session
+    // ended.
     if (answer.toString("latin1") !== "S") {
       socket.destroy();
       return;

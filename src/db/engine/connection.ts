@@ -6,7 +6,7 @@ import type { Connection } from "../../config.ts";
 export type Settings = Readonly<Record<string, string | number>>;
 
 /**
- * What every session of ours needs, whatever the role or the database has been given: values.ts reads
+ * What every session of ours needs, whatever the role or the database has been given: pg-types.ts reads
  * timestamps in ISO's order and in UTC.
  */
 const sessionSettings: Settings = { datestyle: "ISO", timezone: "UTC" };
@@ -34,7 +34,7 @@ export function toClientConfig(connection: Connection, settings: Settings = {}):
     ...place,
     password: password ?? (() => Promise.reject(new PasswordMissing())),
     ssl: ssl && { ...ssl },
-    // Ours come last, and the last word counts.
+    // The last setting of a name counts.
     options: [...(options === undefined ? [] : [options]), ...own].join(" "),
     client_encoding: "UTF8",
     sslnegotiation: "postgres",

@@ -33,7 +33,7 @@ const unverifiedMsMax = 10_000;
 /** A sound server answers within this; else the connection is destroyed and another one taken. */
 const verifyMsMax = 500;
 
-/** As long as connecting may take before it. */
+/** How long a new connection may take to say which session it has: as long as connecting. */
 const identifyMsMax = 2_000;
 
 /** How often all connections are made again to find a server that takes writes. */
@@ -114,7 +114,7 @@ async function isAlive(client: pg.PoolClient, { deadlineMs }: Deadline): Promise
   );
 }
 
-/** Waits for an answer so long. After a pause of this process the timer comes before one that is there. */
+/** Waits so long for an answer; after a pause of this process an answer that is there wins over the timer. */
 async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const giveUp = (): void => reject(new Error("a new connection does not answer"));

@@ -70,7 +70,7 @@ export const ATTEMPTS_MAX = 64;
  * that.
  */
 const backoffMsBase = 2;
-/** A wait is never longer: those who wait longest must not be the last to learn that a hot row is free. */
+/** A wait is never longer: the call that waited longest must not be the last to find a hot row free. */
 const backoffMsMax = 128;
 /** A database without room is left alone for longer. */
 const overloadedMsMax = 1_000;

@@ -2,7 +2,7 @@ import type { Holdings, Needs } from "./holdings.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { Waiter } from "./waiters.ts";
 
-/** What a batch may have. */
+/** Bounds of a batch. */
 export type BatchBounds<Q> = {
   /** Requests of one batch. */
   readonly requestsMax: number;
@@ -14,7 +14,7 @@ export type BatchBounds<Q> = {
   readonly weightMax?: number;
 };
 
-/** Has requests wait again: before all others, where nothing says that they must go alone. */
+/** Puts requests back: in front of the queue or, where they must go alone, among the single ones. */
 export function takeBack<Q, A>(
   queue: Set<Waiter<Q, A>>,
   singles: Set<Waiter<Q, A>>,
@@ -29,8 +29,8 @@ export function takeBack<Q, A>(
 }
 
 /**
- * Has those who wait to go alone for one of these locks, which the database does not hold up after all, share
- * batches again, before all others.
+ * Lets the requests that wait to go alone for one of these locks share batches again, in front of the queue:
+ * the database does not hold up these locks after all.
  */
 export function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { locks }: Needs): void {
   const waiting = [...singles].filter(
@@ -43,11 +43,11 @@ export function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>
   takeBack(queue, singles, waiting);
 }
 
-/** Places for what is under way: batches, or requests that go alone. */
+/** Places for what is in flight: batches, or requests that go alone. */
 export type Room = {
   readonly pace: Pace;
   hasPlace(): boolean;
-  /** Whether a batch of so many requests is large enough to go beside those under way. */
+  /** Whether a batch of so many requests is large enough to leave beside those in flight. */
   isWorth(requests: number): boolean;
   /** Takes a place for so many requests and returns what gives it back, once. */
   enter(requests: number): () => void;
@@ -78,7 +78,9 @@ export function toNeeds(batch: readonly Needs[]): Needs {
   return { keys: batch.flatMap((each) => each.keys), locks: [...new Set(locks)] };
 }
 
-/** The first who may leave together, within bounds and without the keys and locks that are under way. */
+/**
+ * The first requests that may leave together: within bounds, and without keys or locks that are in flight.
+ */
 export function chooseBatch<Q, A>(
   queue: Iterable<Waiter<Q, A>>,
   { requestsMax, weigh = () => 1, weightMax = Infinity }: BatchBounds<Q>,
@@ -86,7 +88,7 @@ export function chooseBatch<Q, A>(
 ): Waiter<Q, A>[] {
   const batch: Waiter<Q, A>[] = [];
   const keys = new Set<string>();
-  // The locks of those who wait for one: who came later does not get them before.
+  // The locks of requests that must wait: a later request does not get them first.
   const awaited = new Set<string>();
   let weight = 0;
   for (const waiter of queue) {

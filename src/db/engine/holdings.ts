@@ -1,28 +1,28 @@
-/** What requests need for themselves while they are under way. */
+/** What requests need for themselves while they are in flight. */
 export type Needs = { readonly keys: readonly string[]; readonly locks: readonly string[] };
 
-/** What the requests under way hold, by which others are held back. */
+/** What the requests in flight hold; others that need it wait. */
 export type Holdings = {
   take(needs: Needs): void;
-  /** Others may ask for the locks again, one by one: whether the database holds them up as well shows. */
+  /** Lets others ask for the locks again, one by one, to see whether the database holds them up as well. */
   holdUp(needs: Needs): void;
   release(needs: Needs, wasHeldUp: boolean): void;
-  /** What needed these locks was not held up: what still is has another reason. */
+  /** A request for these locks was not held up: those that still are have another reason. */
   clear(needs: Needs): void;
   hasKey(key: string): boolean;
-  /** Whether a lock is not to be had now. */
+  /** Whether a lock is taken. */
   hasLock(lock: string): boolean;
-  /** Whether something that needs one of these locks is held up in the database. */
+  /** Whether a request for one of these locks is held up in the database. */
   isHeldUp(needs: Needs): boolean;
 };
 
 /**
- * What may be held up for one lock at once. If a row is locked in the database, the next request for it is
- * held up as well, and each takes a connection; if only a connection broke, the next one succeeds.
+ * Requests that may be held up for one lock at once. If a row is locked in the database, the next request for
+ * it is held up as well, and each takes a connection; if only a connection broke, the next one succeeds.
  */
 const heldUpMax = 2;
 
-/** Keeps account of what a batcher has under way. */
+/** Keeps account of what a batcher has in flight. */
 export function createHoldings(): Holdings {
   const keys = new Set<string>();
   const locks = new Set<string>();

@@ -1,8 +1,8 @@
-/** How long batches take, and from when on one of them is late. */
+/** How long batches take, and when one is late. */
 export type Pace = {
-  /** After this, something holds a batch up: a locked row, a dead connection. */
+  /** A batch that takes longer is held up: by a locked row, a dead connection. */
   overdueMs(): number;
-  /** How long a batch has that goes on although one of its callers has left. */
+  /** How long a batch may go on after one of its callers has left. */
   leftMs(): number;
   /**
    * Takes note of a batch that has ended, or was stopped because it was late: it may just have been large.
@@ -12,16 +12,16 @@ export type Pace = {
 
 /** Far above what a batch takes beside its database, and far below what a caller would call an outage. */
 const overdueMsMin = 100;
-/** A database that is slow for all is not one that holds up some: then batches are late later. */
+/** Where the database is slow for all batches, none is held up: they are late later. */
 const overdueFactor = 8;
 const overdueMsMax = 1_000;
-/** A caller who has left may be back at another replica before its request has happened here. */
+/** A caller that has left may be back at another replica before its request has happened here. */
 const leftMsMin = 20;
 const leftFactor = 3;
-/** How much of a batch's time goes into the typical one. */
+/** The weight of a batch's time in the moving average. */
 const weight = 0.1;
 
-/** Learns a pace from the batches that have it. */
+/** Learns the pace from the batches that end. */
 export function createPace(): Pace {
   let typicalMs = 0;
   const within = (min: number, ms: number): number => Math.min(Math.max(min, ms), overdueMsMax);

@@ -47,8 +47,7 @@ export type Pool = {
   /**
    * Waits for a connection as long as the queue and the deadline allow. Throws as `Queue.enter`, or what
    * failed. While the database is suspected to be away, a call's first attempt gets a connection that has
-   * just answered, or DATABASE_UNAVAILABLE within a tenth of a second; those who have begun to wait for the
-   * database go on to.
+   * just answered, or DATABASE_UNAVAILABLE within a tenth of a second; later attempts go on waiting.
    */
   checkOut(deadline: Deadline, isFirst?: boolean): Promise<Checkout>;
   /** Says whether the database is suspected to be away. */
@@ -164,7 +163,7 @@ function openConnections(connection: Connection, engine: Engine, limits: Config[
     get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())),
   });
   // Errors of idle connections, and those of connections in use that no query is waiting to hear of. The pool
-  // removes the connection; whoever uses it next hears of it.
+  // removes the connection; the next query on it fails.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
@@ -175,7 +174,7 @@ export function serviceSettings(engine: Engine): Settings {
   const shared = {
     default_transaction_isolation: "serializable",
     statement_timeout: STATEMENT_MS_MAX,
-    // How long a statement waits is its caller's to say.
+    // The caller's deadline decides how long a statement waits.
     lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,
   };
@@ -189,7 +188,7 @@ export function serviceSettings(engine: Engine): Settings {
     enable_seqscan: "off",
     // A bitmap loses the order of its index: the first page of a user's orders would read and sort them all.
     enable_bitmapscan: "off",
-    // What the plan gate's plans are made of.
+    // The plan gate's plans use these.
     enable_indexscan: "on",
     enable_indexonlyscan: "on",
     enable_nestloop: "on",

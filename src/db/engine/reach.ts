@@ -17,7 +17,7 @@ export type ReachOptions = {
   readonly expected?: Engine | undefined;
   /** How long to wait for a database that is away. Default: not at all. */
   readonly waitMs?: number;
-  /** Told why it is waited, at once and every few seconds. */
+  /** Called with the reason for waiting, at once and every few seconds. */
   readonly warn?: (line: string) => void;
   /** Ends the waiting: the reason is thrown. */
   readonly signal?: AbortSignal | undefined;
@@ -127,7 +127,7 @@ async function expectNoPooler(
   };
   if (isolation !== "serializable")
     refuse(`does not pass on the settings of a session (its isolation is ${isolation})`);
-  // CockroachDB's sessions are found by name.
+  // CockroachDB's sessions are found by their ids.
   if (engine === "cockroachdb") return;
   const { rows } = await client.query<{ pid: number }>(selectBackend);
   // node-postgres does not declare it.

@@ -4,7 +4,7 @@ import type { Engine } from "../../config.ts";
 export type Statement<Row> = {
   readonly name: string;
   readonly text: string;
-  /** It changes nothing: an attempt that is lost has simply not happened. */
+  /** It changes nothing: losing an attempt loses nothing. */
   readonly readsOnly: boolean;
   /**
    * What PostgreSQL runs it under instead of "serializable", where transactions also conflict by pages of an
@@ -39,7 +39,7 @@ export function statement<Row>(
 
 /**
  * Declares an SQL text that is sent as it is and not prepared under its name, and returns it: what opens and
- * ends transactions, the fence, the runner of migrations. With `engine` it is sent to that engine only.
+ * ends transactions, ends sessions, and runs migrations. With `engine` it is sent to that engine only.
  */
 export function command(name: string, text: string, engine?: Engine): string {
   expectNew(name);

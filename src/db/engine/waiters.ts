@@ -9,23 +9,23 @@ export type Waiter<Q, A> = Needs & {
   readonly reject: (error: unknown) => void;
   /** Listens to the signal until there is an answer. */
   readonly leave: () => void;
-  /** What is done when the caller leaves: it is out of the queue, and later out of its batch. */
+  /** Called when the caller leaves: takes the request out of the queue or, later, out of its batch. */
   onLeave: (waiter: Waiter<Q, A>) => void;
   left: boolean;
-  /** It was in a batch that was cut short, and may have happened there. */
+  /** It was in a batch that was stopped, and may have happened there. */
   inDoubt: boolean;
-  /** Why it goes alone: its batch was late, or failed for a reason which may lie in it. */
+  /** Why it goes alone: its batch was late, or failed for a reason that may lie in it. */
   alone: "late" | "suspect" | undefined;
   /**
-   * It was in a batch that was not sent because a caller had left; another time it goes alone, to be sent at
-   * all.
+   * It was in a batch that was not sent because a caller had left; the next time it goes alone, so that it is
+   * sent at all.
    */
   isBack: boolean;
 };
 
 const unsent = { left: false, inDoubt: false, alone: undefined, isBack: false };
 
-/** A waiter who leaves, and is told so at once, when the signal aborts. */
+/** Creates a waiter. When its signal aborts it leaves, and is rejected at once. */
 export function createWaiter<Q, A>(about: Omit<Waiter<Q, A>, "leave" | keyof typeof unsent>): Waiter<Q, A> {
   const { signal } = about.deadline;
   const leave = (): void => {

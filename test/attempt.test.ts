@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Engine } from "../src/config.ts";
-import { attempt, terminateLater } from "../src/db/engine/attempt.ts";
+import { attempt, terminate, terminateLater } from "../src/db/engine/attempt.ts";
 import type { Deadline } from "../src/db/engine/deadline.ts";
 import type { Phase } from "../src/db/engine/judge.ts";
 import type { Pool } from "../src/db/engine/pool.ts";
@@ -189,4 +189,33 @@ test("a session in doubt is ended although the pool was full at first", async ()
 
   expect(asked).toBe(3);
   expect(seen).toEqual(["1 ends 7", "1 goes back"]);
+});
+
+test("a transaction that was rolled back because its caller has left leaves a sound connection", async () => {
+  const { seen, cancelled, pool } = open();
+  const [caller, used] = [new AbortController(), Promise.withResolvers<string>()];
+  const call = reasonOf(attemptAt(pool, patient(caller.signal), "inside", () => used.promise));
+  await settle();
+
+  caller.abort(new Error("left"));
+  used.reject(caller.signal.reason);
+  cancelled.resolve();
+  await pool.orphans.ended();
+  await call;
+
+  expect(seen).toEqual(["1 is cancelled", "1 goes back"]);
+});
+
+test.each([
+  ["has not ended yet", false, ["1 ends 7", "1 goes back"]],
+  ["is on a node that cannot be asked", serverError("XXUUU"), ["1 ends 7", "1 goes back"]],
+])("a session that %s is ended again, until the deadline", async (_, ending, first) => {
+  const { seen, endings, pool } = open();
+  endings.push(ending);
+
+  const failed = await terminate(pool, { processId: 7, id: "doubtful" }, patient());
+  const ended = await terminate(pool, { processId: 7, id: "doubtful" }, patient());
+
+  expect(failed).toMatchObject({ phase: "executing", judgement: { disposition: "disconnected" } });
+  expect([seen, ended]).toEqual([[...first, "2 ends 7", "2 goes back"], undefined]);
 });

@@ -147,7 +147,7 @@ test.each([
 ] as const)("a write that is cancelled on %s after %i ms is %s", (engine, ms, disposition, reason) => {
   const seen = judged(engine, "committing", serverError("57014"), ms);
 
-  expect([seen.disposition, seen.meaning?.reason]).toEqual([disposition, reason]);
+  expect([seen.disposition, seen.answer?.reason]).toEqual([disposition, reason]);
 });
 
 test("an answer that cannot be read is final, and its connection is sound", () => {
@@ -164,3 +164,17 @@ test.each([
 
   expect(seen).toEqual([connecting, later, later, later]);
 });
+
+test.each(["FATAL", "PANIC"])(
+  "a commit that ends with %s may have been written, whatever its code",
+  (severity) => {
+    const judgedAt = (code: string): Disposition[] =>
+      phases.map((phase) =>
+        dispositionOf("postgresql", phase, Object.assign(serverError(code), { severity })),
+      );
+
+    expect(judgedAt("58030")).toEqual(["final", "final", "final", "ambiguous"]);
+    expect(judgedAt("53100")).toEqual(["overloaded", "overloaded", "overloaded", "ambiguous"]);
+    expect(judgedAt("25P03")).toEqual(["disconnected", "disconnected", "disconnected", "disconnected"]);
+  },
+);

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { DomainError } from "../src/errors.ts";
-import { ATTEMPTS_MAX, databaseOf } from "../src/db/engine/database.ts";
+import { attemptsMax, databaseOf } from "../src/db/engine/database.ts";
 import { DecodeError } from "../src/db/engine/pg-types.ts";
 import {
   forever,
@@ -78,7 +78,7 @@ test("no wait ends after the deadline, and attempts are bounded, whatever fails"
         const { clock, attempts } = await play(failures, { deadlineMs, random });
 
         expect(clock).toBeLessThan(deadlineMs);
-        expect(attempts).toBeLessThanOrEqual(ATTEMPTS_MAX);
+        expect(attempts).toBeLessThanOrEqual(attemptsMax);
       },
     ),
   );
@@ -105,7 +105,7 @@ test.each([
     { kind: "unavailable", reason: "DATABASE_UNAVAILABLE", retryAfterMs: 1_000 },
   ],
 ])("after so much %s that attempts run out nothing has happened", async (_, failures, error) => {
-  expect(await play(failures)).toMatchObject({ outcome: error, attempts: ATTEMPTS_MAX });
+  expect(await play(failures)).toMatchObject({ outcome: error, attempts: attemptsMax });
 });
 
 test.each([

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { DomainError } from "../src/errors.ts";
-import { ATTEMPTS_MAX, databaseOf } from "../src/db/engine/database.ts";
+import { attemptsMax, databaseOf } from "../src/db/engine/database.ts";
 import { createDeadline } from "../src/db/engine/deadline.ts";
 import { forever, openFailingPool, sent, write, type End } from "./support/attempts.ts";
 import { serverError, wireError } from "./support/failures.ts";
@@ -30,7 +30,7 @@ test.each([
   ["only aborts follow", [ambiguous, aborted]],
   ["the server takes no writes any more", [ambiguous, standby]],
 ])("doubt is not given up before the attempts run out, when %s", async (_, failures) => {
-  expect(await play(failures)).toEqual({ attempts: ATTEMPTS_MAX, reason: "COMMIT_OUTCOME_UNKNOWN" });
+  expect(await play(failures)).toEqual({ attempts: attemptsMax, reason: "COMMIT_OUTCOME_UNKNOWN" });
 });
 
 test("the deadline of the service itself ends when its time is over", async () => {

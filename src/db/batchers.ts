@@ -15,7 +15,7 @@ import type { Outcome } from "./outcome.ts";
 import { locksOf, type OrderDraft } from "./orders/order-drafts.ts";
 import { createOrders } from "./orders/place-orders.ts";
 import type { Deadline } from "./engine/deadline.ts";
-import { mutation, type Write } from "./engine/mutate.ts";
+import { createMutation, type Write } from "./engine/mutate.ts";
 import type { Run } from "./engine/statement.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 
@@ -77,7 +77,7 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
     write: Write<readonly Q[], readonly A[]>,
     { locksOf: toLocks = () => [], ...bounds }: Partial<BatcherOptions<Q>> = {},
   ): Batcher<Q, A> =>
-    createBatcher(mutation(db, write), {
+    createBatcher(createMutation(db, write), {
       ...options,
       ...bounds,
       writes: true,

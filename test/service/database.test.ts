@@ -84,6 +84,30 @@ test.runIf(engine.engine === "postgresql").each<[string, Fault, number]>([
   expect(await times(own)).toBe(effects);
 });
 
+test.runIf(engine.engine === "postgresql").each([
+  ["begins", "begin isolation level repeatable read", ["begin", "rollback"]],
+  ["runs", "test.count_apart", ["begin", "test.count_apart", "rollback"]],
+])("a transaction whose caller leaves while it %s is rolled back", async (when, late, expected) => {
+  const proxy = await openProxy(connection);
+  const db = openDatabase(proxy.connection);
+  await db.query(ask, [], deadline());
+  const caller = new AbortController();
+  const sent: string[] = [];
+  proxy.decide = ({ statement: text }) => {
+    sent.push(text.startsWith("begin") ? "begin" : text);
+    if (text !== late) return undefined;
+    setTimeout(() => caller.abort(new Error("left")), 50);
+    return { kind: "delay", ms: 150 };
+  };
+
+  const left = await reasonOf(db.query(countApart, [when], deadline(caller.signal)));
+  await db.orphansEnded();
+
+  expect(left).toEqual(new Error("left"));
+  expect(sent).toEqual(expected);
+  expect(await times(when)).toBe(0);
+});
+
 test("a session of which nobody knows what it did is ended before its statement runs again", async () => {
   const proxy = await openProxy(connection);
   const db = openDatabase(proxy.connection);

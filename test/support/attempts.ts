@@ -16,19 +16,22 @@ type Ending = (number: number) => Promise<{ readonly rows: readonly unknown[] }>
 
 /**
  * A pool whose connections are numbered and do what a test says: `run` is what becomes of a statement, a
- * session that is to be ended ends, and `committed` is what a commit is answered. What becomes of the
+ * session that is to be ended ends unless `endings` says otherwise, and `committed` is what a commit is answered. What becomes of the
  * connections is noted in `seen`.
  */
 export function openTestPool(run: Ending, engine: Engine = "postgresql", committed = "COMMIT") {
   const seen: string[] = [];
+  const endings: (boolean | Error)[] = [];
   const cancelled = Promise.withResolvers<void>();
   let connections = 0;
   const client = (own: number) => ({
     connection: { parsedStatements: { "test.prepared": "text" } },
     query(query: unknown, values?: readonly unknown[]) {
       if (typeof query !== "string") return run(own);
-      if (values) seen.push(`${own} ends ${String(values[0])}`);
-      return Promise.resolve({ rows: values ? [{ ended: true }] : [], command: committed });
+      if (!values) return Promise.resolve({ rows: [], command: committed });
+      seen.push(`${own} ends ${String(values[0])}`);
+      const ended = endings.shift() ?? true;
+      return ended instanceof Error ? Promise.reject(ended) : Promise.resolve({ rows: [{ ended }] });
     },
   });
   const pool = {
@@ -48,7 +51,7 @@ export function openTestPool(run: Ending, engine: Engine = "postgresql", committ
     },
     renew: (stale?: string) => stale !== undefined && seen.push(`renew ${stale}`),
   };
-  return { seen, cancelled, pool: pool as unknown as Pool };
+  return { seen, cancelled, endings, pool: pool as unknown as Pool };
 }
 
 /** A pool of which one attempt after the other ends like this, the last one for ever. */

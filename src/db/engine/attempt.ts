@@ -24,9 +24,10 @@ type Work<T> = (client: pg.PoolClient, progress: Progress) => Promise<T>;
 const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
 const stopMsMax = 250;
-/** How long the service tries to end the session of a call that is over, and how often. */
-const endMsMax = 10_000;
-const endPauseMs = 100;
+/** How long the service tries to end the session of a call that is over. */
+const terminateMsMax = 10_000;
+/** How long it waits before it tries again. */
+const terminatePauseMs = 100;
 
 /**
  * Runs work once on a connection of the pool. The connection goes back when the work has ended and not
@@ -103,7 +104,7 @@ function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promi
     const leave = (): void => {
       if (!end()) return;
       reject(signal.reason as Error);
-      pool.orphans.add(stop(pool, attempted));
+      pool.orphans.add(stop(pool, attempted, signal));
     };
     const giveUp = (): void => {
       if (!end()) return;
@@ -129,10 +130,15 @@ function toAttemptMs({ deadlineMs }: Deadline): number {
  * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too
  * long the session is ended: the caller may repeat the call, and what it orphaned must not come true later.
  */
-async function stop<T>(pool: Pool, { checkout, progress, running }: Running<T>): Promise<void> {
+async function stop<T>(
+  pool: Pool,
+  { checkout, progress, running }: Running<T>,
+  signal: AbortSignal,
+): Promise<void> {
   const ended = running.then(
-    () => ({ reusable: true, mayStillAct: false }),
-    (error: unknown) => judge(pool.engine, progress, error),
+    () => undone,
+    // A transaction that was rolled back because its caller has left ends with the reason of the signal.
+    (error: unknown) => (error === signal.reason ? undone : judge(pool.engine, progress, error)),
   );
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, stopMsMax, undefined).unref());
   // The request must have arrived before the connection is used again, else it would hit the next statement.
@@ -142,6 +148,9 @@ async function stop<T>(pool: Pool, { checkout, progress, running }: Running<T>):
   checkout.release(reusable && !mayStillAct && pool.engine === "postgresql");
   if (mayStillAct) await terminateLater(pool, checkout.session);
 }
+
+/** What has ended and leaves nothing behind. */
+const undone = { reusable: true, mayStillAct: false };
 
 /** What a statement means that has not ended. One that only reads leaves nothing behind. */
 function toUnended({ phase }: Progress): Pick<Judgement, "reusable" | "mayStillAct"> {
@@ -154,17 +163,23 @@ export async function terminate(
   session: Session,
   deadline: Deadline,
 ): Promise<Failure | undefined> {
-  const ended = await attempt(pool, deadline, async (client, progress) => {
+  const ended = await attempt(pool, deadline, (client, progress) => {
     // Ending a session twice does no harm.
     progress.phase = "executing";
-    await endSession(client, pool.engine, session);
+    return endSession(client, pool.engine, session);
   });
-  return ended.ok ? undefined : ended;
+  if (ended.ok && ended.value) return undefined;
+  if (!ended.ok && ended.phase === "connecting") return ended;
+  // Whatever the server says of it, it may be otherwise a moment later: a node that cannot be asked comes back.
+  const cause = ended.ok ? new Error("a session whose outcome is unknown did not end in time") : ended.cause;
+  const progress = { ...beginProgress(), phase: "executing" } as const;
+  const judgement = judge(pool.engine, progress, new Error("not ended", { cause }));
+  return { ok: false, phase: "executing", cause, judgement, session };
 }
 
-/** Ends the session of a call that is over: tries until it succeeds, or rejects after `endMsMax`. */
+/** Ends the session of a call that is over: tries until it succeeds, or rejects after `terminateMsMax`. */
 export async function terminateLater(pool: Pool, session: Session): Promise<void> {
-  const deadline = createDeadline(endMsMax);
+  const deadline = createDeadline(terminateMsMax);
   while ((await terminate(pool, session, deadline)) !== undefined)
-    await sleep(endPauseMs, undefined, { ref: false });
+    await sleep(terminatePauseMs, undefined, { ref: false });
 }

@@ -30,11 +30,11 @@ export type Connector = {
  * A connection idle for longer is asked for a sign of life before it is used: a balancer may have dropped it.
  */
 const unverifiedMsMax = 10_000;
-/** A sound server answers within this; else the connection is destroyed and another one taken. */
+/**
+ * A sound server answers within this, also on a new connection, which says which session it has; else the
+ * connection is destroyed and another one taken.
+ */
 const verifyMsMax = 500;
-
-/** How long a new connection may take to say which session it has: as long as connecting. */
-const identifyMsMax = 2_000;
 
 /** How often all connections are made again to find a server that takes writes. */
 const serverMsMin = 500;
@@ -51,25 +51,24 @@ export function createConnector(pool: pg.Pool, engine: Engine): Connector {
   pool.options.onConnect = async (client) => {
     const madeAt = performance.now();
     try {
-      sessions.set(client, { ...(await inTime(identifySession(client, engine), identifyMsMax)), madeAt });
+      sessions.set(client, { ...(await inTime(identifySession(client, engine), verifyMsMax)), madeAt });
     } catch (error) {
       resetSocket(client);
       throw error;
     }
   };
 
-  const isInUse = (client: pg.PoolClient): boolean => {
-    const now = performance.now();
-    return now - (usedAt.get(client) ?? now) < unverifiedMsMax;
-  };
+  const wasUsed = (client: pg.PoolClient, { madeAt }: { readonly madeAt: number }): boolean =>
+    performance.now() - (usedAt.get(client) ?? madeAt) < unverifiedMsMax;
   return {
     async connect(deadline, verify) {
       for (;;) {
         const client = await abandonable(pool.connect(), deadline, (late) => late.release());
         const session = sessions.get(client);
-        const isTrusted = !verify && isInUse(client);
-        if (session && session.madeAt > renewedAt && (isTrusted || (await isAlive(client, deadline))))
-          return { client, session };
+        if (session && session.madeAt > renewedAt) {
+          const isTrusted = !verify && wasUsed(client, session);
+          if (isTrusted || (await isAlive(client, deadline))) return { client, session };
+        }
         discard(client);
       }
     },
@@ -117,7 +116,7 @@ async function isAlive(client: pg.PoolClient, { deadlineMs }: Deadline): Promise
 /** Waits so long for an answer; after a pause of this process an answer that is there wins over the timer. */
 async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const giveUp = (): void => reject(new Error("a new connection does not answer"));
+  const giveUp = (): void => reject(new Error("the connection does not answer"));
   const timer = setTimeout(() => setImmediate(giveUp), ms).unref();
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

@@ -23,8 +23,8 @@ export type Database = {
   readonly engine: Engine;
   /**
    * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation.
-   * Attempts are run again until one succeeds, with full jitter between them; it is given up when the next
-   * wait would end after the deadline, or after `ATTEMPTS_MAX`. Throws a DomainError for what a caller may be
+   * A failed attempt is followed by another, with full jitter between them, unless its failure is final, the
+   * next wait would end after the deadline, or it was the last of `attemptsMax`. Throws a DomainError for what a caller may be
    * told, "outcome_unknown" where it is not known in the end whether an attempt happened. When the signal
    * aborts, it throws the signal's reason at once and the server is asked to stop.
    */
@@ -64,7 +64,7 @@ export function createDatabase(
 }
 
 /** Attempts of one call. With the waits below they take some four seconds, most of the default deadline. */
-export const ATTEMPTS_MAX = 64;
+export const attemptsMax = 64;
 /**
  * The first wait is up to 2 ms, about what a conflicting statement needs to finish; each next one up to twice
  * that.
@@ -93,12 +93,8 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
         let failure = inDoubt && (await terminate(pool, inDoubt, deadline));
         if (failure === undefined) {
           inDoubt = undefined;
-          const result = await attempt(
-            pool,
-            deadline,
-            workOf(statement, values, pool.engine),
-            attempts === 1,
-          );
+          const work = workOf(statement, values, pool.engine, deadline.signal);
+          const result = await attempt(pool, deadline, work, attempts === 1);
           if (result.ok) return result.value;
           failure = result;
           if (failure.judgement.mayStillAct) inDoubt = failure.session;
@@ -127,9 +123,9 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
     if (judgement.disposition === "final") return undefined;
     const ceiling = Math.min(backoffMsMax, backoffMsBase * 2 ** (attempts - 1));
     const waitMs = random() * (judgement.disposition === "overloaded" ? overloadedMsMax : ceiling);
-    const sensible = Math.min(deadline.attemptsMax ?? ATTEMPTS_MAX, judgement.attemptsMax ?? ATTEMPTS_MAX);
+    const sensible = Math.min(deadline.attemptsMax ?? attemptsMax, judgement.attemptsMax ?? attemptsMax);
     // Only running it again resolves an ambiguous attempt.
-    const enough = isAmbiguous ? ATTEMPTS_MAX : sensible;
+    const enough = isAmbiguous ? attemptsMax : sensible;
     return attempts >= enough || now() + waitMs >= deadline.deadlineMs ? undefined : waitMs;
   }
 
@@ -145,12 +141,12 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
 
 /** What a caller is told of a statement that has failed for good. */
 function toAnswer({ phase, cause, judgement }: Failure, isAmbiguous: boolean): unknown {
-  const { disposition, code, meaning } = judgement;
+  const { disposition, code, answer } = judgement;
   if (disposition === "final") {
     // An attempt without a connection has asked nothing, and a failure that means nothing to the caller says
     // nothing of an attempt before.
-    if (isAmbiguous && (phase === "connecting" || meaning === undefined)) return outcomeUnknown(cause);
-    return meaning ?? cause;
+    if (isAmbiguous && (phase === "connecting" || answer === undefined)) return outcomeUnknown(cause);
+    return answer ?? cause;
   }
   // A definite abort after an ambiguous attempt says nothing of the ambiguous one.
   if (isAmbiguous) return outcomeUnknown(cause);
@@ -160,7 +156,12 @@ function toAnswer({ phase, cause, judgement }: Failure, isAmbiguous: boolean): u
 }
 
 /** The work of one attempt to run a statement. */
-function workOf<Row>(statement: Statement<Row>, values: readonly unknown[], engine: Engine) {
+function workOf<Row>(
+  statement: Statement<Row>,
+  values: readonly unknown[],
+  engine: Engine,
+  signal: AbortSignal,
+) {
   const { name, text, readsOnly } = statement;
   const query = { name, text, values: values.map(toParameter) };
   const isolation = engine === "postgresql" ? statement.isolation : undefined;
@@ -169,8 +170,10 @@ function workOf<Row>(statement: Statement<Row>, values: readonly unknown[], engi
     progress.wasPrepared = isPrepared(client, name);
     // A write outside of a transaction commits by itself, and a read has nothing to commit.
     progress.phase = readsOnly ? "executing" : "committing";
-    if (isolation !== undefined) return (await inTransaction(client, progress, isolation, run)).rows;
-    return (await client.query<Row & pg.QueryResultRow>(query)).rows;
+    const { rows } = await (isolation === undefined
+      ? run()
+      : inTransaction(client, progress, { isolation, run, signal }));
+    return rows;
   };
 }
 
@@ -183,17 +186,30 @@ function isPrepared(client: pg.PoolClient, name: string): boolean {
 async function inTransaction<T>(
   client: pg.PoolClient,
   progress: Progress,
-  isolation: NonNullable<Statement<unknown>["isolation"]>,
-  run: () => Promise<T>,
+  {
+    isolation,
+    run,
+    signal,
+  }: {
+    readonly isolation: NonNullable<Statement<unknown>["isolation"]>;
+    readonly run: () => Promise<T>;
+    readonly signal: AbortSignal;
+  },
 ): Promise<T> {
   progress.phase = "executing";
   await client.query(begin[isolation]);
   progress.phase = "inside";
-  const result = await run().catch(async (error: unknown) => {
+  let result: T;
+  try {
+    // A cancellation ends the step that runs, and not those that follow.
+    signal.throwIfAborted();
+    result = await run();
+    signal.throwIfAborted();
+  } catch (error) {
     // The connection is sound when the rollback succeeds; its own failure must not hide the first error.
     await client.query(rollback).catch(() => {});
     throw error;
-  });
+  }
   progress.phase = "committing";
   const { command } = await client.query(commit);
   // The server answers a commit of a failed transaction with ROLLBACK and without an error.

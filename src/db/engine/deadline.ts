@@ -9,7 +9,7 @@ export type Deadline = {
    * a caller that has left, and may be back at another replica.
    */
   readonly throwIfStale?: () => void;
-  /** Attempts, where there is something better to do than to run the same again; default: `ATTEMPTS_MAX`. */
+  /** Attempts, where there is something better to do than to run the same again; default: `attemptsMax`. */
   readonly attemptsMax?: number;
 };
 

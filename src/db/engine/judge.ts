@@ -46,21 +46,21 @@ export type Judgement = {
   /** Attempts after which waiting does not mend it; by default as many as a call has. */
   readonly attemptsMax?: number | undefined;
   /** What a final failure means to the caller; without it, it is a mistake of ours. */
-  readonly meaning?: DomainError | undefined;
+  readonly answer?: DomainError | undefined;
 };
 
 export type Stale = "plan" | "server";
 
 /** Longer than any call may take: what ends a statement whose service died. */
-export const STATEMENT_MS_MAX = 120_000;
+export const statementMsMax = 120_000;
 
-type Meaning = Pick<Judgement, "disposition" | "stale" | "attemptsMax"> & {
+type Rule = Pick<Judgement, "disposition" | "stale" | "attemptsMax"> & {
   /** Where it differs once the commit was sent. */
   readonly atCommit?: Disposition;
 };
 
 /** What the server's errors mean, by SQLSTATE: the first that fits. All others are final. */
-const meanings: readonly (readonly [codes: RegExp, meaning: Meaning])[] = [
+const rules: readonly (readonly [codes: RegExp, rule: Rule])[] = [
   // Contention. CR000 was CockroachDB's own code for it.
   [/^(40001|40P01|CR000)$/, { disposition: "aborted" }],
   // 40003 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that the
@@ -76,8 +76,6 @@ const meanings: readonly (readonly [codes: RegExp, meaning: Meaning])[] = [
   [/^(0A000|26000)$/, { disposition: "disconnected", stale: "plan" }],
   // Behind the name there may be a server that takes writes within half a second.
   [new RegExp(`^${sqlstate.readOnly}$`), { disposition: "disconnected", stale: "server", attemptsMax: 10 }],
-  // Cancelled by another session: of our own cancellations the outcome is not asked for.
-  [new RegExp(`^${sqlstate.queryCanceled}$`), { disposition: "aborted" }],
 ];
 
 /**
@@ -96,11 +94,14 @@ const racingConstraints = new Set([
 
 /** Judges a failed attempt by SQLSTATE and phase, never by the text of a message. */
 export function judge(engine: Engine, progress: Progress, cause: unknown): Judgement {
-  const found = toMeaning(engine, progress, cause);
+  const found = toRule(engine, progress, cause);
   const { phase } = progress;
-  const disposition = (phase === "committing" && found.atCommit) || found.disposition;
-  const isLost = disposition === "disconnected" || disposition === "ambiguous";
   const { code, severity } = (cause ?? {}) as { readonly code?: unknown; readonly severity?: unknown };
+  // A server that ends with the session may have written the commit; what it undid first, it says (25P0x).
+  const isFatal = (severity === "FATAL" || severity === "PANIC") && !String(code).startsWith("25P0");
+  const atCommit = isFatal ? "ambiguous" : found.atCommit;
+  const disposition = (phase === "committing" && atCommit) || found.disposition;
+  const isLost = disposition === "disconnected" || disposition === "ambiguous";
   return {
     disposition,
     code: typeof code === "string" ? code : "none",
@@ -109,38 +110,38 @@ export function judge(engine: Engine, progress: Progress, cause: unknown): Judge
     mayStillAct: disposition === "ambiguous" || (phase === "inside" && disposition === "disconnected"),
     stale: found.stale,
     attemptsMax: found.attemptsMax,
-    meaning: disposition === "final" ? (found.meaning ?? toDomainError(cause)) : undefined,
+    answer: disposition === "final" ? (found.answer ?? toDomainError(cause)) : undefined,
   };
 }
 
-const final: Meaning = { disposition: "final" };
+const final: Rule = { disposition: "final" };
+const lost: Rule = { disposition: "disconnected", atCommit: "ambiguous" };
 
-function toMeaning(
+function toRule(
   engine: Engine,
   { phase, wasPrepared, beginMs }: Progress,
   cause: unknown,
-): Meaning & Pick<Judgement, "meaning"> {
+): Rule & Pick<Judgement, "answer"> {
   // What could not be read has run to its end, and ends the same when it is run again.
   if (cause instanceof DomainError || cause instanceof DecodeError) return final;
   const server = toServerError(cause);
   // Not from the server: the connection broke, or was never made.
-  if (server === undefined) return { disposition: "disconnected", atCommit: "ambiguous" };
+  if (server === undefined) return lost;
   const { code, constraint } = server;
   if (code.startsWith("23"))
     return racingConstraints.has(constraint ?? "") ? { disposition: "aborted" } : final;
   // A password or a database that is being changed: the next connection may be let in.
   if (phase === "connecting" && /^(28|3D)/.test(code)) return { disposition: "disconnected" };
-  const meaning = meanings.find(([codes]) => codes.test(code))?.[1] ?? final;
+  if (code === sqlstate.queryCanceled) return toCancelled(engine, performance.now() - beginMs, cause);
+  const rule = rules.find(([codes]) => codes.test(code))?.[1] ?? final;
   // Where nothing was prepared, 0A000 is also what CockroachDB says of all that it has not implemented.
-  if (meaning.stale === "plan" && !wasPrepared) return final;
-  if (
-    code === sqlstate.queryCanceled &&
-    engine === "postgresql" &&
-    performance.now() - beginMs >= STATEMENT_MS_MAX
-  )
-    return { ...final, meaning: tooSlow(cause) };
+  if (rule.stale === "plan" && !wasPrepared) return final;
+  return rule;
+}
+
+/** What a cancelled statement means, which is never one of our own cancellations: nothing waits for those. */
+function toCancelled(engine: Engine, elapsedMs: number, cause: unknown): Rule & Pick<Judgement, "answer"> {
   // CockroachDB says it of statements that may have been committed.
-  if (code === sqlstate.queryCanceled && engine === "cockroachdb")
-    return { ...meaning, atCommit: "ambiguous" };
-  return meaning;
+  if (engine === "cockroachdb") return { disposition: "aborted", atCommit: "ambiguous" };
+  return elapsedMs < statementMsMax ? { disposition: "aborted" } : { ...final, answer: tooSlow(cause) };
 }

@@ -17,7 +17,7 @@ export type Write<Requests, Answer> = (run: Run, requests: Requests) => Promise<
  *
  * Each replica knows of its own callers only; docs/exactly-once.md says what that leaves open.
  */
-export function mutation<Requests, Answer>(db: Database, write: Write<Requests, Answer>) {
+export function createMutation<Requests, Answer>(db: Database, write: Write<Requests, Answer>) {
   return async (requests: Requests, deadline: Deadline): Promise<Answer> => {
     const run = createRun(db, deadline);
     // What is stopped while the write looks for its own id may have come true after that look, and be gone
@@ -37,14 +37,14 @@ export function mutation<Requests, Answer>(db: Database, write: Write<Requests, 
   };
 }
 
-/** Runs a write of one call; see `mutation`. */
+/** Runs a write of one call; see `createMutation`. */
 export function mutate<Requests, Answer>(
   db: Database,
   deadline: Deadline,
   write: Write<Requests, Answer>,
   requests: Requests,
 ): Promise<Answer> {
-  return mutation(db, write)(requests, deadline);
+  return createMutation(db, write)(requests, deadline);
 }
 
 /** Runs the statements of one write, the first of which may be the one that changes something. */

@@ -7,7 +7,7 @@ import { toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
-import { STATEMENT_MS_MAX, type Stale } from "./judge.ts";
+import { statementMsMax, type Stale } from "./judge.ts";
 import { createOrphans, type Orphans } from "./orphans.ts";
 import { types } from "./pg-types.ts";
 import type { Session } from "./session.ts";
@@ -61,8 +61,8 @@ export type Pool = {
 /** How long a call waits for a database that is known to be away: it may be back. */
 const awayMsMax = 100;
 /**
- * Connecting, TLS and authentication included; less than half of the default deadline, so that there is a
- * second try.
+ * Connecting, TLS and authentication included. With the half second in which a new connection says which
+ * session it has, it is half of the default deadline, so that there is a second try.
  */
 const connectMsMax = 2_000;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
@@ -108,7 +108,7 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
     async checkOut(deadline, isFirst = false) {
       const since = performance.now();
       const checkout = await (isSuspected && isFirst
-        ? atOnce(checkOut, deadline)
+        ? checkOutSoon(checkOut, deadline)
         : checkOut(deadline, false));
       acquired++;
       waitedMs += performance.now() - since;
@@ -132,14 +132,13 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
 }
 
 /** A connection for the first attempt of a call whose database is probably away. */
-async function atOnce(
+async function checkOutSoon(
   checkOut: (deadline: Deadline, verify: boolean) => Promise<Checkout>,
-  { signal }: Deadline,
+  { signal, holder }: Deadline,
 ): Promise<Checkout> {
-  const soon = AbortSignal.timeout(awayMsMax);
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(awayMsMax)]);
   try {
-    const deadline = { signal: AbortSignal.any([signal, soon]), deadlineMs: Date.now() + awayMsMax };
-    return await checkOut(deadline, true);
+    return await checkOut({ signal: soon, deadlineMs: Date.now() + awayMsMax, holder }, true);
   } catch (error) {
     throw signal.aborted || error instanceof DomainError ? error : databaseAway(error);
   }
@@ -173,7 +172,7 @@ function openConnections(connection: Connection, engine: Engine, limits: Config[
 export function serviceSettings(engine: Engine): Settings {
   const shared = {
     default_transaction_isolation: "serializable",
-    statement_timeout: STATEMENT_MS_MAX,
+    statement_timeout: statementMsMax,
     // The caller's deadline decides how long a statement waits.
     lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,

@@ -9,22 +9,22 @@ export const attemptingMutations: readonly Mutation[] = [
   {
     file: database,
     what: "doubt is given up after the attempts of a chunk",
-    from: "const enough = isAmbiguous ? ATTEMPTS_MAX : sensible;",
+    from: "const enough = isAmbiguous ? attemptsMax : sensible;",
     to: "const enough = sensible;",
     tests: ["test/retry-patience.test.ts"],
   },
   {
     file: database,
     what: "no caller may ask for fewer attempts",
-    from: "Math.min(deadline.attemptsMax ?? ATTEMPTS_MAX, judgement",
-    to: "Math.min(ATTEMPTS_MAX, judgement",
+    from: "Math.min(deadline.attemptsMax ?? attemptsMax, judgement",
+    to: "Math.min(attemptsMax, judgement",
     tests: ["test/retry-patience.test.ts"],
   },
   {
     file: database,
     what: "a standby is asked as often as any server",
-    from: "judgement.attemptsMax ?? ATTEMPTS_MAX)",
-    to: "ATTEMPTS_MAX)",
+    from: "judgement.attemptsMax ?? attemptsMax)",
+    to: "attemptsMax)",
     tests: ["test/retries.test.ts"],
   },
   {
@@ -44,8 +44,8 @@ export const attemptingMutations: readonly Mutation[] = [
   {
     file: database,
     what: "an attempt that found no place in the queue ends the doubt",
-    from: '(phase === "connecting" || meaning === undefined)',
-    to: "meaning === undefined",
+    from: '(phase === "connecting" || answer === undefined)',
+    to: "answer === undefined",
     tests: ["test/retries.test.ts"],
   },
   {
@@ -114,8 +114,8 @@ export const attemptingMutations: readonly Mutation[] = [
   {
     file: attempt,
     what: "what a caller left behind is not remembered",
-    from: "pool.orphans.add(stop(pool, attempted));",
-    to: "void stop(pool, attempted);",
+    from: "pool.orphans.add(stop(pool, attempted, signal));",
+    to: "void stop(pool, attempted, signal);",
     tests: attempting,
   },
   {
@@ -166,5 +166,26 @@ export const attemptingMutations: readonly Mutation[] = [
     from: "while ((await terminate(pool, session, deadline)) !== undefined)",
     to: "if ((await terminate(pool, session, deadline)) !== undefined)",
     tests: attempting,
+  },
+  {
+    file: attempt,
+    what: "a session that has not ended yet counts as ended",
+    from: "if (ended.ok && ended.value) return undefined;",
+    to: "if (ended.ok) return undefined;",
+    tests: attempting,
+  },
+  {
+    file: attempt,
+    what: "a transaction that was rolled back for its caller costs its connection",
+    from: "(error === signal.reason ? undone : judge(",
+    to: "(error === signal ? undone : judge(",
+    tests: attempting,
+  },
+  {
+    file: database,
+    what: "a transaction goes on after its caller has left",
+    from: "    signal.throwIfAborted();\n    result = await run();\n    signal.throwIfAborted();\n",
+    to: "    result = await run();\n",
+    tests: ["test/service/database.test.ts"],
   },
 ];

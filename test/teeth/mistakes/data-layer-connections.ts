@@ -68,14 +68,14 @@ export const connectionMutations: readonly Mutation[] = [
   {
     file: connector,
     what: "old plans are used again",
-    from: "session && session.madeAt > renewedAt && (isTrusted",
-    to: "session && (isTrusted",
+    from: "if (session && session.madeAt > renewedAt) {",
+    to: "if (session) {",
     tests: ["test/service/late-connections.test.ts"],
   },
   {
     file: connector,
     what: "a connection that does not say which session it has is waited for",
-    from: "(await inTime(identifySession(client, engine), identifyMsMax))",
+    from: "(await inTime(identifySession(client, engine), verifyMsMax))",
     to: "(await identifySession(client, engine))",
     tests: ["test/service/sessions.test.ts"],
   },

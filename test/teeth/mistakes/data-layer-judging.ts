@@ -8,7 +8,7 @@ export const judgingMutations: readonly Mutation[] = [
   {
     file: judge,
     what: "a lost connection at commit says that nothing happened",
-    from: 'if (server === undefined) return { disposition: "disconnected", atCommit: "ambiguous" };',
+    from: "if (server === undefined) return lost;",
     to: 'if (server === undefined) return { disposition: "disconnected" };',
     tests: ["test/judge.test.ts"],
   },
@@ -43,22 +43,22 @@ export const judgingMutations: readonly Mutation[] = [
   {
     file: judge,
     what: "what the engine has not implemented is asked for again and again",
-    from: 'if (meaning.stale === "plan" && !wasPrepared) return final;',
+    from: 'if (rule.stale === "plan" && !wasPrepared) return final;',
     to: "",
     tests: ["test/judge.test.ts"],
   },
   {
     file: judge,
     what: "what the server has stopped for its length runs again",
-    from: 'engine === "postgresql" &&',
-    to: 'engine !== "postgresql" &&',
+    from: "elapsedMs < statementMsMax ?",
+    to: "elapsedMs > 0 ?",
     tests: ["test/judge.test.ts"],
   },
   {
     file: judge,
     what: "a cancelled write of CockroachDB has not happened",
-    from: 'return { ...meaning, atCommit: "ambiguous" };',
-    to: "return meaning;",
+    from: 'if (engine === "cockroachdb") return { disposition: "aborted", atCommit: "ambiguous" };',
+    to: "",
     tests: ["test/judge.test.ts"],
   },
   {
@@ -71,8 +71,8 @@ export const judgingMutations: readonly Mutation[] = [
   {
     file: session,
     what: "a session counts as ended although it goes on",
-    from: 'if (!hasEnded) throw new Error("a session whose outcome',
-    to: 'if (!hasEnded && !client) throw new Error("a session whose outcome',
+    from: "rows.every(({ ended }) => ended)",
+    to: "rows.every(({ ended }) => ended !== undefined)",
     tests: ["test/session.test.ts"],
   },
   {
@@ -115,6 +115,20 @@ export const judgingMutations: readonly Mutation[] = [
     what: "an id of another form is written into the text",
     from: "/^[0-9a-f]{32}$/",
     to: "/^/",
+    tests: ["test/session.test.ts"],
+  },
+  {
+    file: judge,
+    what: "a commit that ends with the server has not happened",
+    from: 'const atCommit = isFatal ? "ambiguous" : found.atCommit;',
+    to: "const { atCommit } = found;",
+    tests: ["test/judge.test.ts"],
+  },
+  {
+    file: session,
+    what: "sessions of a node that cannot be asked are not listed",
+    from: "[show all cluster sessions]",
+    to: "[show cluster sessions]",
     tests: ["test/session.test.ts"],
   },
 ];

@@ -9,7 +9,7 @@ export const poolMutations: readonly Mutation[] = [
   {
     file: pool,
     what: "a statement of a service that died goes on",
-    from: "    statement_timeout: STATEMENT_MS_MAX,\n",
+    from: "    statement_timeout: statementMsMax,\n",
     to: "",
     tests: settings,
   },

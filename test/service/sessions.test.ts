@@ -65,14 +65,14 @@ test.runIf(engine === "postgresql")(
     const touch = statement("test.touch", "update secrets set value = value where name = $1::text");
     const sent: string[] = [];
     proxy.decide = ({ statement: text }) => {
-      const name = text.includes("pg_terminate_backend") ? "fence" : text;
+      const name = text.includes("pg_terminate_backend") ? "end" : text;
       sent.push(name);
       if (sent.length === 1) return { kind: "drop_answer" };
-      return name === "fence" && sent.length === 2 ? { kind: "error", code: "40001" } : undefined;
+      return name === "end" && sent.length === 2 ? { kind: "error", code: "40001" } : undefined;
     };
 
     await db.query(touch, ["none"], deadline());
 
-    expect(sent).toEqual(["test.touch", "fence", "fence", "test.touch"]);
+    expect(sent).toEqual(["test.touch", "end", "end", "test.touch"]);
   },
 );

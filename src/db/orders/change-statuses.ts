@@ -44,7 +44,7 @@ type ChangedRow = { readonly n: number; readonly was: OrderStatus | null } & (
 
 /**
  * Moves a batch of orders, no two changes of one order, with a verdict for each; with $1 all of them or none.
- * The event is written with the change under the call's key, whose unique index is the fence between attempts
+ * The event is written with the change under the call's key, whose unique index stands between attempts
  * of one call: the statement reads the key first, so that the second attempt either finds the first one's
  * event or fails on the index and is run again. Stock is returned where the new status says so; products are
  * locked in the order of their ids, as in `orders.create`.

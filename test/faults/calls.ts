@@ -45,7 +45,7 @@ export type Answer = Entry & { readonly nextPageToken: string };
 const timeoutMs = { min: 150, max: 600 };
 const pauseMsMax = 15;
 /** The longest deadlines of impatient callers, who draw one from the shortest to one of these. */
-const impatientMs = { min: 20, max: [80, 300, 2_000] };
+const impatientMs = { min: 20, max: [150, 500, 2_000] };
 /** The impatient ones that leave before their deadline. */
 const cancelling = 0.3;
 /** Who repeats a call asks another replica. */

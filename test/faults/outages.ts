@@ -18,12 +18,14 @@ export type Outages = {
   end(): Promise<void>;
 };
 
-const pauseMs = { min: 20, max: 600 };
+const pauseMs = { min: 50, max: 1_000 };
 /** From less than a caller waits to much longer. */
-const partitionMs = { min: 100, max: 3_000 };
+const partitionMs = { min: 100, max: 2_000 };
+/** How much later a network that is back lets new connections through: those who connect try rarely. */
+const reconnectMs = { min: 0, max: 600 };
 const lockMs = { min: 100, max: 3_000 };
 /** The others are over soon; a start takes a second. */
-const dying = 0.3;
+const dying = 0.15;
 /** How long the database keeps the connections of a machine that has died. */
 const lingerMsMax = 1_500;
 
@@ -58,8 +60,9 @@ export function startOutages(
         healed = pause(partitionMs);
         replica.proxy.refuse(random.pick(["refuse", "silence"]));
         await healed;
-        replica.proxy.refuse(undefined);
         healed = undefined;
+        await pause(reconnectMs);
+        replica.proxy.refuse(undefined);
         return;
       case "lock":
         return holdRow(upstream, random, () => pause(lockMs));

@@ -23,7 +23,7 @@ export type Round = {
 const usualLoad: Load = { clients: 8, callsPerClient: 22, attemptsMax: 12 };
 
 /** With several replicas: longer, for what happens seconds after it was asked for. */
-const replicaLoad: Load = { clients: 10, callsPerClient: 20, attemptsMax: 12, scarce: true };
+const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true };
 
 /**
  * Plays one round: a service, or several replicas of it, on a database behind a faulty network, traffic, and then quiet, in which nothing

@@ -29,9 +29,9 @@ type Content<M> = M extends Mutation ? Omit<M, "requestId"> : never;
 /** A product of which there is little is fought for; one of the others is not. */
 const stocks = [6, 12, 12, 500, 500];
 /** Of these an order rarely gets what it asks for, until somebody brings more. */
-const scarceStocks = [0, 1, 2, 3, 500];
-/** The calls that bring and take scarce products, beside those that order them. */
-const restocking = 0.25;
+const scarceStocks = [0, 0, 1, 2, 500];
+/** The calls that bring and take scarce products, and those that order one of them and nothing else. */
+const [restocking, wanting] = [0.25, 0.4];
 /** Creating a user costs 30 ms of a core for the password, so that there are few. */
 const usersAtFirst = 3;
 /** Few, so that callers meet at them. */
@@ -128,11 +128,20 @@ export function createTraffic(
   /** Brings a scarce product, or takes of it. */
   function restock(chance: Random): Content<Mutation> {
     const productId = chance.pick(products.slice(0, -1));
-    return { method: "AdjustStock", productId, delta: chance.pick([-4, -2, 1, 2, 3, 4]) };
+    return { method: "AdjustStock", productId, delta: chance.pick([-3, -2, -1, 1, 2, 3]) };
+  }
+
+  /** Orders a scarce product. */
+  function want(chance: Random): Content<Mutation> {
+    const productId = chance.pick(products.slice(0, -1));
+    const line = { productId, quantity: chance.between(1, 3), unitPrice: ++unique * 101 };
+    return { method: "CreateOrder", userId: chance.pick(users), lines: [line], reserves: true };
   }
 
   async function act(client: number, chance: Random): Promise<unknown> {
-    if (load.scarce && chance.chance(restocking)) return mutate(client, chance, restock(chance));
+    const scarcity = load.scarce ? chance.next() : 1;
+    if (scarcity < restocking) return mutate(client, chance, restock(chance));
+    if (scarcity < restocking + wanting) return mutate(client, chance, want(chance));
     if (load.repeatsRefused && refused.length > 0 && chance.chance(0.1))
       return call(client, chance, chance.pick(refused));
     const dice = chance.between(1, 100);

@@ -22,9 +22,15 @@ export type Fault =
   | { readonly kind: "half_open" }
   /**
    * It waits in the network, and arrives then unless the sender has taken it back by a reset; where its
-   * packets have left the sender (`hasLeft`), in any case.
+   * packets have left the sender (`hasLeft`), in any case. `over` is told when the server has finished it, or
+   * cannot get it any more.
    */
-  | { readonly kind: "stall"; readonly until: Promise<unknown>; readonly hasLeft?: boolean }
+  | {
+      readonly kind: "stall";
+      readonly until: Promise<unknown>;
+      readonly hasLeft?: boolean;
+      readonly over?: () => void;
+    }
   /** The server never hears of it; a node that drains says so, and closes the connection a little later. */
   | { readonly kind: "drain" }
   /** It takes longer. */

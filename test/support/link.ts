@@ -145,7 +145,9 @@ async function carry(link: Link, messages: readonly Message[]): Promise<void> {
     case "stall":
       link.passes = nothing;
       await fault.until;
-      return link.client.errored && !fault.hasLeft ? cut(link) : converse(link, bytes);
+      if (link.client.errored && !fault.hasLeft) cut(link);
+      else await converse(link, bytes);
+      return fault.over?.();
     case "drain":
       await write(link, link.client, wire.errorResponse("ERROR", "57P01"));
       await wait(drainMs);

@@ -7,16 +7,19 @@ import { check, type Violation } from "./checker.ts";
 import { readFinalState } from "./final-state.ts";
 import { createRecorder, type Entry } from "./history.ts";
 import type { Random } from "./random.ts";
-import { startReplica, type Replica, type RigDatabase } from "./replica.ts";
+import { startReplica, type Replica } from "./replica.ts";
+import { asProcess, inProcess, type RigDatabase, type Service } from "./services.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
-export type { RigDatabase } from "./replica.ts";
+export type { RigDatabase } from "./services.ts";
 
 /** What a rig is made of. */
 export type RigOptions = {
   readonly load: Load;
   /** How many services share the database; default: one. */
   readonly replicas?: number;
+  /** Whether services are processes of their own, whose clocks differ, and die by kill -9. */
+  readonly processes?: boolean;
   /** Whether a call that was refused stays refused: its repetitions are answered the same. */
   readonly finalRefusals?: boolean;
   /** Takes a protection away from the service. */
@@ -46,13 +49,18 @@ export type Rig = AsyncDisposable & {
   conclude(): Promise<Finding[]>;
 };
 
+/** How wrong the clocks of processes are: by nothing, by minutes, and by a day. */
+const clocksMs = [0, -600_000, 86_400_000];
+
 /** Starts a rig. */
 export async function startRig(random: Random, database: RigDatabase, options: RigOptions): Promise<Rig> {
   await using starting = new AsyncDisposableStack();
   const { load, decorateDatabase, finalRefusals = false } = options;
   const replicas: Replica[] = [];
-  for (let n = 0; n < (options.replicas ?? 1); n++)
-    replicas.push(starting.use(await startReplica(database, decorateDatabase)));
+  for (let n = 0; n < (options.replicas ?? 1); n++) {
+    const start = options.processes ? asProcess(clocksMs[n % clocksMs.length]!) : inProcess(decorateDatabase);
+    replicas.push(starting.use(await startReplica(database, start)));
+  }
   const { history, ...recorder } = createRecorder();
   const attempts = replicas.map(({ attempt }) => attempt);
   const repeats = finalRefusals && { repeatsRefused: true };
@@ -66,7 +74,7 @@ export async function startRig(random: Random, database: RigDatabase, options: R
       const { upstream: connection } = replicas[0]!.proxy;
       const restless: Finding[] = [];
       for (const replica of replicas)
-        restless.push(...(await findRestless(replica.database, { connection, engine: database.engine })));
+        restless.push(...(await findRestless(replica.service, { connection, engine: database.engine })));
       const calm = history.length;
       await traffic.close();
       const lost = history.slice(calm).flatMap(findUnrecovered);
@@ -83,15 +91,14 @@ export async function startRig(random: Random, database: RigDatabase, options: R
 const restMsMax = 15_000;
 
 /** When no call runs any more, no connection is in use and no session does anything. */
-async function findRestless(db: Database, { connection, engine }: RigDatabase): Promise<Finding[]> {
+async function findRestless(service: Service, { connection, engine }: RigDatabase): Promise<Finding[]> {
   const end = performance.now() + restMsMax;
   for (;;) {
-    const { total, idle, used, waiting } = db.stats();
+    const unrest = service.unrest();
     const active = engine === "postgresql" ? await countActive(connection) : 0;
-    if (used === 0 && waiting === 0 && idle === total && active === 0) return [];
+    if (unrest === undefined && active === 0) return [];
     if (performance.now() > end) {
-      const calls = `${waiting} calls wait, ${active} sessions active`;
-      const sentence = `at the end ${used} of ${total} connections used, ${calls}`;
+      const sentence = `at the end ${unrest ?? "the service is at rest"}, ${active} sessions active`;
       return [{ invariant: "rest", ids: [], sentence }];
     }
     await delay(5);

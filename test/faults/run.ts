@@ -9,7 +9,7 @@ import { playRound, type RoundOptions } from "./rounds.ts";
 
 const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b]
                        [--probability P] [--leaving P] [--replicas N] [--impatient P]
-                       [--final-refusals] [--go-on]
+                       [--processes] [--final-refusals] [--go-on]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
@@ -25,6 +25,7 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
                kept for seconds, rows are locked, and replicas are cut off from the database and die
   --impatient P  the share of calls with deadlines from 20 ms to 2 s, or a cancellation at any moment, that
                are repeated at once (default: 0, or chance decides with more than one replica)
+  --processes  services are processes of their own, whose clocks differ, and die by kill -9
   --final-refusals   a refusal is to be the answer to every repetition of the call
   --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
       leaving: { type: "string" },
       replicas: { type: "string", default: "1" },
       impatient: { type: "string" },
+      processes: { type: "boolean", default: false },
       "final-refusals": { type: "boolean", default: false },
       "go-on": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -72,6 +74,7 @@ async function main(): Promise<number> {
       ...(impatient !== undefined && { impatient: Number(impatient) }),
     },
     replicas: Number(values.replicas),
+    processes: values.processes,
     finalRefusals: values["final-refusals"],
   };
   await using cluster = await startCluster();

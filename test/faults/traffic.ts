@@ -29,9 +29,11 @@ type Content<M> = M extends Mutation ? Omit<M, "requestId"> : never;
 /** A product of which there is little is fought for; one of the others is not. */
 const stocks = [6, 12, 12, 500, 500];
 /** Of these an order rarely gets what it asks for, until somebody brings more. */
-const scarceStocks = [0, 0, 1, 2, 500];
+const scarceStocks = [0, 0, 0, 0, 1, 1, 2, 500];
 /** The calls that bring and take scarce products, and those that order one of them and nothing else. */
-const [restocking, wanting] = [0.25, 0.4];
+const [restocking, wanting] = [0.2, 0.5];
+/** Who is refused for lack of stock often brings what lacked: what was refused would be possible then. */
+const relenting = 0.7;
 /** Creating a user costs 30 ms of a core for the password, so that there are few. */
 const usersAtFirst = 3;
 /** Few, so that callers meet at them. */
@@ -132,16 +134,20 @@ export function createTraffic(
   }
 
   /** Orders a scarce product. */
-  function want(chance: Random): Content<Mutation> {
-    const productId = chance.pick(products.slice(0, -1));
-    const line = { productId, quantity: chance.between(1, 3), unitPrice: ++unique * 101 };
-    return { method: "CreateOrder", userId: chance.pick(users), lines: [line], reserves: true };
+  async function want(client: number, chance: Random): Promise<void> {
+    const [productId, quantity] = [chance.pick(products.slice(0, -1)), chance.between(1, 3)];
+    const ordered = [{ productId, quantity, unitPrice: ++unique * 101 }];
+    const order = { userId: chance.pick(users), lines: ordered, reserves: true };
+    const { outcome } = await mutate(client, chance, { method: "CreateOrder", ...order });
+    const isShort = outcome.kind === "failed" && outcome.reason === "INSUFFICIENT_STOCK";
+    if (isShort && chance.chance(relenting))
+      await mutate(client, chance, { method: "AdjustStock", productId, delta: quantity });
   }
 
   async function act(client: number, chance: Random): Promise<unknown> {
     const scarcity = load.scarce ? chance.next() : 1;
     if (scarcity < restocking) return mutate(client, chance, restock(chance));
-    if (scarcity < restocking + wanting) return mutate(client, chance, want(chance));
+    if (scarcity < restocking + wanting) return want(client, chance);
     if (load.repeatsRefused && refused.length > 0 && chance.chance(0.1))
       return call(client, chance, chance.pick(refused));
     const dice = chance.between(1, 100);

@@ -91,7 +91,7 @@ export function planFaults(random: Random): FaultPlan {
 export function planReplicaFaults(random: Random): FaultPlan {
   const rare: FaultPlan = { names: [], probability: random.pick([0.005, 0.02, 0.06]) };
   const { names, probability } = random.chance(0.4) ? planFaults(random) : rare;
-  return { names: [...names, ...replicaFaults.filter(() => random.chance(0.6))], probability };
+  return { names: [...names, ...replicaFaults.filter(() => random.chance(0.7))], probability };
 }
 
 type Pause = (ms: { readonly min: number; readonly max: number }) => Promise<void>;

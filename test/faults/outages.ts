@@ -22,8 +22,9 @@ const pauseMs = { min: 50, max: 1_000 };
 /** From less than a caller waits to much longer. */
 const partitionMs = { min: 100, max: 2_000 };
 /** How much later a network that is back lets new connections through: those who connect try rarely. */
-const reconnectMs = { min: 0, max: 600 };
-const lockMs = { min: 100, max: 3_000 };
+const reconnectMs = { min: 0, max: 1_500 };
+/** Mostly short, so that there is time for more. */
+const lockMs = { min: 100, max: [400, 3_000] };
 /** The others are over soon; a start takes a second. */
 const dying = 0.15;
 /** How long the database keeps the connections of a machine that has died. */
@@ -65,7 +66,7 @@ export function startOutages(
         replica.proxy.refuse(undefined);
         return;
       case "lock":
-        return holdRow(upstream, random, () => pause(lockMs));
+        return holdRow(upstream, random, () => pause({ min: lockMs.min, max: random.pick(lockMs.max) }));
       case "die":
         await replica.die(random.between(0, lingerMsMax));
         return observer.renewed();

@@ -174,7 +174,9 @@ export function startFaults(
         // A replica that is cut off stays so.
         if (outages.healed()) return;
         replica.proxy.refuse(name);
-        await pause(refusalMs).finally(() => outages.healed() ?? replica.proxy.refuse(undefined));
+        await pause(refusalMs).finally(() => {
+          if (!outages.healed()) replica.proxy.refuse(undefined);
+        });
         return;
       case "slice":
         replica.proxy.slice(true);

@@ -35,7 +35,7 @@ export type Proxy = AsyncDisposable & {
   /** Ends the connections that are idle, as an administrator's command would (57P01). */
   endIdle(): void;
   /**
-   * Lets the client die: new connections are reset, and of the others the server gets what was sent, and
+   * Lets the client die: from now on new connections are reset, and of the others the server gets what was sent, and
    * hears of the death `lingerMs` later.
    */
   killClient(lingerMs: number): void;
@@ -67,6 +67,7 @@ export async function startProxy(
   const sockets = new Set<Socket>();
   const injected = new Map<string, number>();
   let refusal: Refusal | undefined;
+  let isDead = false;
   let sliced = false;
   let connections = 0;
 
@@ -85,7 +86,7 @@ export async function startProxy(
     return fault;
   };
   const accept = async (client: Socket): Promise<void> => {
-    if (refusal === "refuse") return reset(client);
+    if (isDead || refusal === "refuse") return reset(client);
     if (refusal === "silence") return void own(client).resume();
     const requests = readMessages(own(client), "client");
     const { value: greeting } = await requests.next();
@@ -117,7 +118,7 @@ export async function startProxy(
     refuse: (mode) => void (refusal = mode),
     endIdle: () => [...links].filter(isIdle).forEach((link) => end(link, "57P01")),
     killClient(lingerMs) {
-      refusal = "refuse";
+      isDead = true;
       for (const link of links) killClient(link, lingerMs);
     },
     slice: (on) => void (sliced = on),

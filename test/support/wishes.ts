@@ -158,7 +158,7 @@ async function makeRow(replica: Replica, shop: Shop): Promise<HeldUp> {
   const importFrom = async (firstIndex: number, { orders }: Replica, options?: CallOptions) => {
     const request = { requestId, firstIndex: BigInt(firstIndex), orders: rows.slice(firstIndex) };
     const { read, error } = await readAll(orders.importOrders(request, options));
-    if (error !== undefined) return answerOf(Promise.reject(error as Error));
+    if (error !== undefined) return answerOf(Promise.reject(error));
     return summarize(read.map(({ chunk }) => chunk)).refused["1"] ?? "OK";
   };
   return {

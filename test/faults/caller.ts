@@ -1,5 +1,5 @@
 import { createClient, type CallOptions } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { InventoryService } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService, OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
@@ -33,9 +33,9 @@ const pageSize = 20;
 /** The history of an order is read at once. */
 const eventsMax = 1_000;
 
-/** Calls a service over gRPC. */
-export function createAttempt(grpcUrl: string): Attempt {
-  const transport = createGrpcTransport({ baseUrl: grpcUrl });
+/** Calls a service over gRPC, on a connection that may be given. */
+export function createAttempt(grpcUrl: string, sessionManager = new Http2SessionManager(grpcUrl)): Attempt {
+  const transport = createGrpcTransport({ baseUrl: grpcUrl, sessionManager });
   const users = createClient(UserService, transport);
   const orders = createClient(OrderService, transport);
   const inventory = createClient(InventoryService, transport);

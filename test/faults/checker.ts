@@ -3,9 +3,10 @@ import { checkGrowth } from "./check-growth.ts";
 import { checkImports } from "./check-imports.ts";
 import { checkOrders } from "./check-orders.ts";
 import { checkReads } from "./check-reads.ts";
+import { checkRefusals } from "./check-refusals.ts";
 import { checkStock } from "./check-stock.ts";
 import type { FinalState } from "./final-state.ts";
-import { toCalls, type Call, type Entry } from "./history.ts";
+import { toCalls, type Call, type Entry, type Promises } from "./history.ts";
 import { takeApart, toRowEntries, type Parts } from "./import-rows.ts";
 
 /**
@@ -14,7 +15,8 @@ import { takeApart, toRowEntries, type Parts } from "./import-rows.ts";
  * - I2: what came into stock is in stock or in a live order; stock is never below zero.
  * - I3: a call, or a row of an import, has at most one effect, and all answers to it name the same resource.
  * - I4: what was acknowledged is there.
- * - I5: what was refused is not there.
+ * - I5: what was refused is not there, whichever replica refused it and whatever the others had been asked;
+ *   where refusals are final, no repetition of a refused call is acknowledged.
  * - I6: the history of an order is a path in the status machine, a version for each step and for items that
  *   were added.
  * - I7: of changes that exclude each other one happens.
@@ -43,17 +45,31 @@ export type Violation = {
 export type Evidence = {
   readonly history: readonly Entry[];
   readonly calls: readonly Call[];
+  readonly promises: Promises;
   readonly state: FinalState;
   /** The stored orders. */
   readonly parts: readonly Parts[];
 };
 
+/** What the contract promises today. */
+const today: Promises = { finalRefusals: false };
+
 /** Finds what is wrong in a history and in the state that it ended in: nothing, if all invariants hold. */
-export function check(attempts: readonly Entry[], state: FinalState): Violation[] {
+export function check(
+  attempts: readonly Entry[],
+  state: FinalState,
+  promises: Promises = today,
+): Violation[] {
   const history = [...attempts, ...attempts.flatMap(toRowEntries)];
-  const calls = toCalls(history);
-  const evidence = { history, calls, state, parts: takeApart(state, calls) };
-  return [checkEffects, checkStock, checkOrders, checkGrowth, checkReads, checkImports].flatMap((part) =>
-    part(evidence),
-  );
+  const calls = toCalls(history, promises);
+  const evidence = { history, calls, promises, state, parts: takeApart(state, calls) };
+  return [
+    checkEffects,
+    checkRefusals,
+    checkStock,
+    checkOrders,
+    checkGrowth,
+    checkReads,
+    checkImports,
+  ].flatMap((part) => part(evidence));
 }

@@ -62,6 +62,11 @@ export type Read =
 
 export type Request = Mutation | Import | Read;
 
+/** Whether a call is a row of an import, whose id begins with that of the import. */
+export function isRow(request: Entry["request"]): boolean {
+  return "requestId" in request && request.requestId.includes("#");
+}
+
 export function isImport(request: Request | Change): request is Import {
   return "firstIndex" in request;
 }
@@ -130,6 +135,8 @@ export type Outcome =
  */
 export type Entry = {
   readonly client: number;
+  /** The replica that was called, where there are several. */
+  readonly replica?: number;
   readonly invoked: number;
   readonly returned: number;
   readonly request: Request | AddItem;
@@ -156,6 +163,7 @@ export type Recorder = {
     client: number,
     request: Request,
     attempt: (acknowledge: Acknowledge) => Promise<Outcome>,
+    replica?: number,
   ): Promise<Entry>;
 };
 
@@ -164,11 +172,12 @@ export function createRecorder(): Recorder {
   let ticks = 0;
   return {
     history,
-    async record(client, request, attempt) {
+    async record(client, request, attempt, replica) {
       const invoked = ++ticks;
       const chunks: Chunk[] = [];
       const outcome = await attempt((chunk) => chunks.push({ ...chunk, returned: ++ticks }));
-      const entry = { client, invoked, returned: ++ticks, request, outcome, chunks };
+      const at = replica !== undefined && { replica };
+      const entry = { client, ...at, invoked, returned: ++ticks, request, outcome, chunks };
       history.push(entry);
       return entry;
     },
@@ -179,15 +188,25 @@ export function createRecorder(): Recorder {
 export type Call<M extends Change = Change> = {
   readonly request: M;
   readonly entries: readonly Entry[];
-  /** "ok" if one attempt was; else what the caller was told last. */
+  /**
+   * "ok" if one attempt was. Else "failed" if one attempt was refused, at whichever replica: what was asked
+   * for before that answer has not happened and never will, also where the other attempts are unknown. What
+   * is asked for again after it is decided anew, and may be unknown, unless refusals are final.
+   */
   readonly verdict: "ok" | "failed" | "unknown";
   /** When it was first asked for, and when its caller first knew that it had happened (Infinity: never). */
   readonly invoked: number;
   readonly acknowledged: number;
 };
 
+/** What the contract is taken to promise beside what holds in any case. */
+export type Promises = {
+  /** A refusal is the answer to all repetitions of the call. Rows of imports are decided anew. */
+  readonly finalRefusals: boolean;
+};
+
 /** Gathers the attempts of the calls, and of the rows, that change something. */
-export function toCalls(history: readonly Entry[]): Call[] {
+export function toCalls(history: readonly Entry[], promises: Promises): Call[] {
   const mutations = history.filter(({ request }) => "requestId" in request && !isImport(request));
   const groups = Map.groupBy(mutations, ({ request }) => JSON.stringify(request));
   return [...groups.values()].map((entries) => {
@@ -196,11 +215,19 @@ export function toCalls(history: readonly Entry[]): Call[] {
     return {
       request: last.request as Change,
       entries,
-      verdict: oks.length > 0 ? "ok" : last.outcome.kind,
+      verdict: oks.length > 0 ? "ok" : toVerdict(entries, promises.finalRefusals && !isRow(last.request)),
       invoked: Math.min(...entries.map(({ invoked }) => invoked)),
       acknowledged: Math.min(...oks.map(({ returned }) => returned)),
     };
   });
+}
+
+/** What became of a call that no attempt was acknowledged of. */
+function toVerdict(entries: readonly Entry[], finalRefusals: boolean): "failed" | "unknown" {
+  const of = (kind: Outcome["kind"]): Entry[] => entries.filter(({ outcome }) => outcome.kind === kind);
+  const refused = Math.max(...of("failed").map(({ returned }) => returned));
+  const isOver = finalRefusals || of("unknown").every(({ invoked }) => invoked < refused);
+  return of("failed").length > 0 && isOver ? "failed" : "unknown";
 }
 
 /** The calls of some methods. */

@@ -37,9 +37,9 @@ export function toRowMarkers(request: Import): string[] {
  * rows. A row has the outcome that its chunk tells, when it told it. Without a chunk it is unknown, unless
  * the attempt was ended by the service on purpose: then it was not tried.
  */
-export function toRowEntries({ client, invoked, returned, request, outcome, chunks }: Entry): Entry[] {
+export function toRowEntries({ returned, request, outcome, chunks, ...head }: Entry): Entry[] {
   if (!isImport(request)) return [];
-  const attempt = { client, invoked, chunks: [] };
+  const attempt = { ...head, chunks: [] };
   return toRowRequests(request).flatMap((row, n): Entry[] => {
     const index = request.firstIndex + n;
     const chunk = chunks.find(({ firstIndex, lastIndex }) => firstIndex <= index && index <= lastIndex);

@@ -57,8 +57,8 @@ export async function killDatabase(
     await database.exited;
     await database[Symbol.asyncDispose]();
     database = await startEmbedded(directory);
-    rig.proxy.upstream = database.connection;
-    const readyMs = await untilReady(rig.grpcUrl);
+    rig.replicas[0]!.proxy.upstream = database.connection;
+    const readyMs = await untilReady(rig.replicas[0]!.service.grpcUrl);
     report(readyMs);
     const sentence = `the service needed ${readyMs.toFixed(0)} ms, longer than ${readyMsMax}`;
     if (readyMs > readyMsMax) late.push({ invariant: "recovery", ids: [], sentence });

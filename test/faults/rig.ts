@@ -1,23 +1,27 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { parseConfig, type Config, type Connection, type Engine } from "../../src/config.ts";
+import type { Connection } from "../../src/config.ts";
 import type { Database } from "../../src/db/engine/database.ts";
-import { startServer } from "../../src/server.ts";
 import { execute } from "../support/databases.ts";
-import { startProxy, type Proxy } from "../support/proxy.ts";
-import { createAttempt } from "./caller.ts";
 import type { Load } from "./calls.ts";
 import { check, type Violation } from "./checker.ts";
 import { readFinalState } from "./final-state.ts";
 import { createRecorder, type Entry } from "./history.ts";
 import type { Random } from "./random.ts";
+import { startReplica, type Replica } from "./replica.ts";
+import { asProcess, inProcess, type RigDatabase, type Service } from "./services.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
-/** An empty, migrated database; migrated by the service where it is not. */
-export type RigDatabase = { readonly connection: Connection; readonly engine: Engine };
+export type { RigDatabase } from "./services.ts";
 
 /** What a rig is made of. */
 export type RigOptions = {
   readonly load: Load;
+  /** How many services share the database; default: one. */
+  readonly replicas?: number;
+  /** Whether services are processes of their own, whose clocks differ, and die by kill -9. */
+  readonly processes?: boolean;
+  /** Whether a call that was refused stays refused: its repetitions are answered the same. */
+  readonly finalRefusals?: boolean;
   /** Takes a protection away from the service. */
   readonly decorateDatabase?: (db: Database) => Database;
 };
@@ -33,59 +37,51 @@ export type Finding =
       readonly sentence: string;
     };
 
-/** A service whose database is behind a proxy, traffic to it, and the history of that traffic. */
+/**
+ * Services, each with a proxy before the database that they share, traffic to them, and the history of that
+ * traffic.
+ */
 export type Rig = AsyncDisposable & {
-  readonly proxy: Proxy;
-  readonly grpcUrl: string;
+  readonly replicas: readonly Replica[];
   readonly traffic: Traffic;
   readonly history: readonly Entry[];
   /** Waits for rest, reads everything once more, and looks for what is wrong. Nothing may break any more. */
   conclude(): Promise<Finding[]>;
 };
 
+/** How wrong the clocks of processes are: by nothing, by minutes, and by a day. */
+const clocksMs = [0, -600_000, 86_400_000];
+
 /** Starts a rig. */
 export async function startRig(random: Random, database: RigDatabase, options: RigOptions): Promise<Rig> {
   await using starting = new AsyncDisposableStack();
-  const proxy = starting.use(await startProxy(database.connection));
-  const dbs: Database[] = [];
-  const { grpc } = starting.use(
-    await startServer(toConfig({ ...database, connection: proxy.connection }), {
-      decorateDatabase(db) {
-        dbs.push(db);
-        return options.decorateDatabase?.(db) ?? db;
-      },
-    }),
-  );
-  const grpcUrl = `http://127.0.0.1:${grpc.port}`;
+  const { load, decorateDatabase, finalRefusals = false } = options;
+  const replicas: Replica[] = [];
+  for (let n = 0; n < (options.replicas ?? 1); n++) {
+    const start = options.processes ? asProcess(clocksMs[n % clocksMs.length]!) : inProcess(decorateDatabase);
+    replicas.push(starting.use(await startReplica(database, start)));
+  }
   const { history, ...recorder } = createRecorder();
-  const traffic = createTraffic(createAttempt(grpcUrl), { history, ...recorder }, random, options.load);
+  const attempts = replicas.map(({ attempt }) => attempt);
+  const repeats = finalRefusals && { repeatsRefused: true };
+  const traffic = createTraffic(attempts, { history, ...recorder }, random, { ...load, ...repeats });
   const running = starting.move();
   return {
-    proxy,
-    grpcUrl,
+    replicas,
     traffic,
     history,
     async conclude() {
-      const upstream = { connection: proxy.upstream, engine: database.engine };
-      const restless = await findRestless(dbs[0]!, upstream);
+      const { upstream: connection } = replicas[0]!.proxy;
+      const restless: Finding[] = [];
+      for (const replica of replicas)
+        restless.push(...(await findRestless(replica.service, { connection, engine: database.engine })));
       const calm = history.length;
       await traffic.close();
       const lost = history.slice(calm).flatMap(findUnrecovered);
-      return [...check(history, await readFinalState(proxy.upstream)), ...restless, ...lost];
+      const state = await readFinalState(connection);
+      return [...check(history, state, { finalRefusals }), ...restless, ...lost];
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
-  };
-}
-
-/** The service as it runs, small and quiet. */
-function toConfig({ connection, engine }: RigDatabase): Config {
-  const address = "127.0.0.1:0";
-  const addresses = { GRPC_ADDR: address, HTTP_ADDR: address, ADMIN_ADDR: address };
-  const config = parseConfig({ ...addresses, LOG_LEVEL: "silent" });
-  return {
-    ...config,
-    database: { kind: "remote", connection, engine },
-    pool: { ...config.pool, connsMax: 8, connsMin: 0 },
   };
 }
 
@@ -95,15 +91,14 @@ function toConfig({ connection, engine }: RigDatabase): Config {
 const restMsMax = 15_000;
 
 /** When no call runs any more, no connection is in use and no session does anything. */
-async function findRestless(db: Database, { connection, engine }: RigDatabase): Promise<Finding[]> {
+async function findRestless(service: Service, { connection, engine }: RigDatabase): Promise<Finding[]> {
   const end = performance.now() + restMsMax;
   for (;;) {
-    const { total, idle, used, waiting } = db.stats();
+    const unrest = service.unrest();
     const active = engine === "postgresql" ? await countActive(connection) : 0;
-    if (used === 0 && waiting === 0 && idle === total && active === 0) return [];
+    if (unrest === undefined && active === 0) return [];
     if (performance.now() > end) {
-      const calls = `${waiting} calls wait, ${active} sessions active`;
-      const sentence = `at the end ${used} of ${total} connections used, ${calls}`;
+      const sentence = `at the end ${unrest ?? "the service is at rest"}, ${active} sessions active`;
       return [{ invariant: "rest", ids: [], sentence }];
     }
     await delay(5);

@@ -1,4 +1,4 @@
-import { planFaults, startFaults, type FaultPlan } from "./faults.ts";
+import { planFaults, planReplicaFaults, startFaults, type FaultPlan } from "./faults.ts";
 import type { Entry } from "./history.ts";
 import { createRandom } from "./random.ts";
 import { startRig, type Finding, type RigDatabase, type RigOptions } from "./rig.ts";
@@ -22,8 +22,11 @@ export type Round = {
 /** Some 200 calls: about a second, of which a tenth is for passwords. */
 const usualLoad: Load = { clients: 8, callsPerClient: 22, attemptsMax: 12 };
 
+/** With several replicas: longer, for what happens seconds after it was asked for. */
+const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true };
+
 /**
- * Plays one round: a service on a database behind a faulty network, traffic, and then quiet, in which nothing
+ * Plays one round: a service, or several replicas of it, on a database behind a faulty network, traffic, and then quiet, in which nothing
  * may be wrong. The seed decides on the calls and the faults; how they meet is up to the machine, so that a
  * seed that found a violation finds it again most times, not always.
  */
@@ -33,10 +36,18 @@ export async function playRound(
   { load, faults: plan, ...options }: RoundOptions = {},
 ): Promise<Round> {
   const random = createRandom(seed);
-  await using rig = await startRig(random.fork(), database, { ...options, load: { ...usualLoad, ...load } });
-  const faults = startFaults(rig.proxy, database, random.fork(), plan ?? planFaults(random));
+  const isReplicated = (options.replicas ?? 1) > 1;
+  const usual = isReplicated ? replicaLoad : usualLoad;
+  await using rig = await startRig(random.fork(), database, { ...options, load: { ...usual, ...load } });
+  const toPlan = isReplicated ? planReplicaFaults : planFaults;
+  const all = rig.replicas.map((replica) =>
+    startFaults(replica, database, random.fork(), plan ?? toPlan(random)),
+  );
   await rig.traffic.open();
   await rig.traffic.run();
-  await faults.end();
-  return { seed, history: rig.history, injected: faults.injected, findings: await rig.conclude() };
+  await Promise.all(all.map((faults) => faults.end()));
+  const injected = new Map<string, number>();
+  for (const [name, times] of all.flatMap((faults) => [...faults.injected]))
+    injected.set(name, (injected.get(name) ?? 0) + times);
+  return { seed, history: rig.history, injected, findings: await rig.conclude() };
 }

@@ -8,7 +8,8 @@ import type { Finding } from "./rig.ts";
 import { playRound, type RoundOptions } from "./rounds.ts";
 
 const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b]
-                       [--probability P] [--leaving P]
+                       [--probability P] [--leaving P] [--replicas N] [--impatient P]
+                       [--processes] [--final-refusals] [--go-on]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
@@ -18,6 +19,15 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
   --faults     names of faults: ${allFaults.join(", ")}
   --probability P   of a fault for each statement (default with --faults: 0.1)
   --leaving P  of a caller that leaves before the answer
+
+  --replicas N   services that share the database, each with faults of its own (default: 1). With more than
+               one, callers repeat a call mostly at another replica, products are scarce, statements are
+               kept for seconds, rows are locked, and replicas are cut off from the database and die
+  --impatient P  the share of calls with deadlines from 20 ms to 2 s, or a cancellation at any moment, that
+               are repeated at once (default: 0, or chance decides with more than one replica)
+  --processes  services are processes of their own, whose clocks differ, and die by kill -9
+  --final-refusals   a refusal is to be the answer to every repetition of the call
+  --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
 Prints a line for each round, or each kill, and exits with 1 when an invariant is broken.`;
 
@@ -39,6 +49,11 @@ async function main(): Promise<number> {
       faults: { type: "string" },
       probability: { type: "string", default: "0.1" },
       leaving: { type: "string" },
+      replicas: { type: "string", default: "1" },
+      impatient: { type: "string" },
+      processes: { type: "boolean", default: false },
+      "final-refusals": { type: "boolean", default: false },
+      "go-on": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -51,16 +66,36 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   if (values.kill) return playKills(seed, rounds);
+  const { leaving, impatient } = values;
   const options: RoundOptions = {
     ...(names && { faults: { names, probability: Number(values.probability) } }),
-    ...(values.leaving !== undefined && { load: { leaving: Number(values.leaving) } }),
+    load: {
+      ...(leaving !== undefined && { leaving: Number(leaving) }),
+      ...(impatient !== undefined && { impatient: Number(impatient) }),
+    },
+    replicas: Number(values.replicas),
+    processes: values.processes,
+    finalRefusals: values["final-refusals"],
   };
   await using cluster = await startCluster();
-  for (let n = 0; n < rounds; n++) if (!(await play(cluster, seed + n, options))) return 1;
-  return 0;
+  const broken = new Map<number, readonly Finding[]>();
+  for (let n = 0; n < rounds && (broken.size === 0 || values["go-on"]); n++) {
+    const findings = await play(cluster, seed + n, options);
+    if (findings.length > 0) broken.set(seed + n, findings);
+  }
+  if (values["go-on"]) sumUp(rounds, broken);
+  return broken.size > 0 ? 1 : 0;
 }
 
-async function play(cluster: Cluster, seed: number, options: RoundOptions): Promise<boolean> {
+/** Says in how many rounds which invariants were broken. */
+function sumUp(rounds: number, broken: ReadonlyMap<number, readonly Finding[]>): void {
+  const counts = Map.groupBy([...broken.values()].flat(), ({ invariant }) => invariant);
+  const kinds = [...counts].map(([invariant, { length }]) => `${invariant} ${length}`).join(", ");
+  const seeds = [...broken.keys()].join(", ");
+  console.log(`${broken.size} of ${rounds} rounds broken: ${kinds || "nothing"}; seeds ${seeds || "none"}`);
+}
+
+async function play(cluster: Cluster, seed: number, options: RoundOptions): Promise<readonly Finding[]> {
   await using database = await cluster.clone();
   const start = performance.now();
   const { history, injected, findings } = await playRound(seed, database, options);
@@ -72,7 +107,7 @@ async function play(cluster: Cluster, seed: number, options: RoundOptions): Prom
   show(findings, history);
   if (findings.length > 0)
     console.error(`\nAgain: --seed ${seed} --rounds 1, with the other arguments of this run`);
-  return findings.length === 0;
+  return findings;
 }
 
 async function playKills(seed: number, kills: number): Promise<number> {
@@ -97,11 +132,13 @@ function toText(history: readonly Entry[]): string {
 function show(findings: readonly Finding[], history: readonly Entry[]): void {
   for (const { invariant, ids, sentence } of findings.slice(0, shownMax)) {
     console.error(`\n${invariant}: ${sentence}`);
-    for (const { client, invoked, returned, request, outcome, chunks } of history) {
+    for (const { client, replica, invoked, returned, request, outcome, chunks } of history) {
       const text = [request, outcome, ...chunks].map((part) => JSON.stringify(part)).join(" ");
       // The id of a row begins with that of its import.
       if (ids.some((id) => text.includes(id.split("#")[0]!)))
-        console.error(`  ${invoked}-${returned} client ${client}: ${text}`);
+        console.error(
+          `  ${invoked}-${returned} client ${client}${replica === undefined ? "" : ` at replica ${replica}`}: ${text}`,
+        );
     }
   }
 }

@@ -28,6 +28,12 @@ type Content<M> = M extends Mutation ? Omit<M, "requestId"> : never;
 
 /** A product of which there is little is fought for; one of the others is not. */
 const stocks = [6, 12, 12, 500, 500];
+/** Of these an order rarely gets what it asks for, until somebody brings more. */
+const scarceStocks = [0, 0, 0, 0, 1, 1, 2, 500];
+/** The calls that bring and take scarce products, and those that order one of them and nothing else. */
+const [restocking, wanting] = [0.2, 0.5];
+/** Who is refused for lack of stock often brings what lacked: what was refused would be possible then. */
+const relenting = 0.7;
 /** Creating a user costs 30 ms of a core for the password, so that there are few. */
 const usersAtFirst = 3;
 /** Few, so that callers meet at them. */
@@ -39,7 +45,12 @@ const emails = [
   "eve@example.com",
 ];
 /** Prepares traffic. */
-export function createTraffic(attempt: Attempt, recorder: Recorder, random: Random, load: Load): Traffic {
+export function createTraffic(
+  attempts: readonly Attempt[],
+  recorder: Recorder,
+  random: Random,
+  load: Load,
+): Traffic {
   const users: string[] = [];
   const products: string[] = [];
   const orders = new Map<string, { version: number; status: Status }>();
@@ -54,7 +65,7 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
       if (version >= (orders.get(id)?.version ?? 0)) orders.set(id, { version, status });
   }
 
-  const { acknowledged, call } = createCalls(attempt, recorder, random, load, learn);
+  const { acknowledged, refused, call } = createCalls(attempts, recorder, random, load, learn);
 
   const mutate = (client: number, chance: Random, content: Content<Mutation>): Promise<Answer> =>
     call(client, chance, { ...content, requestId: randomUUID() });
@@ -116,7 +127,29 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
     return { requestId, method: "AdjustStock", productId: chance.pick(products), delta: 1_000 + ++unique };
   }
 
+  /** Brings a scarce product, or takes of it. */
+  function restock(chance: Random): Content<Mutation> {
+    const productId = chance.pick(products.slice(0, -1));
+    return { method: "AdjustStock", productId, delta: chance.pick([-3, -2, -1, 1, 2, 3]) };
+  }
+
+  /** Orders a scarce product. */
+  async function want(client: number, chance: Random): Promise<void> {
+    const [productId, quantity] = [chance.pick(products.slice(0, -1)), chance.between(1, 3)];
+    const ordered = [{ productId, quantity, unitPrice: ++unique * 101 }];
+    const order = { userId: chance.pick(users), lines: ordered, reserves: true };
+    const { outcome } = await mutate(client, chance, { method: "CreateOrder", ...order });
+    const isShort = outcome.kind === "failed" && outcome.reason === "INSUFFICIENT_STOCK";
+    if (isShort && chance.chance(relenting))
+      await mutate(client, chance, { method: "AdjustStock", productId, delta: quantity });
+  }
+
   async function act(client: number, chance: Random): Promise<unknown> {
+    const scarcity = load.scarce ? chance.next() : 1;
+    if (scarcity < restocking) return mutate(client, chance, restock(chance));
+    if (scarcity < restocking + wanting) return want(client, chance);
+    if (load.repeatsRefused && refused.length > 0 && chance.chance(0.1))
+      return call(client, chance, chance.pick(refused));
     const dice = chance.between(1, 100);
     const make = (content: Content<Mutation>): Promise<Answer> => mutate(client, chance, content);
     const read = (request: Request): Promise<Answer> => call(client, chance, request);
@@ -175,7 +208,7 @@ export function createTraffic(attempt: Attempt, recorder: Recorder, random: Rand
         users.push(id);
         names.set(id, name);
       }
-      for (const onHand of stocks)
+      for (const onHand of load.scarce ? scarceStocks : stocks)
         products.push(await insist(() => ({ method: "CreateProduct", name: `product ${++unique}`, onHand })));
     },
     async run(isOver = () => false) {

@@ -245,3 +245,32 @@ test("disposal ends every connection and hears of no new one", async () => {
   await ended;
   expect(await settle(open(proxy))).toBe("ECONNREFUSED");
 });
+
+test("of a client that has died the server gets what was sent, and no new connection", async () => {
+  await using proxied = await connect("mark", { kind: "delay", ms: 100 });
+  const { proxy, client } = proxied;
+  const ended = untilEnd(client);
+
+  const writing = mark(client, "sent before the death");
+  await expect.poll(() => proxy.injected.get("delay")).toBe(1);
+  proxy.killClient(0);
+  await Promise.all([writing, ended]);
+
+  await expect(open(proxy)).rejects.toThrow("ECONNRESET");
+  await expect.poll(() => isMarked("sent before the death")).toBe(true);
+});
+
+test("a statement that has left is taken back by no reset", async () => {
+  const [arrives, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const { promise: until } = arrives;
+  await using proxied = await connect("mark", { kind: "stall", until, hasLeft: true, over: over.resolve });
+  const { proxy, client } = proxied;
+
+  void mark(client, "has left");
+  await expect.poll(() => proxy.injected.get("stall")).toBe(1);
+  (client as unknown as { connection: { stream: Socket } }).connection.stream.resetAndDestroy();
+  arrives.resolve();
+  await over.promise;
+
+  expect(await isMarked("has left")).toBe(true);
+});

@@ -1,36 +1,8 @@
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import type { Fault } from "./fault.ts";
 import * as wire from "./wire.ts";
 import { readMessages, type Message, type Status } from "./wire.ts";
-
-/** What the proxy does to an exchange. A cut is a reset (RST). */
-export type Fault =
-  /** The server never hears of it: cuts both sides. */
-  | { readonly kind: "cut_before" }
-  /** The server finishes it and the client never hears of that: it is cut when the server is ready again. */
-  | { readonly kind: "drop_answer" }
-  /** Cuts both sides as soon as it is sent: it happens or it does not. */
-  | { readonly kind: "cut_after" }
-  /** The server finishes it and nothing is heard of this connection any more, nor of its end. */
-  | { readonly kind: "hang" }
-  /**
-   * The server never hears of it; the answer is an error that fails the transaction or (57P0x) the session.
-   */
-  | { readonly kind: "error"; readonly code: string }
-  /** The server finishes it and the answer is an error. */
-  | { readonly kind: "error_after"; readonly code: string }
-  /** Cuts the client at once; the server hears of it later, finishes it, and its session ends. */
-  | { readonly kind: "late"; readonly ms: number }
-  /** The server finishes it; the client is cut, and the server does not hear of that. */
-  | { readonly kind: "orphan" }
-  /** From now on nothing passes, in either direction; each side believes that the other one is there. */
-  | { readonly kind: "half_open" }
-  /** It waits in the network, and arrives then unless the sender has taken it back by a reset. */
-  | { readonly kind: "stall"; readonly until: Promise<unknown> }
-  /** The server never hears of it; a node that drains says so, and closes the connection a little later. */
-  | { readonly kind: "drain" }
-  /** It takes longer. */
-  | { readonly kind: "delay"; readonly ms: number };
 
 /** One client and the server's end of its connection. */
 export type Link = {
@@ -41,6 +13,8 @@ export type Link = {
   passes: (message: Message) => boolean;
   /** Set when neither side sees any more what the other one does. */
   severed: boolean;
+  /** Set when the client has died: how long the server keeps the connection after what was sent to it. */
+  lingerMs: number | undefined;
   /** Set until the client has all of its answer: what an idle one is told must not get into the middle. */
   busy: boolean;
   /** What the server said last; undefined until it has let the client in. */
@@ -65,7 +39,7 @@ const everything = (): boolean => true;
 /** Links two sockets; nothing moves yet. */
 export function createLink(client: Socket, server: Socket, options: LinkOptions): Link {
   const ready = Promise.withResolvers<void>();
-  const initial = { passes: everything, severed: false, busy: false, status: undefined };
+  const initial = { passes: everything, severed: false, busy: false, status: undefined, lingerMs: undefined };
   return { client, server, options, ready, ...initial };
 }
 
@@ -86,6 +60,16 @@ export function end(link: Link, code: string): void {
   link.passes = nothing;
   link.client.end(wire.errorResponse("FATAL", code));
   link.server.destroy();
+}
+
+/**
+ * Lets a client die: it hears nothing any more and says nothing more. What it has sent still reaches the
+ * server, which hears of the death after that.
+ */
+export function killClient(link: Link, lingerMs: number): void {
+  link.lingerMs = lingerMs;
+  sever(link);
+  reset(link.client);
 }
 
 /** Whether nothing happens on a connection and no transaction is open. */
@@ -142,6 +126,9 @@ async function relayRequests(link: Link, requests: AsyncIterable<Message>): Prom
   } catch {
     if (!link.severed) link.server.destroy();
   }
+  if (link.lingerMs === undefined) return;
+  await wait(link.lingerMs);
+  link.server.end();
 }
 
 /** Carries one exchange, with the fault that is decided for it. */
@@ -158,7 +145,9 @@ async function carry(link: Link, messages: readonly Message[]): Promise<void> {
     case "stall":
       link.passes = nothing;
       await fault.until;
-      return link.client.errored ? cut(link) : converse(link, bytes);
+      if (link.client.errored && !fault.hasLeft) cut(link);
+      else await converse(link, bytes);
+      return fault.over?.();
     case "drain":
       await write(link, link.client, wire.errorResponse("ERROR", "57P01"));
       await wait(drainMs);

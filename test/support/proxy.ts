@@ -2,10 +2,11 @@ import { once as event } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { Connection } from "../../src/config.ts";
 import { allTexts } from "../../src/db/engine/statement.ts";
-import { cancel, createLink, end, isIdle, relay, reset, type Fault, type Link } from "./link.ts";
+import type { Fault } from "./fault.ts";
+import { cancel, createLink, end, isIdle, killClient, relay, reset, type Link } from "./link.ts";
 import { errorResponse, isCancelRequest, readMessages } from "./wire.ts";
 
-export type { Fault } from "./link.ts";
+export type { Fault } from "./fault.ts";
 
 /** What a client sends up to Sync, or as a simple Query, and is answered up to ReadyForQuery. */
 export type Exchange = {
@@ -33,6 +34,11 @@ export type Proxy = AsyncDisposable & {
   refuse(mode: Refusal | undefined): void;
   /** Ends the connections that are idle, as an administrator's command would (57P01). */
   endIdle(): void;
+  /**
+   * Lets the client die: from now on new connections are reset, and of the others the server gets what was sent, and
+   * hears of the death `lingerMs` later.
+   */
+  killClient(lingerMs: number): void;
   /** Whether each byte comes alone. */
   slice(on: boolean): void;
 };
@@ -61,6 +67,7 @@ export async function startProxy(
   const sockets = new Set<Socket>();
   const injected = new Map<string, number>();
   let refusal: Refusal | undefined;
+  let isDead = false;
   let sliced = false;
   let connections = 0;
 
@@ -79,7 +86,7 @@ export async function startProxy(
     return fault;
   };
   const accept = async (client: Socket): Promise<void> => {
-    if (refusal === "refuse") return reset(client);
+    if (isDead || refusal === "refuse") return reset(client);
     if (refusal === "silence") return void own(client).resume();
     const requests = readMessages(own(client), "client");
     const { value: greeting } = await requests.next();
@@ -110,6 +117,10 @@ export async function startProxy(
     upstream,
     refuse: (mode) => void (refusal = mode),
     endIdle: () => [...links].filter(isIdle).forEach((link) => end(link, "57P01")),
+    killClient(lingerMs) {
+      isDead = true;
+      for (const link of links) killClient(link, lingerMs);
+    },
     slice: (on) => void (sliced = on),
     async [Symbol.asyncDispose]() {
       const closed = event(listener, "close");

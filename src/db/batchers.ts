@@ -15,7 +15,7 @@ import type { Outcome } from "./outcome.ts";
 import { locksOf, type OrderDraft } from "./orders/order-drafts.ts";
 import { createOrders } from "./orders/place-orders.ts";
 import type { Deadline } from "./engine/deadline.ts";
-import { mutate } from "./engine/mutate.ts";
+import { mutation, type Write } from "./engine/mutate.ts";
 import type { Run } from "./engine/statement.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 
@@ -72,10 +72,10 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
       options,
     );
   const writes = <Q, A>(
-    write: (run: Run, requests: readonly Q[]) => Promise<readonly A[]>,
+    write: Write<readonly Q[], readonly A[]>,
     { locksOf: toLocks = () => [], ...bounds }: Partial<BatcherOptions<Q>> = {},
   ): Batcher<Q, A> =>
-    createBatcher((requests, deadline) => mutate(db, deadline, write, requests), {
+    createBatcher(mutation(db, write), {
       ...options,
       ...bounds,
       writes: true,

@@ -1,25 +1,27 @@
-import { createHoldings, type Holdings, type Needs } from "./holdings.ts";
-import { createPace, type Pace } from "./pace.ts";
+import { afterwards, DomainError } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
-import { createWaiter, runBatch, type Waiter } from "./waiters.ts";
+import {
+  type BatchBounds,
+  chooseBatch,
+  createRoom,
+  rejoin,
+  type Room,
+  takeBack,
+  toNeeds,
+} from "./departures.ts";
+import { createHoldings } from "./holdings.ts";
+import type { Pace } from "./pace.ts";
+import { createWaiter, type Waiter } from "./waiters.ts";
 
 /** What a batcher runs: one answer for each request, in their order. */
 export type BatchOperation<Q, A> = (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>;
 
 /** Bounds of a batcher; see `createBatcher`. */
-export type BatcherOptions<Q> = {
+export type BatcherOptions<Q> = BatchBounds<Q> & {
   /** Batches under way at once. */
   readonly batches: number;
   /** Whether requests change something; default: they read. */
   readonly writes?: boolean;
-  /** Requests of one batch. */
-  readonly requestsMax: number;
-  /**
-   * What a request weighs, such as its lines, and what a batch may weigh; one request may weigh more by
-   * itself.
-   */
-  readonly weigh?: (request: Q) => number;
-  readonly weightMax?: number;
   /**
    * Requests that share a key are never under way together: the later one waits until the batch of the
    * earlier one is back, also if its caller has left. So the repetition of a call meets what the call has
@@ -120,93 +122,125 @@ export function createBatcher<Q, A>(
   }
 }
 
-/** Has requests wait again: before all others, where nothing says that they must go alone. */
-function takeBack<Q, A>(
-  queue: Set<Waiter<Q, A>>,
-  singles: Set<Waiter<Q, A>>,
-  waiters: readonly Waiter<Q, A>[],
-): void {
-  const together = waiters.filter(({ alone }) => !alone);
-  for (const waiter of waiters) if (waiter.alone) singles.add(waiter);
-  if (together.length === 0) return;
-  const later = [...queue];
-  queue.clear();
-  for (const waiter of [...together, ...later]) queue.add(waiter);
-}
+/** Why a batch is cut short of which some callers go on waiting. */
+const split = new Error("the batch was split");
 
-/**
- * Has those who wait to go alone for one of these locks, which the database does not hold up after all, share
- * batches again, before all others.
- */
-function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { locks }: Needs): void {
-  const waiting = [...singles].filter(
-    (waiter) => waiter.alone !== "suspect" && waiter.locks.some((lock) => locks.includes(lock)),
-  );
-  for (const waiter of waiting) {
-    singles.delete(waiter);
-    waiter.alone = undefined;
-  }
-  takeBack(queue, singles, waiting);
-}
-
-/** Places for what is under way: batches, or requests that go alone. */
-type Room = {
+type Run = {
+  readonly writes: boolean;
   readonly pace: Pace;
-  hasPlace(): boolean;
-  /** Whether a batch of so many requests is large enough to go beside those under way. */
-  isWorth(requests: number): boolean;
-  /** Takes a place for so many requests and returns what gives it back, once. */
-  enter(requests: number): () => void;
+  /** Told once when the batch is late, and whether it goes on all the same. */
+  readonly onLate: (goesOn: boolean) => void;
 };
 
-function createRoom(batchesMax: number): Room {
-  let [batches, requestsUnderWay] = [0, 0];
-  return {
-    pace: createPace(),
-    hasPlace: () => batches < batchesMax,
-    isWorth: (requests) => 2 * requests * batches >= requestsUnderWay,
-    enter(requests) {
-      let isIn = true;
-      batches++;
-      requestsUnderWay += requests;
-      return () => {
-        if (!isIn) return;
-        isIn = false;
-        batches--;
-        requestsUnderWay -= requests;
-      };
-    },
+/**
+ * Answers waiters with what `operation` returns for their requests, and returns those who are to be sent
+ * again: of a batch that was late, or that failed for a reason which may lie in one of them, and of one that
+ * a caller has left before it was sent. A batch that waits for a connection is not late: its requests would
+ * wait as long one by one, and for as many connections.
+ */
+async function runBatch<Q, A>(
+  batch: readonly Waiter<Q, A>[],
+  operation: (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>,
+  { writes, pace, onLate }: Run,
+): Promise<readonly Waiter<Q, A>[]> {
+  const isSplit = writes && batch.length > 1;
+  let since = performance.now();
+  let lateAt = Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  let isLate = false;
+  const beLate = (): void => {
+    isLate = true;
+    if (isSplit) shared.split();
+    onLate(!isSplit);
   };
+  const watch = (ms: number): void => {
+    clearTimeout(timer);
+    // Node.js warns of a time that is over.
+    if (!isLate) timer = setTimeout(beLate, Math.max(0, Math.min(ms, lateAt - performance.now())));
+  };
+  const begin = (): void => {
+    if (lateAt < Infinity) return;
+    since = performance.now();
+    lateAt = since + pace.overdueMs();
+    watch(Infinity);
+  };
+  const onLeave = (): void => void (lateAt < Infinity && watch(pace.leftMs()));
+  const shared = shareDeadline(batch, { writes, begin, onLeave });
+  const requests = batch.map(({ request }) => request);
+  const again = await operation(requests, shared.deadline).then(
+    (answers) => {
+      batch.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));
+      return [];
+    },
+    (error: unknown) => fail(batch, error, { writes, wasSent: lateAt < Infinity }),
+  );
+  clearTimeout(timer);
+  if (lateAt < Infinity) pace.note(performance.now() - since);
+  return again;
 }
 
-function toNeeds(batch: readonly Needs[]): Needs {
-  const locks = batch.flatMap((each) => each.locks);
-  return { keys: batch.flatMap((each) => each.keys), locks: [...new Set(locks)] };
-}
-
-/** The first who may leave together, within bounds and without the keys and locks that are under way. */
-function chooseBatch<Q, A>(
-  queue: Iterable<Waiter<Q, A>>,
-  { requestsMax, weigh = () => 1, weightMax = Infinity }: BatcherOptions<Q>,
-  holdings: Holdings,
-): Waiter<Q, A>[] {
-  const batch: Waiter<Q, A>[] = [];
-  const keys = new Set<string>();
-  // The locks of those who wait for one: who came later does not get them before.
-  const awaited = new Set<string>();
-  let weight = 0;
-  for (const waiter of queue) {
-    if (batch.length >= requestsMax) break;
-    if (waiter.keys.some((key) => holdings.hasKey(key) || keys.has(key))) continue;
-    if (waiter.locks.some((lock) => holdings.hasLock(lock) || awaited.has(lock))) {
-      for (const lock of waiter.locks) awaited.add(lock);
-      for (const key of waiter.keys) keys.add(key);
-      continue;
+function fail<Q, A>(
+  batch: readonly Waiter<Q, A>[],
+  error: unknown,
+  { writes, wasSent }: { readonly writes: boolean; readonly wasSent: boolean },
+): readonly Waiter<Q, A>[] {
+  if (batch.length > 1 && !(error instanceof DomainError)) {
+    const staying = batch.filter(({ left }) => !left);
+    for (const waiter of staying) {
+      waiter.inDoubt ||= writes && wasSent;
+      if (error !== split) waiter.alone = "suspect";
+      else if (wasSent || waiter.isBack) waiter.alone = "late";
+      waiter.isBack = !wasSent;
     }
-    weight += weigh(waiter.request);
-    if (batch.length > 0 && weight > weightMax) break;
-    for (const key of waiter.keys) keys.add(key);
-    batch.push(waiter);
+    return staying;
   }
-  return batch;
+  for (const waiter of batch) settle(waiter).reject(waiter.inDoubt ? afterwards(error) : error);
+  return [];
+}
+
+/** A waiter who is about to be answered and cannot leave any more. */
+function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
+  waiter.deadline.signal.removeEventListener("abort", waiter.leave);
+  return waiter;
+}
+
+/** The deadline of a batch. */
+type SharedDeadline = {
+  readonly deadline: Deadline;
+  /** Ends what runs on the deadline, for the sake of those who go on waiting. */
+  readonly split: () => void;
+};
+
+type Watch = {
+  readonly writes: boolean;
+  /** Told whenever an attempt is about to be sent. */
+  readonly begin: () => void;
+  /** Told when a caller leaves and others stay. */
+  readonly onLeave: () => void;
+};
+
+/**
+ * The deadline of a batch: it ends when the last of its callers has left, or would stop waiting. A caller who
+ * has left may be back at another replica: of writes, no attempt begins any more that has its request.
+ */
+function shareDeadline<Q, A>(
+  batch: readonly Waiter<Q, A>[],
+  { writes, begin, onLeave }: Watch,
+): SharedDeadline {
+  if (batch.length === 1)
+    return { deadline: { ...batch[0]!.deadline, throwIfStale: begin }, split: () => {} };
+  const all = new AbortController();
+  let staying = batch.length;
+  const leave = ({ deadline }: Waiter<Q, A>): void => {
+    if (--staying === 0) all.abort(deadline.signal.reason);
+    else onLeave();
+  };
+  for (const waiter of batch) waiter.onLeave = leave;
+  const throwIfStale = (): void => {
+    if (writes && staying < batch.length) all.abort(split);
+    all.signal.throwIfAborted();
+    begin();
+  };
+  const deadlineMs = Math.max(...batch.map((waiter) => waiter.deadline.deadlineMs));
+  return { deadline: { signal: all.signal, deadlineMs, throwIfStale }, split: () => all.abort(split) };
 }

@@ -3,9 +3,12 @@ import type { Deadline } from "./deadline.ts";
 import { afterwards, DomainError, isUnanswered, outcomeUnknown } from "../../errors.ts";
 import type { Run } from "./statement.ts";
 
+/** A write of the aggregates: runs its statements by `run`, the first of which may change something. */
+export type Write<Requests, Answer> = (run: Run, requests: Requests) => Promise<Answer>;
+
 /**
- * Runs a write and makes its answer final. What fails behind the first statement of the write leaves it in
- * doubt and is told as that: the statement may have committed.
+ * Makes of a write one whose answer is final. What fails behind its first statement leaves the write in doubt
+ * and is told as that: the statement may have committed.
  *
  * Refusals are final, too. A caller that left may be back with the same request id while the statement of its
  * first call is still on its way: were the second one refused now, the first could happen after that. So
@@ -14,27 +17,34 @@ import type { Run } from "./statement.ts";
  *
  * Each replica knows of its own callers only; docs/exactly-once.md says what that leaves open.
  */
-export async function mutate<Requests, Answer>(
+export function mutation<Requests, Answer>(db: Database, write: Write<Requests, Answer>) {
+  return async (requests: Requests, deadline: Deadline): Promise<Answer> => {
+    const run = createRun(db, deadline);
+    // What is stopped while the write looks for its own id may have come true after that look, and be gone
+    // when the refusal arrives.
+    const before = db.orphansEnded();
+    const first = await write(run, requests).then(
+      (value) => ({ value, refused: Array.isArray(value) && value.some(isRefusal) }),
+      (error: unknown) => ({ error, refused: isRefusal(error) }),
+    );
+    const orphaned = first.refused ? [before, db.orphansEnded()].filter((each) => each !== undefined) : [];
+    if (orphaned.length > 0) {
+      await untilEnded(Promise.all(orphaned), deadline.signal);
+      return write(run, requests);
+    }
+    if ("error" in first) throw first.error;
+    return first.value;
+  };
+}
+
+/** Runs a write of one call; see `mutation`. */
+export function mutate<Requests, Answer>(
   db: Database,
   deadline: Deadline,
-  write: (run: Run, requests: Requests) => Promise<Answer>,
+  write: Write<Requests, Answer>,
   requests: Requests,
 ): Promise<Answer> {
-  const run = createRun(db, deadline);
-  // What is stopped while the write looks for its own id may have come true after that look, and be gone when
-  // the refusal arrives.
-  const before = db.orphansEnded();
-  const first = await write(run, requests).then(
-    (value) => ({ value, refused: Array.isArray(value) && value.some(isRefusal) }),
-    (error: unknown) => ({ error, refused: isRefusal(error) }),
-  );
-  const orphaned = first.refused ? [before, db.orphansEnded()].filter((each) => each !== undefined) : [];
-  if (orphaned.length > 0) {
-    await untilEnded(Promise.all(orphaned), deadline.signal);
-    return write(run, requests);
-  }
-  if ("error" in first) throw first.error;
-  return first.value;
+  return mutation(db, write)(requests, deadline);
 }
 
 /** Runs the statements of one write, the first of which may be the one that changes something. */

@@ -16,7 +16,14 @@ export {
   toServerError,
 } from "./errors/database.ts";
 export type { Kind } from "./errors/definition.ts";
-export { createError, DomainError, type ErrorFacts, invalid } from "./errors/domain-error.ts";
+export {
+  createError,
+  DomainError,
+  type ErrorFacts,
+  invalid,
+  restoreError,
+  type StoredError,
+} from "./errors/domain-error.ts";
 export { type Reason, reasons } from "./errors/reasons.ts";
 export {
   emailNotFound,

@@ -26,6 +26,7 @@ const step = (change: { readonly orderId?: string; readonly idempotencyKey?: str
   version: undefined,
   idempotencyKey: randomUUID(),
   fingerprint: randomUUID(),
+  refusalMs: 0,
   ...change,
 });
 const attempt = (accountId: string) => ({ accountId, callerId: undefined, delaysMs: [0], forgetMs: 1 });

@@ -26,6 +26,7 @@ test("a row that the first run of a chunk has added is no row that was there bef
     signal: never,
     draining: never,
     deadlineMs: Infinity,
+    refusalMs: 0,
     holder: "ada",
     principal: "ada",
     rowsOf: () => rows,

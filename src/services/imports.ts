@@ -55,7 +55,8 @@ export function importService(
     chunkMax: ordersMax,
     parse(draft, index) {
       check(OrderDraftSchema, draft);
-      return parseDraft(draft, deriveId(principal, "ImportOrders", requestId, index));
+      // Refused rows are decided anew when the import is repeated.
+      return parseDraft(draft, { id: deriveId(principal, "ImportOrders", requestId, index), refusalMs: 0 });
     },
     weigh: ({ items }) => items.length,
     locksOf,

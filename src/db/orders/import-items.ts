@@ -172,7 +172,7 @@ const insertItems = statement<LeftRow>(
 export async function importItems(run: Run, drafts: readonly ItemDraft[]): Promise<RowOutcome[]> {
   const outcomes = new Array<RowOutcome>(drafts.length).fill("inserted");
   const toValues = (numbers: readonly number[]) => insertValues(drafts, numbers);
-  const rows = await writeUntilSettled(run, insertItems, drafts.length, toValues);
+  const rows = await writeUntilSettled(run, insertItems, [...drafts.keys()], toValues);
   for (const { n, verdict, orderCurrency, status } of rows) {
     if (verdict === "existed") outcomes[n] = verdict;
     else outcomes[n] = refusal(nth(drafts, n), verdict, orderCurrency!, status!);

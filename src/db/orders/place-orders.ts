@@ -11,6 +11,8 @@ import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } fro
 import { firstStatus } from "../order-status.ts";
 import { getOrders, type Order } from "./orders.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
+import { decide, type Outcomes, type StoredRefusal, toRefusal } from "../refusals.ts";
+import { refuseOrders } from "./refuse-orders.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import type { Micros } from "../engine/pg-types.ts";
 import { nth } from "../../lists.ts";
@@ -32,6 +34,9 @@ type CreatedRow = {
  * the others stock is given in the order of arrival, and who would get it only if the ones before were not
  * there is "contended" and comes again in the next round, where the first in line always succeeds or is
  * refused for good.
+ *
+ * An order is placed if its first event can be inserted. Where that one is there, so is the order, or the
+ * mark of a refusal, or the call is done anew elsewhere: all of them keep the order out ("existed").
  *
  * The order of the locks is PostgreSQL's: there is no deadlock. CockroachDB locks as it reads, whatever the
  * order asked for, and ends a deadlock with 40001, which is retried.
@@ -68,21 +73,24 @@ const insertOrders = statement<CreatedRow>(
     from demand d join candidate c on c.n = d.n where c.verdict = 'possible' and d.reserved
   ),
   contended as (select n from running where upto > on_hand group by n),
+  event as (
+    insert into order_events (order_id, version, status)
+    select r.id, 1, '${firstStatus}'
+    from request r join candidate c on c.n = r.n
+    where c.verdict = 'possible' and r.n not in (select n from contended)
+    order by r.id
+    on conflict do nothing
+    returning order_id
+  ),
   inserted as (
     insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
     select r.id, r.user_id, '${firstStatus}', r.currency_code, r.total, r.item_count, r.reserves_stock,
       r.fingerprint
-    from request r join candidate c on c.n = r.n
-    where c.verdict = 'possible' and r.n not in (select n from contended)
-    order by r.id
+    from request r join event e on e.order_id = r.id
     on conflict (id) do nothing
     returning id, create_time
   ),
   created as (select r.n, r.id, i.create_time from request r join inserted i on i.id = r.id),
-  event as (
-    insert into order_events (order_id, version, status, create_time)
-    select id, 1, '${firstStatus}', create_time from inserted
-  ),
   item as (
     insert into order_items (order_id, id, position, product_id, quantity, unit_price)
     select c.id, l.id, l.position, l.product_id, l.quantity, l.unit_price
@@ -103,6 +111,11 @@ const insertOrders = statement<CreatedRow>(
   from candidate c left join created r on r.n = c.n left join contended k on k.n = c.n`,
 );
 
+const selectFirstEvents = statement<{ readonly id: string; readonly refusal: StoredRefusal | null }>(
+  "orders.first_events",
+  `select order_id as id, refusal from order_events where order_id = any($1::uuid[]) and version = 1`,
+);
+
 /**
  * Places orders, each or not by itself, and returns an outcome for each in the order given: the order with
  * its items, or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request
@@ -121,30 +134,49 @@ export async function placeOrders<T>(
   toAnswer: (draft: OrderDraft, createTime: Micros) => T,
   find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
 ): Promise<Outcome<T>[]> {
-  const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
   expectDistinct(drafts.map(({ id }) => id));
-  const refusals = new Map<number, DomainError>();
+  const idsOf = (numbers: readonly number[]): string[] => numbers.map((n) => nth(drafts, n).id);
   const toValues = (numbers: readonly number[]) => toParameters(drafts, numbers);
-  for (const row of await writeUntilSettled(run, insertOrders, drafts.length, toValues)) {
-    if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
-    else if (row.verdict !== "existed") refusals.set(row.n, refusal(nth(drafts, row.n), row));
+
+  async function write(open: readonly number[], outcomes: Outcomes<T>): Promise<Map<number, DomainError>> {
+    const refusals = new Map<number, DomainError>();
+    for (const row of await writeUntilSettled(run, insertOrders, open, toValues)) {
+      if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
+      else if (row.verdict !== "existed") refusals.set(row.n, refusal(nth(drafts, row.n), row));
+    }
+    return refusals;
   }
-  // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
-  // attempt may itself have taken the last stock. Only an order that is not found is refused.
-  const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
-  const stored = open.length === 0 ? [] : await find(open);
-  const byId = new Map(stored.map((order) => [order.id, order]));
-  return drafts.map((draft, n) => {
-    if (outcomes[n] !== undefined) return outcomes[n];
-    const order = byId.get(draft.id);
-    if (order) return order.fingerprint === draft.fingerprint ? order : requestIdReused();
-    // Deleted between the two statements, with its user.
-    return refusals.get(n) ?? notFound(userType, draft.userId);
-  });
+
+  /**
+   * Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
+   * attempt may itself have taken the last stock.
+   */
+  async function findOrders(open: readonly number[], outcomes: Outcomes<T>): Promise<void> {
+    const stored = new Map((await find(idsOf(open))).map((order) => [order.id, order]));
+    for (const n of open) {
+      const { id, fingerprint } = nth(drafts, n);
+      const order = stored.get(id);
+      if (order) outcomes[n] = order.fingerprint === fingerprint ? order : requestIdReused();
+    }
+  }
+
+  async function findMarks(open: readonly number[], outcomes: Outcomes<T>): Promise<void> {
+    const events = new Map((await run(selectFirstEvents, [idsOf(open)])).map((event) => [event.id, event]));
+    for (const n of open) {
+      const draft = nth(drafts, n);
+      const event = events.get(draft.id);
+      // Without a refusal the order was placed, and deleted with its user by a release that leaves events.
+      if (event)
+        outcomes[n] = event.refusal ? toRefusal(event.refusal, draft) : notFound(userType, draft.userId);
+    }
+  }
+
+  const lookUps = [findOrders, findMarks];
+  return decide(run, drafts, { idOf: ({ id }) => id, keep: refuseOrders, write, lookUps });
 }
 
 function placed(draft: OrderDraft, createTime: Micros): Order {
-  const { fingerprint: _, items, ...order } = draft;
+  const { fingerprint: _, refusalMs: __, items, ...order } = draft;
   return {
     ...order,
     status: firstStatus,

@@ -119,3 +119,12 @@ create table login_attempts (
 );
 
 CREATE INDEX login_attempts_expire_time_idx ON login_attempts USING btree (expire_time);
+
+create table imports (
+  id uuid not null,
+  attempt_id uuid not null,
+  expire_time timestamp with time zone not null,
+  constraint imports_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX imports_expire_time_idx ON imports USING btree (expire_time);

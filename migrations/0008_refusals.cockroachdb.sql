@@ -14,3 +14,10 @@ alter table stock_movements add column if not exists refusal jsonb;
 alter table stock_movements add column if not exists expire_time timestamptz;
 alter table stock_movements drop constraint if exists stock_movements_product_id_fkey;
 alter table stock_movements set (ttl_expiration_expression = 'expire_time', ttl_job_cron = '@daily');
+
+create table if not exists imports (
+  id uuid not null,
+  attempt_id uuid not null,
+  expire_time timestamptz not null,
+  constraint imports_pkey primary key (id)
+) with (ttl_expiration_expression = 'expire_time', ttl_job_cron = '@daily');

@@ -25,3 +25,14 @@ create index if not exists user_changes_expire_time_idx on user_changes (expire_
 
 create index if not exists stock_movements_expire_time_idx on stock_movements (expire_time)
   where expire_time is not null;
+
+-- The last attempt at each import: what an attempt before it sends has no effect any more. A row is deleted
+-- at expire_time, when no attempt can be under way.
+create table if not exists imports (
+  id uuid not null,
+  attempt_id uuid not null,
+  expire_time timestamptz not null,
+  constraint imports_pkey primary key (id)
+);
+
+create index if not exists imports_expire_time_idx on imports (expire_time);

@@ -5,7 +5,6 @@ export {
   databaseAway,
   databaseOverloaded,
   databaseReadOnly,
-  isUnanswered,
   outcomeUnknown,
   poolExhausted,
   repeatable,
@@ -28,6 +27,7 @@ export { type Reason, reasons } from "./errors/reasons.ts";
 export {
   emailNotFound,
   emailTaken,
+  importSuperseded,
   insufficientStock,
   notFound,
   ofChange,

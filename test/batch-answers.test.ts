@@ -23,7 +23,6 @@ type Row = Readonly<Record<string, unknown>>;
 function answering(answers: Readonly<Record<string, readonly (readonly Row[] | Error)[]>>): Database {
   const asked = new Map<string, number>();
   return {
-    orphansEnded: () => undefined,
     async query({ name }: { readonly name: string }) {
       const turn = asked.get(name) ?? 0;
       asked.set(name, turn + 1);

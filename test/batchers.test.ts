@@ -15,7 +15,7 @@ function openBatchers(coalesce = true) {
     sent.push((values[Number(first) - 1] as unknown[]).length);
     return new Promise(() => {});
   };
-  const db = { engine: "postgresql", orphansEnded: () => undefined, query } as unknown as Database;
+  const db = { engine: "postgresql", query } as unknown as Database;
   return { sent, batchers: createBatchers(db, coalesce) };
 }
 

@@ -11,17 +11,23 @@ const sweepOf = (table: string, id: string, more = "") =>
   returning ${id} as id`,
   );
 
-/** What has happened has no expire_time; the events of an order do not have the id of a mark. */
+/**
+ * What has happened has no expire_time. Of an event the order's id is not its whole key; a mark is version 1.
+ */
 const sweeps = [
   sweepOf("order_events", "order_id", "and version = 1"),
   sweepOf("user_changes", "id"),
   sweepOf("stock_movements", "id"),
+  sweepOf("imports", "id"),
 ];
 
 /** A transaction stays short. */
 const sweptMax = 1_024;
 
-/** Deletes the marks of refusals that have been kept for long enough; CockroachDB does so by itself. */
+/**
+ * Deletes the marks of refusals, and the attempts at imports, that have been kept for long enough;
+ * CockroachDB does so by itself.
+ */
 export async function sweepRefusals(db: Database, deadline: Deadline): Promise<void> {
   if (db.engine !== "postgresql") return;
   for (const sweep of sweeps)

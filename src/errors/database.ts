@@ -82,7 +82,7 @@ export function tooSlow(cause: unknown): DomainError {
 }
 
 /** Whether the database did not complete the request, so that the caller has to repeat it in any case. */
-export function isUnanswered(error: unknown): boolean {
+function isUnanswered(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
 }
 

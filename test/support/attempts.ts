@@ -1,5 +1,4 @@
 import type { Engine } from "../../src/config.ts";
-import { createOrphans } from "../../src/db/engine/orphans.ts";
 import type { Checkout, Pool } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 
@@ -33,7 +32,6 @@ export function openTestPool(run: Ending, engine: Engine = "postgresql", committ
   });
   const pool = {
     engine,
-    orphans: createOrphans(),
     async checkOut(): Promise<Checkout> {
       const own = ++connections;
       return {

@@ -103,7 +103,8 @@ function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promi
     const leave = (): void => {
       if (!end()) return;
       reject(signal.reason as Error);
-      pool.orphans.add(stop(pool, attempted));
+      // Where it cannot be ended in time, the server ends it some time.
+      stop(pool, attempted).catch(() => {});
     };
     const giveUp = (): void => {
       if (!end()) return;
@@ -127,7 +128,7 @@ function toAttemptMs({ deadlineMs }: Deadline): number {
 
 /**
  * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too
- * long the session is ended: the caller may repeat the call, and what it orphaned must not come true later.
+ * long the session is ended: it may hold locks, for which a repetition of the call would wait.
  */
 async function stop<T>(pool: Pool, { checkout, progress, running }: Running<T>): Promise<void> {
   const ended = running.then(

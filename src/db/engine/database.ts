@@ -29,8 +29,6 @@ export type Database = {
    * aborts, it throws the signal's reason at once and the server is asked to stop.
    */
   query<Row>(statement: Statement<Row>, values: readonly unknown[], deadline: Deadline): Promise<Row[]>;
-  /** See `Orphans.ended`. */
-  orphansEnded(): Promise<unknown> | undefined;
   /** See `Pool.suspect`. */
   suspect(isAway: boolean): void;
   stats(): PoolStats;
@@ -85,7 +83,7 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
     deadline: Deadline,
   ): Promise<Row[]> {
     // The session of an attempt that may have happened, or may hold locks. It is ended before the next one
-    // begins: a refusal then is final, because nothing can come true after it, and no lock is waited for.
+    // begins, which then finds out what has become of it, and waits for no lock of it.
     let inDoubt: Session | undefined;
     let isAmbiguous = false;
     try {
@@ -112,8 +110,8 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
         await sleep(waitMs, deadline.signal);
       }
     } finally {
-      // Its caller may be back before it has happened.
-      if (inDoubt) pool.orphans.add(terminateLater(pool, inDoubt));
+      // It may hold locks that others wait for.
+      if (inDoubt) void terminateLater(pool, inDoubt).catch(() => {});
     }
   }
 
@@ -136,7 +134,6 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
   return {
     engine: pool.engine,
     query,
-    orphansEnded: () => pool.orphans.ended(),
     suspect: (isAway) => pool.suspect(isAway),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),

@@ -1,12 +1,14 @@
 import { writeUntilSettled } from "../engine/contended.ts";
 import {
   type DomainError,
+  importSuperseded,
   insufficientStock,
   notFound,
   productType,
   requestIdReused,
   userType,
 } from "../../errors.ts";
+import { attemptOf, type ImportAttempt, isSuperseded, toAttemptValues } from "./import-attempts.ts";
 import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
 import { firstStatus } from "../order-status.ts";
 import { getOrders, type Order } from "./orders.ts";
@@ -22,7 +24,14 @@ type Stored = { readonly id: string; readonly fingerprint: string };
 
 type CreatedRow = {
   readonly n: number;
-  readonly verdict: "created" | "existed" | "unknown_user" | "unknown_product" | "short" | "contended";
+  readonly verdict:
+    | "created"
+    | "existed"
+    | "unknown_user"
+    | "unknown_product"
+    | "short"
+    | "contended"
+    | "superseded";
   readonly createTime: Micros | null;
   readonly unknown: string[] | null;
   readonly short: string[] | null;
@@ -43,7 +52,8 @@ type CreatedRow = {
  */
 const insertOrders = statement<CreatedRow>(
   "orders.create",
-  `with request as (${sentOrders.select("r")}),
+  `with ${attemptOf(sentDemands.next)},
+  request as (${sentOrders.select("r")}),
   line as (${sentLines.select("l")}),
   locked as (select id, on_hand from products where id = any($1::uuid[]) order by id for update),
   product as (
@@ -64,7 +74,8 @@ const insertOrders = statement<CreatedRow>(
   buyer as (select id from users where id = any($3::uuid[])),
   candidate as (
     select r.n, a.unknown, a.short,
-      case when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
+      case when ${isSuperseded(sentDemands.next)} then 'superseded'
+        when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
         when a.short is not null then 'short' else 'possible' end as verdict
     from request r join alone a on a.n = r.n left join buyer u on u.id = r.user_id
   ),
@@ -127,20 +138,26 @@ export function createOrders(run: Run, drafts: readonly OrderDraft[]): Promise<O
 
 /**
  * How a batch of orders is answered: `toAnswer` those that were placed now, `find` those that were before.
+ * Throws "aborted" where another attempt at the import has begun.
  */
 export async function placeOrders<T>(
   run: Run,
   drafts: readonly OrderDraft[],
   toAnswer: (draft: OrderDraft, createTime: Micros) => T,
   find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
+  attempt?: ImportAttempt,
 ): Promise<Outcome<T>[]> {
   expectDistinct(drafts.map(({ id }) => id));
   const idsOf = (numbers: readonly number[]): string[] => numbers.map((n) => nth(drafts, n).id);
-  const toValues = (numbers: readonly number[]) => toParameters(drafts, numbers);
+  const toValues = (numbers: readonly number[]) => [
+    ...toParameters(drafts, numbers),
+    ...toAttemptValues(attempt),
+  ];
 
   async function write(open: readonly number[], outcomes: Outcomes<T>): Promise<Map<number, DomainError>> {
     const refusals = new Map<number, DomainError>();
     for (const row of await writeUntilSettled(run, insertOrders, open, toValues)) {
+      if (row.verdict === "superseded") throw importSuperseded();
       if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
       else if (row.verdict !== "existed") refusals.set(row.n, refusal(nth(drafts, row.n), row));
     }
@@ -188,7 +205,7 @@ function placed(draft: OrderDraft, createTime: Micros): Order {
   };
 }
 
-function refusal(draft: OrderDraft, row: CreatedRow): DomainError {
+function refusal(draft: OrderDraft, row: Pick<CreatedRow, "verdict" | "unknown" | "short">): DomainError {
   if (row.verdict === "unknown_user") return notFound(userType, draft.userId);
   if (row.verdict === "unknown_product") {
     const asked = draft.items.find((item) => row.unknown!.includes(item.productId))!;

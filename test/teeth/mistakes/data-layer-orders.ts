@@ -58,8 +58,8 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: placing,
     what: "an order of a user who does not exist passes as an order without a product",
-    from: "case when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'",
-    to: "case when a.unknown is not null then 'unknown_product' when u.id is null then 'unknown_user'",
+    from: "when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'",
+    to: "when a.unknown is not null then 'unknown_product' when u.id is null then 'unknown_user'",
     tests: ["test/service/batch-rows.test.ts"],
   },
   {

@@ -1,6 +1,7 @@
 import type { Mutation } from "../mutation.ts";
 
 const tests = ["test/service/refusals.test.ts"];
+const attempts = ["test/service/superseded-imports.test.ts"];
 const refusals = "src/db/refusals.ts";
 const placing = "src/db/orders/place-orders.ts";
 const changing = "src/db/orders/change-statuses.ts";
@@ -120,5 +121,26 @@ export const refusalMutations: readonly Mutation[] = [
     from: "for (let swept = sweptMax; swept === sweptMax;)",
     to: "for (let swept = sweptMax; swept === sweptMax; swept = 0)",
     tests,
+  },
+  {
+    file: placing,
+    what: "an attempt at an import goes on placing orders behind the next one",
+    from: "case when ${isSuperseded(sentDemands.next)} then 'superseded'\n        when u.id",
+    to: "case when u.id",
+    tests: attempts,
+  },
+  {
+    file: "src/db/orders/import-items.ts",
+    what: "an attempt at an import goes on adding items behind the next one",
+    from: "        when ${isSuperseded(sentItems.next)} then 'superseded'\n",
+    to: "",
+    tests: attempts,
+  },
+  {
+    file: "src/db/orders/import-attempts.ts",
+    what: "the next attempt at an import does not wait for what the one before is writing",
+    from: "and attempt_id = $${first + 1}::uuid for share",
+    to: "and attempt_id = $${first + 1}::uuid",
+    tests: attempts,
   },
 ];

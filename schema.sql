@@ -20,8 +20,12 @@ create table user_changes (
   user_id uuid not null,
   fingerprint uuid not null,
   create_time timestamp with time zone not null default now(),
+  refusal jsonb,
+  expire_time timestamp with time zone,
   constraint user_changes_pkey PRIMARY KEY (id)
 );
+
+CREATE INDEX user_changes_expire_time_idx ON user_changes USING btree (expire_time) WHERE expire_time IS NOT NULL;
 
 create table products (
   id uuid not null,
@@ -43,9 +47,12 @@ create table stock_movements (
   delta bigint not null,
   fingerprint uuid not null,
   create_time timestamp with time zone not null default now(),
-  constraint stock_movements_pkey PRIMARY KEY (id),
-  constraint stock_movements_product_id_fkey FOREIGN KEY (product_id) REFERENCES products(id)
+  refusal jsonb,
+  expire_time timestamp with time zone,
+  constraint stock_movements_pkey PRIMARY KEY (id)
 );
+
+CREATE INDEX stock_movements_expire_time_idx ON stock_movements USING btree (expire_time) WHERE expire_time IS NOT NULL;
 
 create table orders (
   id uuid not null,
@@ -89,10 +96,12 @@ create table order_events (
   idempotency_key uuid,
   fingerprint uuid,
   create_time timestamp with time zone not null default now(),
-  constraint order_events_pkey PRIMARY KEY (order_id, version),
-  constraint order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id) ON DELETE CASCADE
+  refusal jsonb,
+  expire_time timestamp with time zone,
+  constraint order_events_pkey PRIMARY KEY (order_id, version)
 );
 
+CREATE INDEX order_events_expire_time_idx ON order_events USING btree (expire_time) WHERE expire_time IS NOT NULL;
 CREATE UNIQUE INDEX order_events_idempotency_key_key ON order_events USING btree (idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 create table secrets (
@@ -110,3 +119,12 @@ create table login_attempts (
 );
 
 CREATE INDEX login_attempts_expire_time_idx ON login_attempts USING btree (expire_time);
+
+create table imports (
+  id uuid not null,
+  attempt_id uuid not null,
+  expire_time timestamp with time zone not null,
+  constraint imports_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX imports_expire_time_idx ON imports USING btree (expire_time);

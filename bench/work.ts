@@ -83,7 +83,7 @@ export function createEngineCalls(work: Work, pool: pg.Pool, db: Database): Call
       );
       return once(steps, async (step) => {
         const keys = { version: undefined, idempotencyKey: randomUUID(), fingerprint: randomUUID() };
-        const change = { ...step, ...keys };
+        const change = { ...step, ...keys, refusalMs: 0 };
         return toCode(changeStatuses(within(db, deadline()), [change]));
       });
     }
@@ -116,7 +116,7 @@ function toDraft(work: OrderWork) {
   const items = chooseItems(work).map((item) => ({ ...item, id: randomUUID(), unitPrice }));
   const total = items.reduce((sum, { quantity }) => sum + BigInt(quantity) * unitPrice, 0n);
   const owner = { userId: choose(work.userIds), fingerprint: randomUUID(), currencyCode: "EUR" };
-  return { ...owner, total, reservesStock: true, items };
+  return { ...owner, total, reservesStock: true, refusalMs: 0, items };
 }
 
 function chooseItems({ items, productIds, quantityMax }: OrderWork) {

@@ -37,6 +37,9 @@ export async function loadTables(client: pg.ClientBase, orders: number): Promise
      select gen_random_uuid(), id, fingerprint from users`,
     `insert into login_attempts (id, failures, retry_time, expire_time)
      select gen_random_uuid(), 1, now(), now() + n * interval '1 second' from generate_series(1, ${users}) n`,
+    `insert into imports (id, attempt_id, expire_time)
+     select gen_random_uuid(), gen_random_uuid(), now() + n * interval '1 second'
+     from generate_series(1, ${users}) n`,
     "analyze",
   ];
   for (const statement of statements) await client.query(statement);

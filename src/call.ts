@@ -17,6 +17,11 @@ export type Call = {
   readonly deadlineMs: number;
   /** What shares the database fairly with others: the principal or, if it is not known, the connection. */
   readonly holder: unknown;
+  /**
+   * How long a refusal of the call is kept, in milliseconds, so that the call is refused again when it is
+   * repeated. 0 where the caller gave no request_id: then nobody can repeat it.
+   */
+  readonly refusalMs: number;
   /** The token's subject, or "anonymous". Part of every derived id. */
   readonly principal: string;
   /**

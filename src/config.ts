@@ -88,6 +88,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
           deadlineMsMax: values.STREAM_DEADLINE_MAX,
           idleMsMax: values.STREAM_IDLE_MAX,
         },
+        refusalMs: values.REFUSAL_RETENTION,
         coalesce: values.CALL_COALESCE === "true",
       },
       tls,

@@ -5,7 +5,6 @@ export {
   databaseAway,
   databaseOverloaded,
   databaseReadOnly,
-  isUnanswered,
   outcomeUnknown,
   poolExhausted,
   repeatable,
@@ -16,11 +15,19 @@ export {
   toServerError,
 } from "./errors/database.ts";
 export type { Kind } from "./errors/definition.ts";
-export { createError, DomainError, type ErrorFacts, invalid } from "./errors/domain-error.ts";
+export {
+  createError,
+  DomainError,
+  type ErrorFacts,
+  invalid,
+  restoreError,
+  type StoredError,
+} from "./errors/domain-error.ts";
 export { type Reason, reasons } from "./errors/reasons.ts";
 export {
   emailNotFound,
   emailTaken,
+  importSuperseded,
   insufficientStock,
   notFound,
   ofChange,

@@ -2,6 +2,7 @@ import type { Address, Config, Connection, Engine } from "./config.ts";
 import { bindAll, createParts, services } from "./bindings.ts";
 import { redactedConfig } from "./config/redacted.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/engine/database.ts";
+import { keepSweeping } from "./db/sweep-refusals.ts";
 import { startEmbedded } from "./db/embedded/embedded.ts";
 import { expectMigrated, migrate } from "./db/migrate/migrate.ts";
 import { migrationsDirectory } from "./db/migrate/migration-files.ts";
@@ -70,13 +71,13 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const observer = observeRetries(telemetry, readiness);
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
+  starting.use(keepSweeping(db));
 
   const parts = await createParts(db, config, telemetry);
-  const authenticate = createAuthenticator(config.auth);
   const validator = createRequestValidator();
   const pipeline = createPipeline(bindAll(db, parts, health, validator), {
     calls: config.calls,
-    authenticate,
+    authenticate: createAuthenticator(config.auth),
     telemetry,
     validator,
   });

@@ -41,11 +41,10 @@ test("a connection whose caller has left goes back when the cancellation has arr
   await settle();
   const before = [...seen];
   cancelled.resolve();
-  await pool.orphans.ended();
+  await settle();
 
   expect(await call).toEqual(new Error("left"));
   expect([before, seen]).toEqual([["1 is cancelled"], ["1 is cancelled", "1 goes back"]]);
-  expect(pool.orphans.ended()).toBeUndefined();
 });
 
 test.each<[Phase, string[]]>([
@@ -63,7 +62,7 @@ test.each<[Phase, string[]]>([
   await settle();
   const before = [...seen];
   vi.advanceTimersByTime(250);
-  await pool.orphans.ended();
+  await settle();
   await call;
 
   expect(before).toEqual(["1 is cancelled"]);
@@ -79,7 +78,7 @@ test("what is lost in doubt after its caller has left is ended", async () => {
   caller.abort(new Error("left"));
   used.reject(wireError("ECONNRESET"));
   cancelled.resolve();
-  await pool.orphans.ended();
+  await settle();
   await call;
 
   expect(seen).toEqual(["1 is cancelled", "1 is destroyed", "2 ends 1", "2 goes back"]);
@@ -96,7 +95,7 @@ test.each<Phase>(["executing", "committing"])(
     cancelled.resolve();
     caller.abort(new Error("left"));
     used.resolve("done");
-    await pool.orphans.ended();
+    await settle();
     await call;
 
     expect(seen).toEqual(["1 is cancelled", "1 is destroyed"]);
@@ -200,7 +199,7 @@ test("a transaction that was rolled back because its caller has left leaves a so
   caller.abort(new Error("left"));
   used.reject(caller.signal.reason);
   cancelled.resolve();
-  await pool.orphans.ended();
+  await settle();
   await call;
 
   expect(seen).toEqual(["1 is cancelled", "1 goes back"]);

@@ -23,7 +23,6 @@ type Row = Readonly<Record<string, unknown>>;
 function answering(answers: Readonly<Record<string, readonly (readonly Row[] | Error)[]>>): Database {
   const asked = new Map<string, number>();
   return {
-    orphansEnded: () => undefined,
     async query({ name }: { readonly name: string }) {
       const turn = asked.get(name) ?? 0;
       asked.set(name, turn + 1);
@@ -43,6 +42,7 @@ const step = () => ({
   version: undefined,
   idempotencyKey: randomUUID(),
   fingerprint: randomUUID(),
+  refusalMs: 0,
 });
 const [id, key] = [randomUUID(), randomUUID()];
 const twice = <T>(make: () => T, shared: Partial<T>): T[] => [
@@ -81,8 +81,25 @@ test.each<[string, () => Promise<unknown>]>([
 test("a change of an order that is gone with its user since is answered with NOT_FOUND", async () => {
   const change = step();
   const db = answering({
-    "orders.update_statuses": [[{ n: 0, was: "pending", verdict: "replayed" }]],
+    "orders.update_statuses": [
+      [{ n: 0, was: "pending", verdict: "replayed" }],
+      [{ n: 0, was: null, verdict: "unknown" }],
+    ],
     "orders.events_by_key": [[]],
+    "orders.get": [[]],
+  });
+
+  const outcomes = await changeStatuses(within(db, deadline()), [change]);
+
+  expect(reasons(outcomes)).toEqual(["ORDER_NOT_FOUND"]);
+});
+
+test("a change whose event was left behind by the deletion of its order is answered with NOT_FOUND", async () => {
+  const change = step();
+  const { idempotencyKey, orderId, fingerprint } = change;
+  const db = answering({
+    "orders.update_statuses": [[{ n: 0, was: "pending", verdict: "replayed" }]],
+    "orders.events_by_key": [[{ idempotencyKey, orderId, fingerprint, refusal: null }]],
     "orders.get": [[]],
   });
 

@@ -15,7 +15,7 @@ function openBatchers(coalesce = true) {
     sent.push((values[Number(first) - 1] as unknown[]).length);
     return new Promise(() => {});
   };
-  const db = { engine: "postgresql", orphansEnded: () => undefined, query } as unknown as Database;
+  const db = { engine: "postgresql", query } as unknown as Database;
   return { sent, batchers: createBatchers(db, coalesce) };
 }
 
@@ -26,6 +26,7 @@ const step = (change: { readonly orderId?: string; readonly idempotencyKey?: str
   version: undefined,
   idempotencyKey: randomUUID(),
   fingerprint: randomUUID(),
+  refusalMs: 0,
   ...change,
 });
 const attempt = (accountId: string) => ({ accountId, callerId: undefined, delaysMs: [0], forgetMs: 1 });

@@ -78,7 +78,6 @@ test.each(["ECONNRESET", "EPIPE", "ECONNREFUSED", "ETIMEDOUT", undefined])(
 test.each([
   "order_events_idempotency_key_key",
   "order_events_pkey",
-  "order_events_order_id_fkey",
   "order_items_order_id_fkey",
   "orders_user_id_fkey",
   "stock_movements_pkey",

@@ -26,6 +26,7 @@ function limits(streams: CallLimits["streams"]) {
     deadlineMsDefault: 5_000,
     deadlineMsMax: 60_000,
     streams,
+    refusalMs: 60_000,
   };
   return Object.fromEntries(
     Object.entries(METHODS).map(([name, method]) => {

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { parseDraft } from "../src/services/order-drafts.ts";
 
 const id = randomUUID();
+const call = { id, refusalMs: 0 };
 /** An order of many pieces at the largest price. */
 const draft = (units: bigint, quantities: readonly number[]) => ({
   userId: id,
@@ -15,8 +16,8 @@ const draft = (units: bigint, quantities: readonly number[]) => ({
 });
 
 test("the total of an order is below 10^15, all items together", () => {
-  const most = parseDraft(draft(999_999_999_999_999n, [1]) as never, id);
-  const more = () => parseDraft(draft(499_999_999_999_999n, [1, 1, 1]) as never, id);
+  const most = parseDraft(draft(999_999_999_999_999n, [1]) as never, call);
+  const more = () => parseDraft(draft(499_999_999_999_999n, [1, 1, 1]) as never, call);
 
   expect(most.total).toBe(9_999_999_999_999_999_999n);
   expect(more).toThrow(

@@ -12,6 +12,7 @@ import {
   write,
   type End,
 } from "./support/attempts.ts";
+import { settle } from "./support/batchers.ts";
 import { serverError, wireError } from "./support/failures.ts";
 
 const aborted = sent(serverError("40001"));
@@ -200,7 +201,7 @@ test("the session of an attempt in doubt is ended before the next one, and later
   const resolved = [...seen];
   lost.push(wireError("ECONNRESET"));
   await db.query(write, [], { signal: forever, deadlineMs: 0 }).catch(() => {});
-  await db.orphansEnded();
+  await settle();
 
   const ended = ["1 is destroyed", "2 ends 1", "2 goes back", "3 goes back"];
   expect(resolved).toEqual(ended);

@@ -87,5 +87,7 @@ export async function sendUntilAnswered(
 
 function isPassing(error: unknown): boolean {
   if (!(error instanceof ConnectError) || !passing.has(error.code)) return false;
-  return !error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === "MESSAGE_TOO_LARGE");
+  // Two commands that import one file would end each other's calls for ever.
+  const lasting = new Set(["MESSAGE_TOO_LARGE", "IMPORT_SUPERSEDED"]);
+  return !error.findDetails(ErrorInfoSchema).some(({ reason }) => lasting.has(reason));
 }

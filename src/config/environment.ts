@@ -182,6 +182,14 @@ export const variables = z.object({
       description: "How long a stream without a deadline, such as IngestOrders, may wait for its caller.",
     }),
 
+  // A caller that repeats a call does so within minutes; a day outlives an outage that somebody mends by
+  // hand. The most is what an int4 holds in milliseconds.
+  REFUSAL_RETENTION: duration(minuteMs, 20 * 24 * hourMs)
+    .prefault("24h")
+    .describe(
+      "How long a call that was refused is refused again when it is repeated with its `request_id`. " +
+        "Longer than any caller goes on repeating a call.",
+    ),
   CALL_COALESCE: choice("true", "false")
     .prefault("true")
     .describe("Whether calls that arrive together share round trips; `false` is for measuring."),

@@ -66,6 +66,8 @@ export type Config = {
       readonly deadlineMsMax?: number | undefined;
       readonly idleMsMax?: number | undefined;
     };
+    /** How long refusals are kept of calls that can be repeated, in milliseconds. */
+    readonly refusalMs: number;
     /** Whether calls that arrive together share round trips, in batches. */
     readonly coalesce: boolean;
   };

@@ -1,4 +1,6 @@
+import type { Definition } from "./definition.ts";
 import { createError, DomainError } from "./domain-error.ts";
+import { reasons } from "./reasons.ts";
 import { emailTaken } from "./resources.ts";
 
 /** Whether a change happened is not known; repeating the call with the same request id finds out. */
@@ -13,7 +15,8 @@ export function outcomeUnknown(cause: unknown): DomainError {
 
 /** An unknown outcome for a caller that gave the request_id and may repeat the call as it is. */
 export function repeatable({ reason, message, facts, cause }: DomainError): DomainError {
-  return new DomainError(reason, message, facts, cause, true);
+  const { kind, kindWithKey = kind }: Definition = reasons[reason];
+  return new DomainError(reason, message, facts, cause, kindWithKey);
 }
 
 /** An unknown outcome for a caller that gave no request_id, and is told the one to repeat the call with. */
@@ -79,7 +82,7 @@ export function tooSlow(cause: unknown): DomainError {
 }
 
 /** Whether the database did not complete the request, so that the caller has to repeat it in any case. */
-export function isUnanswered(error: unknown): boolean {
+function isUnanswered(error: unknown): boolean {
   return error instanceof DomainError && (error.kind === "unavailable" || error.kind === "exhausted");
 }
 

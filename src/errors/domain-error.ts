@@ -28,12 +28,17 @@ export class DomainError extends Error {
   readonly reason: Reason;
   readonly facts: ErrorFacts;
 
-  /** With `isKeyGiven` the caller gave the call's request_id: some reasons have another kind then. */
-  constructor(reason: Reason, message: string, facts: ErrorFacts = {}, cause?: unknown, isKeyGiven = false) {
+  /** The kind is that of the catalogue unless another one is given. */
+  constructor(
+    reason: Reason,
+    message: string,
+    facts: ErrorFacts = {},
+    cause?: unknown,
+    kind: Kind = reasons[reason].kind,
+  ) {
     super(message, { cause });
     this.name = "DomainError";
-    const { kind, kindWithKey = kind } = reasons[reason];
-    this.kind = isKeyGiven ? kindWithKey : kind;
+    this.kind = kind;
     this.reason = reason;
     this.facts = facts;
   }
@@ -53,6 +58,21 @@ export function createError<R extends Reason>(
   ...[facts, cause]: Rest<R>
 ): DomainError {
   return new DomainError(reason, message, facts, cause);
+}
+
+/**
+ * What is stored of an error. A later release may have stored it, for a reason that this one does not know.
+ */
+export type StoredError = {
+  readonly kind: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly facts: ErrorFacts;
+};
+
+/** Makes an error that is equal to the one that was stored. */
+export function restoreError({ kind, reason, message, facts }: StoredError): DomainError {
+  return new DomainError(reason as Reason, message, facts, undefined, kind as Kind);
 }
 
 /** The request itself is wrong: INVALID_ARGUMENT naming the field. */

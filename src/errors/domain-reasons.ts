@@ -106,6 +106,11 @@ export const domainReasons = {
     metadata: { index: "always" },
     action: "Correct the row at index, and resume the import behind the last chunk that was answered.",
   },
+  IMPORT_SUPERSEDED: {
+    kind: "aborted",
+    repeat: "never",
+    action: "Read the answers of the attempt that has begun after this one: it goes on with the import.",
+  },
   INVALID_CREDENTIALS: {
     kind: "unauthenticated",
     repeat: "never",

@@ -104,6 +104,14 @@ export function stockOutOfRange(
   });
 }
 
+/** A chunk of an import was not written: another attempt at the import has begun. */
+export function importSuperseded(): DomainError {
+  return createError(
+    "IMPORT_SUPERSEDED",
+    "another attempt at this import has begun; this one writes nothing any more",
+  );
+}
+
 /** Why one change of an atomic batch was refused, and with it the batch. */
 export function ofChange(index: number, { reason, message, facts }: DomainError): DomainError {
   return new DomainError(reason, `changes[${index}]: ${message}`, {

@@ -44,6 +44,8 @@ export type Shared = {
   readonly inFlight: InFlightLimit;
   readonly largeReads: LargeReads;
   readonly draining: AbortSignal;
+  /** How long refusals are kept of calls that can be repeated, in milliseconds. */
+  readonly refusalMs: number;
 };
 
 /** A handler's answer: a message, or its fields. */
@@ -54,8 +56,9 @@ export function answerOnce(rpc: Rpc, shared: Shared) {
   const run = async (incoming: Incoming, begun: Lifetime): Promise<Message> => {
     using hold = shared.receipt.open(incoming.connection);
     using admitted = await admit(rpc, shared, incoming, begun, hold);
-    const { filled, explain } = rpc.requestIds.fill(admitted.requests);
-    const answer = Promise.resolve(rpc.implementation(filled, admitted.call));
+    const { filled, isGiven, explain } = rpc.requestIds.fill(admitted.requests);
+    const call = isGiven ? { ...admitted.call, refusalMs: shared.refusalMs } : admitted.call;
+    const answer = Promise.resolve(rpc.implementation(filled, call));
     return create(rpc.desc.output, (await answer.catch(explain)) as Init);
   };
   return (incoming: Incoming): Promise<Message> =>
@@ -138,7 +141,8 @@ async function admit(
   const place = shared.inFlight.take(rpc, holder);
   try {
     const working = idle?.working ?? unwatched;
-    const call = { signal, draining: shared.draining, deadlineMs, principal, holder, rowsOf, working };
+    const { draining } = shared;
+    const call = { signal, draining, deadlineMs, refusalMs: 0, principal, holder, rowsOf, working };
     if (request) {
       rpc.validate(request);
       const turn = rpc.isLarge(request) ? await shared.largeReads.enter(call, incoming.hasRoom) : undefined;

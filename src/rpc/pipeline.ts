@@ -85,7 +85,15 @@ export function createPipeline(
   telemetry.gauge("rpc_server_request_bytes", "Bytes of requests in memory.", receipt.bytes);
   const draining = new AbortController();
   const begin = createLifetimes();
-  const shared: Shared = { begin, authenticate, receipt, inFlight, largeReads, draining: draining.signal };
+  const shared: Shared = {
+    begin,
+    authenticate,
+    receipt,
+    inFlight,
+    largeReads,
+    draining: draining.signal,
+    refusalMs: calls.refusalMs,
+  };
 
   const toMethod = (desc: DescMethod, implementation: object): Method => {
     const rowsField = findRowsField(desc.input);

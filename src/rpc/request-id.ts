@@ -11,6 +11,8 @@ export type RequestIds = {
    */
   fill(request: Message | AsyncIterable<Message>): {
     readonly filled: Message | AsyncIterable<Message>;
+    /** Whether the caller gave the key; false of a stream, whose first request has not come yet. */
+    readonly isGiven: boolean;
     readonly explain: (error: unknown) => never;
   };
 };
@@ -22,7 +24,7 @@ const rethrow: (error: unknown) => never = (error) => {
 /** Finds the idempotency key of a method's requests in the contract, if there is one. */
 export function createRequestIds(method: DescMethod): RequestIds {
   const name = hasOption(method, policy) ? getOption(method, policy).idempotencyKeyField : "";
-  if (name === "") return { fill: (request) => ({ filled: request, explain: rethrow }) };
+  if (name === "") return { fill: (request) => ({ filled: request, isGiven: false, explain: rethrow }) };
   const field = method.input.fields.find((each) => each.name === name);
   if (field === undefined)
     throw new Error(`${method.input.typeName} has no field ${name}, which its policy names`);
@@ -35,10 +37,13 @@ export function createRequestIds(method: DescMethod): RequestIds {
   };
   return {
     fill(request) {
-      if (!(Symbol.asyncIterator in request)) return { filled: request, explain: fillOne(request) };
+      if (!(Symbol.asyncIterator in request)) {
+        const isGiven = Boolean(Reflect.get(request, key));
+        return { filled: request, isGiven, explain: fillOne(request) };
+      }
       let explain = rethrow;
       const filled = watchFirst(request, (first) => (explain = fillOne(first)));
-      return { filled, explain: (error) => explain(error) };
+      return { filled, isGiven: false, explain: (error) => explain(error) };
     },
   };
 }

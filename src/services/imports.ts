@@ -3,11 +3,11 @@ import type { Call, Service } from "../call.ts";
 import type { Database } from "../db/engine/database.ts";
 import type { DomainError } from "../errors.ts";
 import { deriveId } from "../db/ids.ts";
+import { beginImport, type ImportAttempt } from "../db/orders/import-attempts.ts";
 import { importItems, type ItemDraft } from "../db/orders/import-items.ts";
 import { importOrders } from "../db/orders/import-orders.ts";
 import type { RowOutcome } from "../db/outcome.ts";
 import { locksOf, type OrderDraft } from "../db/orders/order-drafts.ts";
-import type { Deadline } from "../db/engine/deadline.ts";
 import { mutate } from "../db/engine/mutate.ts";
 import type { Run } from "../db/engine/statement.ts";
 import {
@@ -45,21 +45,36 @@ export type RowTools = {
 const ordersMax: Bounds = { rowsMax: 1_000, weightMax: 4_000 };
 const itemsMax: Bounds = { rowsMax: 2_000, weightMax: 4_000 };
 
+type OrderRows = RowKind<OrderDraftMessage, OrderDraft>;
+
+/**
+ * The longest that an attempt at an import can take, in days: one with all of its rows in a request has a
+ * deadline of a day at most. A stream may have none, and is ended then.
+ */
+const requestDaysMax = 2;
+const streamDaysMax = 30;
+
 /** Implements the importing methods of the order service. */
 export function importService(
   database: Database,
   { check, toStatus }: RowTools,
 ): Pick<Service<typeof OrderService>, ImportMethod> {
   // IngestOrders derives the same ids as ImportOrders, so that either can resume an import.
-  const orders = ({ principal }: Call, requestId: string): RowKind<OrderDraftMessage, OrderDraft> => ({
+  const orders = ({ principal }: Call, requestId: string, daysMax?: number): OrderRows => ({
     chunkMax: ordersMax,
     parse(draft, index) {
       check(OrderDraftSchema, draft);
-      return parseDraft(draft, deriveId(principal, "ImportOrders", requestId, index));
+      // Refused rows are decided anew when the import is repeated.
+      return parseDraft(draft, { id: deriveId(principal, "ImportOrders", requestId, index), refusalMs: 0 });
     },
     weigh: ({ items }) => items.length,
     locksOf,
-    write: (deadline, rows) => writeRows(database, deadline, importOrders, rows),
+    write: createWriter(
+      database,
+      importOrders,
+      deriveId(principal, "ImportOrders/attempt", requestId),
+      daysMax,
+    ),
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
     chunkMax: itemsMax,
@@ -69,7 +84,7 @@ export function importService(
     },
     weigh: () => 1,
     locksOf: ({ orderId }) => [orderId],
-    write: (deadline, rows) => writeRows(database, deadline, importItems, rows),
+    write: createWriter(database, importItems, deriveId(principal, "ImportOrderItems/attempt", requestId)),
   });
 
   return {
@@ -91,7 +106,7 @@ export function importService(
       const { value: first } = await iterator.next();
       if (first !== undefined) {
         const source = { ...first, batches: continueFrom(call, first, iterator) };
-        for await (const chunk of importChunks(orders(call, first.requestId), source, call)) {
+        for await (const chunk of importChunks(orders(call, first.requestId, streamDaysMax), source, call)) {
           sum.insertedCount += BigInt(chunk.insertedCount);
           sum.existingCount += BigInt(chunk.existingCount);
           sum.refusedCount += BigInt(chunk.refused.length);
@@ -106,23 +121,19 @@ export function importService(
 /** The type of rows that are not decoded yet, as the contract has it. */
 type Rows<Draft> = Iterable<Draft | Error>;
 
-/** Makes refusals final. A row that the first run has inserted stays "inserted" when a re-run finds it. */
-function writeRows<Row>(
+/** Writes the chunks of one attempt at an import, which begins with the first of them. */
+function createWriter<Row>(
   database: Database,
-  deadline: Deadline,
-  write: (run: Run, rows: readonly Row[]) => Promise<RowOutcome[]>,
-  rows: readonly Row[],
-): Promise<RowOutcome[]> {
-  let before: readonly RowOutcome[] = [];
-  const writeAgain = async (run: Run): Promise<RowOutcome[]> => {
-    const outcomes = await write(run, rows);
-    const merged = outcomes.map((outcome, n) =>
-      outcome === "existed" && before[n] === "inserted" ? "inserted" : outcome,
-    );
-    before = outcomes;
-    return merged;
+  write: (run: Run, rows: readonly Row[], attempt: ImportAttempt) => Promise<RowOutcome[]>,
+  importId: string,
+  daysMax = requestDaysMax,
+): RowKind<never, Row>["write"] {
+  let begun: Promise<ImportAttempt> | undefined;
+  return async (deadline, rows) => {
+    begun ??= mutate(database, deadline, (run) => beginImport(run, importId, daysMax), undefined);
+    const attempt = await begun;
+    return mutate(database, deadline, (run) => write(run, rows, attempt), undefined);
   };
-  return mutate(database, deadline, writeAgain, rows);
 }
 
 /** Parses an item to add to an order. */

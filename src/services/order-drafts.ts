@@ -9,7 +9,7 @@ import { parseMoney, toId } from "./parse.ts";
 /** Parses an order to place and computes its total. */
 export function parseDraft(
   request: Pick<CreateOrderRequest, "userId" | "items" | "stockPolicy">,
-  id: string,
+  { id, refusalMs }: Pick<OrderDraft, "id" | "refusalMs">,
 ): OrderDraft {
   const userId = toId(request.userId);
   const reservesStock = request.stockPolicy !== StockPolicy.NONE;
@@ -35,5 +35,5 @@ export function parseDraft(
   if (total > e4Max) throw invalid("items", "the total must be below 10^15");
   const lines = items.map((item) => [item.productId, item.quantity, item.unitPrice.toString()]);
   const print = fingerprint(userId, currencyCode, reservesStock, ...lines);
-  return { id, fingerprint: print, userId, currencyCode, total, reservesStock, items };
+  return { id, fingerprint: print, refusalMs, userId, currencyCode, total, reservesStock, items };
 }

@@ -2,7 +2,7 @@ import type { Call, Service } from "../call.ts";
 import { changeStatusesAtomically, type StatusChange } from "../db/orders/change-statuses.ts";
 import { within, type Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
-import { DomainError, invalid, notFound, ofChange, orderType } from "../errors.ts";
+import { invalid, notFound, orderType } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
 import { allStatuses, type OrderStatus as StoredStatus } from "../db/order-status.ts";
@@ -32,7 +32,8 @@ export function orderService(
 ): Omit<Service<typeof OrderService>, ImportMethod> {
   return {
     async createOrder(request, call) {
-      const draft = parseDraft(request, deriveId(call.principal, "CreateOrder", request.requestId));
+      const id = deriveId(call.principal, "CreateOrder", request.requestId);
+      const draft = parseDraft(request, { id, refusalMs: call.refusalMs });
       return { order: toMessage(expectOk(await batchers.createOrder(draft, call))) };
     },
 
@@ -72,8 +73,8 @@ export function orderService(
         fingerprint: all,
       }));
       expectDistinct(changes);
-      const outcomes = await mutate(database, call, changeStatusesAtomically, changes);
-      return { orders: expectAll(outcomes).map(toMessage) };
+      const orders = await mutate(database, call, changeStatusesAtomically, changes);
+      return { orders: orders.map(toMessage) };
     },
 
     listOrderEvents: (request, call) => listEvents(database, pages, request, call),
@@ -154,6 +155,7 @@ function parseChange(
     version: parseVersion(`${prefix}etag`, change.etag),
     idempotencyKey: deriveId(call.principal, method, requestId, index),
     fingerprint: fingerprint(orderId, change.status, change.etag),
+    refusalMs: call.refusalMs,
   };
 }
 
@@ -164,13 +166,4 @@ function expectDistinct(changes: readonly StatusChange[]): void {
     if (before !== undefined) throw invalid(`changes[${n}].id`, `repeats the order of changes[${before}]`);
     first.set(orderId, n);
   }
-}
-
-/** Returns the orders of an atomic batch, or throws the first refusal with its index. */
-function expectAll(outcomes: readonly (db.Order | DomainError | undefined)[]): db.Order[] {
-  for (const [index, outcome] of outcomes.entries())
-    if (outcome instanceof DomainError) throw ofChange(index, outcome);
-  return outcomes.flatMap((outcome) =>
-    outcome === undefined || outcome instanceof DomainError ? [] : [outcome],
-  );
 }

@@ -53,6 +53,7 @@ export function inventoryService(
       const adjustment = {
         id: deriveId(call.principal, "AdjustStock", request.requestId),
         fingerprint: fingerprint(productId, request.delta.toString()),
+        refusalMs: call.refusalMs,
         productId,
         delta: request.delta,
       };

@@ -88,7 +88,9 @@ function changingMethods(
       const passwordHash = await hashPassword(request.password, call);
       const draft = {
         id: deriveId(call.principal, "CreateUser", request.requestId),
+        changeId: deriveId(call.principal, "CreateUser", request.requestId, 1),
         fingerprint: fingerprint(email, name),
+        refusalMs: call.refusalMs,
         email,
         name,
         passwordHash,
@@ -103,6 +105,7 @@ function changingMethods(
       const change = {
         changeId: deriveId(call.principal, "UpdateUser", request.requestId),
         fingerprint: fingerprint(userId, etag, email ?? null, name ?? null),
+        refusalMs: call.refusalMs,
         userId,
         version: parseVersion("user.etag", etag),
         email,
@@ -117,6 +120,7 @@ function changingMethods(
       const change = {
         changeId: deriveId(call.principal, "DeleteUser", request.requestId),
         fingerprint: fingerprint(userId, request.etag, request.force),
+        refusalMs: call.refusalMs,
         userId,
         version: parseVersion("etag", request.etag),
         force: request.force,

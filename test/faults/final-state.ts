@@ -31,7 +31,7 @@ export async function readFinalState(connection: Connection): Promise<FinalState
     const orders = await read<Omit<SeenOrder, "lines">>(selectOrders);
     return {
       users: await read(selectUsers),
-      userChanges: await read(`select user_id as "userId" from user_changes where id <> user_id`),
+      userChanges: await read(selectUserChanges),
       products: await read(selectProducts),
       movements: await read(
         `select product_id as "productId", delta::float8 from stock_movements where id <> product_id`,
@@ -41,7 +41,8 @@ export async function readFinalState(connection: Connection): Promise<FinalState
         lines: (lines.get(order.id) ?? []).map(({ orderId: _, ...line }) => line),
       })),
       events: await read(
-        `select order_id as "orderId", version::float8, status from order_events order by order_id, version`,
+        `select order_id as "orderId", version::float8, status from order_events
+         where refusal is null order by order_id, version`,
       ),
     };
   } finally {
@@ -50,6 +51,15 @@ export async function readFinalState(connection: Connection): Promise<FinalState
 }
 
 const selectUsers = `select id, email, name, version::float8 from users`;
+
+/**
+ * Without refusals and deletions, which stand for themselves, and creations, which have the user's
+ * fingerprint.
+ */
+const selectUserChanges = `
+  select c.user_id as "userId"
+  from user_changes c left join users u on u.id = c.user_id and u.fingerprint = c.fingerprint
+  where c.id <> c.user_id and u.id is null`;
 
 const selectProducts = `
   select p.id, p.name, p.on_hand::float8 as "onHand", p.version::float8, m.delta::float8 as initial

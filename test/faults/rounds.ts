@@ -26,9 +26,9 @@ const usualLoad: Load = { clients: 8, callsPerClient: 22, attemptsMax: 12 };
 const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true };
 
 /**
- * Plays one round: a service, or several replicas of it, on a database behind a faulty network, traffic, and then quiet, in which nothing
- * may be wrong. The seed decides on the calls and the faults; how they meet is up to the machine, so that a
- * seed that found a violation finds it again most times, not always.
+ * Plays one round: a service, or several replicas of it, on a database behind a faulty network, traffic, and
+ * then quiet, in which nothing may be wrong. The seed decides on the calls and the faults; how they meet is
+ * up to the machine, so that a seed that found a violation finds it again most times, not always.
  */
 export async function playRound(
   seed: number,

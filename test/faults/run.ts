@@ -134,11 +134,10 @@ function show(findings: readonly Finding[], history: readonly Entry[]): void {
     console.error(`\n${invariant}: ${sentence}`);
     for (const { client, replica, invoked, returned, request, outcome, chunks } of history) {
       const text = [request, outcome, ...chunks].map((part) => JSON.stringify(part)).join(" ");
+      const place = replica === undefined ? "" : ` at replica ${replica}`;
       // The id of a row begins with that of its import.
       if (ids.some((id) => text.includes(id.split("#")[0]!)))
-        console.error(
-          `  ${invoked}-${returned} client ${client}${replica === undefined ? "" : ` at replica ${replica}`}: ${text}`,
-        );
+        console.error(`  ${invoked}-${returned} client ${client}${place}: ${text}`);
     }
   }
 }

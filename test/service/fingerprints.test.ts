@@ -52,9 +52,11 @@ test("what calls are recognized by stays what it was", async () => {
     "orders: 1bb6be00-3d66-57eb-ad00-8be633744afb",
     "products: 346cf254-3883-5660-8abc-ede41817fe6c",
     "stock_movements: e080c7ab-deab-5797-ac33-e486c077e13e",
+    "user_changes: 7bde05bf-dbf5-5de8-8341-56564f5cc137",
     "user_changes: b17e0fc3-36fa-5062-a77c-512fc40b499e",
     "user_changes: bef2bd3d-3d72-5cc5-a4ef-f2356f80f73e",
     "user_changes: bef2bd3d-3d72-5cc5-a4ef-f2356f80f73e",
+    "user_changes: ec682cab-ed84-5838-bb80-1c0b182f2d6f",
     "users: ec682cab-ed84-5838-bb80-1c0b182f2d6f",
   ]);
 });

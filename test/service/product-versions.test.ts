@@ -18,7 +18,7 @@ afterAll(() => database[Symbol.asyncDispose]());
 
 async function move(db: Database, { id }: Order, status: OrderStatus): Promise<void> {
   const change = { orderId: id, status, version: undefined, idempotencyKey: randomUUID() };
-  await changeStatuses(within(db, deadline()), [{ ...change, fingerprint: randomUUID() }]);
+  await changeStatuses(within(db, deadline()), [{ ...change, fingerprint: randomUUID(), refusalMs: 0 }]);
 }
 
 type Change = (db: Database, product: Product, order: Order) => Promise<unknown>;
@@ -38,7 +38,13 @@ const changes: Record<string, readonly [bigint, Change]> = {
   "the deletion of a user": [
     1n,
     (db, _, { userId }) => {
-      const change = { changeId: randomUUID(), fingerprint: randomUUID(), userId, version: undefined };
+      const change = {
+        changeId: randomUUID(),
+        fingerprint: randomUUID(),
+        refusalMs: 0,
+        userId,
+        version: undefined,
+      };
       return deleteUser(within(db, deadline()), { ...change, force: true });
     },
   ],

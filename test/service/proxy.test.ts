@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, expect, test } from "vitest";
 import { cancel } from "../../src/db/engine/cancel-request.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
+import { mark, open, settle, untilEnd } from "../support/proxied.ts";
 import { startProxy, type Exchange, type Fault, type Proxy } from "../support/proxy.ts";
 
 const database = await createTestDatabase();
@@ -18,31 +19,6 @@ async function connect(statement = "", fault?: Fault): Promise<Proxied> {
     exchange.statement === statement ? fault : undefined,
   );
   return { proxy, client: await open(proxy), [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose]() };
-}
-
-async function open(proxy: Proxy): Promise<pg.Client> {
-  const client = new pg.Client(proxy.connection);
-  client.on("error", () => {});
-  await client.connect();
-  return client;
-}
-
-/** Writes a mark, under a statement's name. */
-function mark(client: pg.Client, name: string): Promise<string | undefined> {
-  const text = "insert into marks (name) values ($1)";
-  return settle(client.query({ name: "mark", text, values: [name] }));
-}
-
-/** "ok", or the SQLSTATE or errno of what failed. */
-function settle(work: Promise<unknown>): Promise<string | undefined> {
-  return work.then(
-    () => "ok",
-    (error: { code?: string }) => error.code,
-  );
-}
-
-function untilEnd(client: pg.Client): Promise<unknown> {
-  return new Promise((resolve) => client.once("end", resolve));
 }
 
 async function isMarked(name: string): Promise<boolean> {

@@ -3,10 +3,10 @@ import { afterAll, expect, test } from "vitest";
 import { changeStatuses } from "../../src/db/orders/change-statuses.ts";
 import { deleteUser, updateUser } from "../../src/db/users/change-users.ts";
 import { within, type Database } from "../../src/db/engine/database.ts";
-import { createUsers, getUsers } from "../../src/db/users/users.ts";
-import { createTestDatabase, execute } from "../support/databases.ts";
-import { deadline, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
-import { createRows, orderDraft, userDraft } from "../support/rows.ts";
+import { getUsers } from "../../src/db/users/users.ts";
+import { createTestDatabase } from "../support/databases.ts";
+import { deadline, openDatabase, reasonOf } from "../support/pools.ts";
+import { createRows, orderDraft } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
@@ -17,6 +17,7 @@ type Change = Parameters<typeof deleteUser>[1] & Parameters<typeof updateUser>[1
 const changeOf = (userId: string, rest: Partial<Change> = {}): Change => ({
   changeId: randomUUID(),
   fingerprint: randomUUID(),
+  refusalMs: 0,
   userId,
   version: undefined,
   email: undefined,
@@ -85,26 +86,10 @@ test("the deletion of a user returns the stock of confirmed orders", async () =>
   const [{ id }, product] = [await rows.user(), await rows.product(10n)];
   const order = await rows.order(orderDraft(id, product.id, 3));
   const step = { orderId: order.id, status: "confirmed", version: undefined } as const;
-  const key = { idempotencyKey: randomUUID(), fingerprint: randomUUID() };
+  const key = { idempotencyKey: randomUUID(), fingerprint: randomUUID(), refusalMs: 0 };
   await changeStatuses(within(db, deadline()), [{ ...step, ...key }]);
 
   await deleteUser(within(db, deadline()), changeOf(id, { force: true }));
 
   expect((await rows.read(product)).onHand).toBe(10n);
-});
-
-test("a user whose rival is deleted before it is looked for is created in the next round", async () => {
-  const proxy = await openProxy(connection);
-  const db = openDatabase(proxy.connection);
-  const rival = userDraft();
-  await createUsers(within(db, deadline()), [rival]);
-  let looks = 0;
-  proxy.decide = ({ statement }) => {
-    if (statement !== "users.get_rivals" || looks++ > 0) return undefined;
-    return { kind: "stall", until: execute(connection, "delete from users where id = $1", [rival.id]) };
-  };
-
-  const [user] = await createUsers(within(db, deadline()), [userDraft({ email: rival.email })]);
-
-  expect(user).toMatchObject({ email: rival.email, version: 1n });
 });

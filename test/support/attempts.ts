@@ -1,5 +1,4 @@
 import type { Engine } from "../../src/config.ts";
-import { createOrphans } from "../../src/db/engine/orphans.ts";
 import type { Checkout, Pool } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 
@@ -16,8 +15,8 @@ type Ending = (number: number) => Promise<{ readonly rows: readonly unknown[] }>
 
 /**
  * A pool whose connections are numbered and do what a test says: `run` is what becomes of a statement, a
- * session that is to be ended ends unless `endings` says otherwise, and `committed` is what a commit is answered. What becomes of the
- * connections is noted in `seen`.
+ * session that is to be ended ends unless `endings` says otherwise, and `committed` is what a commit is
+ * answered. What becomes of the connections is noted in `seen`.
  */
 export function openTestPool(run: Ending, engine: Engine = "postgresql", committed = "COMMIT") {
   const seen: string[] = [];
@@ -36,7 +35,6 @@ export function openTestPool(run: Ending, engine: Engine = "postgresql", committ
   });
   const pool = {
     engine,
-    orphans: createOrphans(),
     async checkOut(): Promise<Checkout> {
       const own = ++connections;
       return {

@@ -42,6 +42,7 @@ const CALLS: CallLimits = {
   deadlineMsDefault: 5_000,
   deadlineMsMax: 60_000,
   streams: {},
+  refusalMs: 60_000,
 };
 const ANY_PORT = { host: "127.0.0.1", port: 0 };
 

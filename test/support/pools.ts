@@ -39,7 +39,7 @@ async function takeAll(db: Database): Promise<void> {
   } finally {
     leaver.abort();
     await Promise.all(all);
-    await db.orphansEnded();
+    await vi.waitUntil(() => db.stats().used === 0, { timeout: 10_000 });
   }
 }
 

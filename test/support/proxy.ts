@@ -35,8 +35,8 @@ export type Proxy = AsyncDisposable & {
   /** Ends the connections that are idle, as an administrator's command would (57P01). */
   endIdle(): void;
   /**
-   * Lets the client die: from now on new connections are reset, and of the others the server gets what was sent, and
-   * hears of the death `lingerMs` later.
+   * Lets the client die: from now on new connections are reset, and of the others the server gets what was
+   * sent, and hears of the death `lingerMs` later.
    */
   killClient(lingerMs: number): void;
   /** Whether each byte comes alone. */

@@ -10,10 +10,11 @@ import { createUsers, type User, type UserDraft } from "../../src/db/users/users
 import { deadline } from "./pools.ts";
 
 /** A call's id and what it asks for, as no other call has them. */
-export const call = () => ({ id: randomUUID(), fingerprint: randomUUID() });
+export const call = () => ({ id: randomUUID(), fingerprint: randomUUID(), refusalMs: 0 });
 
 export const userDraft = (change: Partial<UserDraft> = {}): UserDraft => ({
   ...call(),
+  changeId: randomUUID(),
   email: `${randomUUID()}@example.com`,
   name: "Ada",
   passwordHash: "a hash",

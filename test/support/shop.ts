@@ -88,6 +88,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
       deadlineMsDefault: 15_000,
       deadlineMsMax: 60_000,
       streams: {},
+      refusalMs: 86_400_000,
       coalesce: true,
       ...overrides.calls,
     },

@@ -104,7 +104,8 @@ function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promi
     const leave = (): void => {
       if (!end()) return;
       reject(signal.reason as Error);
-      pool.orphans.add(stop(pool, attempted, signal));
+      // Where it cannot be ended in time, the server ends it some time.
+      stop(pool, attempted, signal).catch(() => {});
     };
     const giveUp = (): void => {
       if (!end()) return;
@@ -128,7 +129,7 @@ function toAttemptMs({ deadlineMs }: Deadline): number {
 
 /**
  * Stops what runs on a connection whose caller has left, then gives the connection back. If that takes too
- * long the session is ended: the caller may repeat the call, and what it orphaned must not come true later.
+ * long the session is ended: it may hold locks, for which a repetition of the call would wait.
  */
 async function stop<T>(
   pool: Pool,
@@ -170,7 +171,8 @@ export async function terminate(
   });
   if (ended.ok && ended.value) return undefined;
   if (!ended.ok && ended.phase === "connecting") return ended;
-  // Whatever the server says of it, it may be otherwise a moment later: a node that cannot be asked comes back.
+  // Whatever the server says of it, it may be otherwise a moment later: a node that cannot be asked comes
+  // back.
   const cause = ended.ok ? new Error("a session whose outcome is unknown did not end in time") : ended.cause;
   const progress = { ...beginProgress(), phase: "executing" } as const;
   const judgement = judge(pool.engine, progress, new Error("not ended", { cause }));

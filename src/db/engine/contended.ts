@@ -7,18 +7,18 @@ type Verdict = { readonly n: number; readonly verdict: string };
 type Settled<Row extends Verdict> = Row & { readonly verdict: Exclude<Row["verdict"], "contended"> };
 
 /**
- * Writes a batch of so many requests, then again those that have met another transaction ("contended"), until
- * none is left, and returns the rows of all others. `toValues` makes the parameters for the requests of these
- * numbers, in their order.
+ * Writes the requests of these numbers, then again those that have met another transaction ("contended"),
+ * until none is left, and returns the rows of all others. `toValues` makes the parameters for the requests of
+ * some numbers, in their order.
  */
 export async function writeUntilSettled<Row extends Verdict>(
   run: Run,
   write: Statement<Row>,
-  requests: number,
+  numbers: readonly number[],
   toValues: (numbers: readonly number[]) => readonly unknown[],
 ): Promise<Settled<Row>[]> {
   const settled: Settled<Row>[] = [];
-  for (let open = Array.from({ length: requests }, (_, n) => n); open.length > 0;) {
+  for (let open = numbers; open.length > 0;) {
     const rows = await run(write, toValues(open));
     const isSettled = (row: Row): row is Settled<Row> => row.verdict !== "contended";
     settled.push(...rows.filter(isSettled));

@@ -22,15 +22,13 @@ import { begin, commit, rollback } from "./transaction.ts";
 export type Database = {
   readonly engine: Engine;
   /**
-   * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation.
-   * A failed attempt is followed by another, with full jitter between them, unless its failure is final, the
-   * next wait would end after the deadline, or it was the last of `attemptsMax`. Throws a DomainError for what a caller may be
-   * told, "outcome_unknown" where it is not known in the end whether an attempt happened. When the signal
-   * aborts, it throws the signal's reason at once and the server is asked to stop.
+   * Runs one statement, a transaction by itself, in one round trip unless it asks for another isolation. A
+   * failed attempt is followed by another, with full jitter between them, unless its failure is final, the
+   * next wait would end after the deadline, or it was the last of `attemptsMax`. Throws a DomainError for
+   * what a caller may be told, "outcome_unknown" where it is not known in the end whether an attempt
+   * happened. When the signal aborts, it throws the signal's reason at once and the server is asked to stop.
    */
   query<Row>(statement: Statement<Row>, values: readonly unknown[], deadline: Deadline): Promise<Row[]>;
-  /** See `Orphans.ended`. */
-  orphansEnded(): Promise<unknown> | undefined;
   /** See `Pool.suspect`. */
   suspect(isAway: boolean): void;
   stats(): PoolStats;
@@ -85,7 +83,7 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
     deadline: Deadline,
   ): Promise<Row[]> {
     // The session of an attempt that may have happened, or may hold locks. It is ended before the next one
-    // begins: a refusal then is final, because nothing can come true after it, and no lock is waited for.
+    // begins, which then finds out what has become of it, and waits for no lock of it.
     let inDoubt: Session | undefined;
     let isAmbiguous = false;
     try {
@@ -108,8 +106,8 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
         await sleep(waitMs, deadline.signal);
       }
     } finally {
-      // Its caller may be back before it has happened.
-      if (inDoubt) pool.orphans.add(terminateLater(pool, inDoubt));
+      // It may hold locks that others wait for.
+      if (inDoubt) void terminateLater(pool, inDoubt).catch(() => {});
     }
   }
 
@@ -132,7 +130,6 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
   return {
     engine: pool.engine,
     query,
-    orphansEnded: () => pool.orphans.ended(),
     suspect: (isAway) => pool.suspect(isAway),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),

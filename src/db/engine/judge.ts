@@ -85,7 +85,6 @@ const rules: readonly (readonly [codes: RegExp, rule: Rule])[] = [
 const racingConstraints = new Set([
   "order_events_idempotency_key_key",
   "order_events_pkey",
-  "order_events_order_id_fkey",
   "order_items_order_id_fkey",
   "orders_user_id_fkey",
   "stock_movements_pkey",

@@ -8,7 +8,6 @@ import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import { statementMsMax, type Stale } from "./judge.ts";
-import { createOrphans, type Orphans } from "./orphans.ts";
 import { types } from "./pg-types.ts";
 import type { Session } from "./session.ts";
 
@@ -42,8 +41,6 @@ export type PoolStats = {
 /** Connections that are shared by all calls. */
 export type Pool = {
   readonly engine: Engine;
-  /** What the callers that have left, and calls in doubt, leave on the server. */
-  readonly orphans: Orphans;
   /**
    * Waits for a connection as long as the queue and the deadline allow. Throws as `Queue.enter`, or what
    * failed. While the database is suspected to be away, a call's first attempt gets a connection that has
@@ -104,7 +101,6 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
 
   return {
     engine,
-    orphans: createOrphans(),
     async checkOut(deadline, isFirst = false) {
       const since = performance.now();
       const checkout = await (isSuspected && isFirst

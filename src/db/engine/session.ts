@@ -60,9 +60,9 @@ const selectSessions = command(
 const sessionEndMsMax = 1_000;
 
 /**
- * Ends a session on the server; returns whether it is known to have ended in time, or never existed. From then
- * on nothing that was sent on it can happen any more, not even what still waits in a network: what has not
- * happened by now never will.
+ * Ends a session on the server; returns whether it is known to have ended in time, or never existed. From
+ * then on nothing that was sent on it can happen any more, not even what still waits in a network: what has
+ * not happened by now never will.
  */
 export function endSession(client: pg.ClientBase, engine: Engine, session: Session): Promise<boolean> {
   return engine === "postgresql" ? endProcess(client, session) : endById(client, session);

@@ -1,7 +1,8 @@
 import {
   createError,
-  type DomainError,
+  DomainError,
   notFound,
+  ofChange,
   orderType,
   requestIdReused,
   staleEtag,
@@ -9,22 +10,25 @@ import {
 } from "../../errors.ts";
 import { isFinal, sourcesOf, statusesThat, targetsOf, type OrderStatus } from "../order-status.ts";
 import { getOrders, orderColumns, type Order } from "./orders.ts";
-import { expectDistinct, type Outcome } from "../outcome.ts";
+import { expectDistinct, expectOne, type Outcome } from "../outcome.ts";
+import { decide, type Refusable, type StoredRefusal, toRefusal } from "../refusals.ts";
+import { refuseChanges } from "./refuse-orders.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
-import { nth, whole } from "../../lists.ts";
+import { nth } from "../../lists.ts";
 
 /** A step that an order is to take. Its idempotency key is derived from the call. */
-export type StatusChange = {
+export type StatusChange = Refusable & {
   readonly orderId: string;
   readonly status: OrderStatus;
   /** The version that the order must still have; undefined: any. */
   readonly version: bigint | undefined;
   readonly idempotencyKey: string;
-  readonly fingerprint: string;
 };
 
-const sentChanges = rowSet<StatusChange & { readonly n: number; readonly sources: string }>(
+const sentChanges = rowSet<
+  Omit<StatusChange, "refusalMs"> & { readonly n: number; readonly sources: string }
+>(
   {
     n: "n int4",
     orderId: "id uuid",
@@ -101,10 +105,11 @@ const updateStatuses = statement<ChangedRow>(
 const selectEventsByKey = statement<{
   readonly idempotencyKey: string;
   readonly orderId: string;
-  readonly fingerprint: string;
+  readonly fingerprint: string | null;
+  readonly refusal: StoredRefusal | null;
 }>(
   "orders.events_by_key",
-  `select idempotency_key as "idempotencyKey", order_id as "orderId", fingerprint
+  `select idempotency_key as "idempotencyKey", order_id as "orderId", fingerprint, refusal
   from order_events where idempotency_key = any($1::uuid[])`,
 );
 
@@ -114,40 +119,87 @@ const selectEventsByKey = statement<{
  * "failed_precondition", or "invalid" for a reused request id).
  */
 export async function changeStatuses(run: Run, changes: readonly StatusChange[]): Promise<Outcome<Order>[]> {
-  return whole(await moveOrders(run, changes, false));
+  expectApart(changes);
+  return decide<StatusChange, Order>(run, changes, {
+    idOf: ({ idempotencyKey }) => idempotencyKey,
+    keep: refuseChanges,
+    async write(open, outcomes) {
+      const moved = await moveOrders(run, changes, open, false);
+      for (const [n, outcome] of [...moved.outcomes, ...moved.kept]) outcomes[n] = outcome;
+      return moved.refusals;
+    },
+  });
 }
 
 /**
- * Moves orders as changeStatuses does, all of them or none: where one is refused, only refusals are outcomes,
- * and the others are undefined.
+ * Moves orders as changeStatuses does, all of them or none, and returns them in the order given, or throws
+ * the first refusal with its index. That one is kept under the key of the first change, without which no
+ * attempt of the batch can happen.
  */
-export function changeStatusesAtomically(
+export async function changeStatusesAtomically(
   run: Run,
   changes: readonly StatusChange[],
-): Promise<(Outcome<Order> | undefined)[]> {
-  return moveOrders(run, changes, true);
+): Promise<readonly Order[]> {
+  expectApart(changes);
+  const all = [...changes.keys()];
+  const batches = await decide<StatusChange, readonly Order[]>(run, changes.slice(0, 1), {
+    idOf: ({ idempotencyKey }) => idempotencyKey,
+    keep: refuseChanges,
+    async write(_, batch) {
+      const { outcomes, kept, refusals } = await moveOrders(run, changes, all, true);
+      const errors = new Map([...refusals, ...outcomes].filter(([, each]) => each instanceof DomainError));
+      const first = all.find((n) => errors.has(n));
+      const orders = all.flatMap((n) => outcomes.get(n) ?? []);
+      if (kept.has(0)) batch[0] = kept.get(0);
+      else if (first !== undefined) {
+        const error = ofChange(first, errors.get(first) as DomainError);
+        if (refusals.has(first)) return new Map([[0, error]]);
+        batch[0] = error;
+      } else if (orders.length === changes.length) batch[0] = orders as Order[];
+      return new Map();
+    },
+  });
+  return expectOne(batches);
 }
+
+/** As rows of one statement they would not see each other. */
+function expectApart(changes: readonly StatusChange[]): void {
+  expectDistinct(changes.map(({ orderId }) => orderId));
+  expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
+}
+
+/** What became of changes, by their numbers. */
+type Moved = {
+  /** What was done now or before, or will never be. */
+  readonly outcomes: Map<number, Outcome<Order>>;
+  /** The refusals of attempts before. */
+  readonly kept: Map<number, DomainError>;
+  /** Why this attempt has done nothing. */
+  readonly refusals: Map<number, DomainError>;
+};
 
 async function moveOrders(
   run: Run,
   changes: readonly StatusChange[],
+  open: readonly number[],
   atomic: boolean,
-): Promise<(Outcome<Order> | undefined)[]> {
-  const outcomes = new Array<Outcome<Order> | undefined>(changes.length);
+): Promise<Moved> {
+  const moved: Moved = { outcomes: new Map(), kept: new Map(), refusals: new Map() };
   const replayed: number[] = [];
-  expectDistinct(changes.map(({ orderId }) => orderId));
-  expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
-  for (const { n, was, ...row } of await run(updateStatuses, updateValues(changes, atomic))) {
+  for (const { n, was, ...row } of await run(updateStatuses, updateValues(changes, open, atomic))) {
     if (row.verdict === "replayed") replayed.push(n);
-    else if (row.verdict !== "ok") outcomes[n] = refusal(nth(changes, n), row.verdict, was!);
-    else if (row.id !== null) outcomes[n] = withoutVerdict(row);
+    else if (row.verdict !== "ok") moved.refusals.set(n, refusal(nth(changes, n), row.verdict, was!));
+    else if (row.id !== null) moved.outcomes.set(n, withoutVerdict(row));
   }
-  if (replayed.length > 0) await answerReplays(run, changes, replayed, outcomes);
-  return outcomes;
+  if (replayed.length > 0) await answerReplays(run, changes, replayed, moved);
+  return moved;
 }
 
-function updateValues(changes: readonly StatusChange[], atomic: boolean): unknown[] {
-  const rows = changes.map((change, n) => ({ n, sources: sourcesOf(change.status).join(","), ...change }));
+function updateValues(changes: readonly StatusChange[], open: readonly number[], atomic: boolean): unknown[] {
+  const rows = open.map((n) => {
+    const change = nth(changes, n);
+    return { n, sources: sourcesOf(change.status).join(","), ...change };
+  });
   return [atomic, ...sentChanges.values(rows)];
 }
 
@@ -155,12 +207,15 @@ function withoutVerdict({ verdict: _, ...order }: Order & { readonly verdict: "o
   return order;
 }
 
-/** A change whose key is known already has happened, or its request id was used for something else. */
+/**
+ * A change whose key is known already has happened, or was refused, or its request id was used for something
+ * else.
+ */
 async function answerReplays(
   run: Run,
   changes: readonly StatusChange[],
   replayed: readonly number[],
-  outcomes: (Outcome<Order> | undefined)[],
+  { outcomes, kept }: Moved,
 ): Promise<void> {
   const keys = replayed.map((n) => nth(changes, n).idempotencyKey);
   const events = new Map((await run(selectEventsByKey, [keys])).map((e) => [e.idempotencyKey, e]));
@@ -173,9 +228,12 @@ async function answerReplays(
   for (const n of replayed) {
     const change = nth(changes, n);
     const event = events.get(change.idempotencyKey);
-    if (event && event.fingerprint !== change.fingerprint) outcomes[n] = requestIdReused();
-    // Deleted since, with its user.
-    else outcomes[n] = orders.get(change.orderId) ?? notFound(orderType, change.orderId);
+    // A mark that has expired, or an event that was deleted with its order: the next round decides anew.
+    if (event === undefined) continue;
+    if (event.refusal?.fingerprint === change.fingerprint) kept.set(n, toRefusal(event.refusal, change));
+    else if (event.fingerprint !== change.fingerprint) outcomes.set(n, requestIdReused());
+    // Deleted with its user, by a release that leaves events behind.
+    else outcomes.set(n, orders.get(change.orderId) ?? notFound(orderType, change.orderId));
   }
 }
 

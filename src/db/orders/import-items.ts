@@ -2,6 +2,7 @@ import { writeUntilSettled } from "../engine/contended.ts";
 import {
   createError,
   type DomainError,
+  importSuperseded,
   insufficientStock,
   invalid,
   notFound,
@@ -12,6 +13,7 @@ import {
 } from "../../errors.ts";
 import { isFinal, statusesThat, type OrderStatus } from "../order-status.ts";
 import type { RowOutcome } from "../outcome.ts";
+import { attemptOf, type ImportAttempt, isSuperseded, toAttemptValues } from "./import-attempts.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { e4Max, toDecimal, type E4 } from "../engine/pg-types.ts";
@@ -57,7 +59,7 @@ type Refusal =
 /** An item that was not inserted. */
 type LeftRow = {
   readonly n: number;
-  readonly verdict: "existed" | "contended" | Refusal;
+  readonly verdict: "existed" | "contended" | "superseded" | Refusal;
   readonly orderCurrency: string | null;
   readonly status: OrderStatus | null;
 };
@@ -79,7 +81,8 @@ type LeftRow = {
  */
 const insertItems = statement<LeftRow>(
   "orders.add_items",
-  `with request as (${sentItems.select("r")}),
+  `with ${attemptOf(sentItems.next)},
+  request as (${sentItems.select("r")}),
   locked as (
     select id, status, currency_code, total, item_count, reserves_stock, version
     from orders where id = any($1::uuid[]) order by id for update
@@ -88,6 +91,7 @@ const insertItems = statement<LeftRow>(
     select r.n, r.order_id, r.id, r.product_id, r.quantity, r.unit_price,
       o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version,
       case
+        when ${isSuperseded(sentItems.next)} then 'superseded'
         when k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price
           and o.currency_code = r.currency_code then 'existed'
         when k.product_id is not null then 'reused'
@@ -167,13 +171,21 @@ const insertItems = statement<LeftRow>(
 
 /**
  * Adds items to orders, each or not by itself, and returns an outcome for each in the order given. Their ids
- * are distinct.
+ * are distinct. Throws "aborted" where another attempt at the import has begun.
  */
-export async function importItems(run: Run, drafts: readonly ItemDraft[]): Promise<RowOutcome[]> {
+export async function importItems(
+  run: Run,
+  drafts: readonly ItemDraft[],
+  attempt?: ImportAttempt,
+): Promise<RowOutcome[]> {
   const outcomes = new Array<RowOutcome>(drafts.length).fill("inserted");
-  const toValues = (numbers: readonly number[]) => insertValues(drafts, numbers);
-  const rows = await writeUntilSettled(run, insertItems, drafts.length, toValues);
+  const toValues = (numbers: readonly number[]) => [
+    ...insertValues(drafts, numbers),
+    ...toAttemptValues(attempt),
+  ];
+  const rows = await writeUntilSettled(run, insertItems, [...drafts.keys()], toValues);
   for (const { n, verdict, orderCurrency, status } of rows) {
+    if (verdict === "superseded") throw importSuperseded();
     if (verdict === "existed") outcomes[n] = verdict;
     else outcomes[n] = refusal(nth(drafts, n), verdict, orderCurrency!, status!);
   }

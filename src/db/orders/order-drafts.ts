@@ -1,12 +1,12 @@
 import type { OrderItem } from "./orders.ts";
+import type { Refusable } from "../refusals.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { toDecimal, type E4 } from "../engine/pg-types.ts";
 import { nth } from "../../lists.ts";
 
 /** An order to be placed. Its id is derived from the call, and so are those of repeated calls. */
-export type OrderDraft = {
+export type OrderDraft = Refusable & {
   readonly id: string;
-  readonly fingerprint: string;
   readonly userId: string;
   readonly currencyCode: string;
   readonly total: E4;
@@ -23,7 +23,7 @@ export function locksOf({ reservesStock, items }: Pick<OrderDraft, "reservesStoc
 type Numbered = { readonly n: number };
 
 type OrderRow = Numbered &
-  Omit<OrderDraft, "items" | "total"> & { readonly total: string; readonly itemCount: number };
+  Omit<OrderDraft, "items" | "total" | "refusalMs"> & { readonly total: string; readonly itemCount: number };
 
 /** $1 to $3 are the products to lock, the other products, and the users. */
 export const sentOrders = rowSet<OrderRow>(

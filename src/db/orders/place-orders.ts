@@ -1,16 +1,20 @@
 import { writeUntilSettled } from "../engine/contended.ts";
 import {
   type DomainError,
+  importSuperseded,
   insufficientStock,
   notFound,
   productType,
   requestIdReused,
   userType,
 } from "../../errors.ts";
+import { attemptOf, type ImportAttempt, isSuperseded, toAttemptValues } from "./import-attempts.ts";
 import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
 import { firstStatus } from "../order-status.ts";
 import { getOrders, type Order } from "./orders.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
+import { decide, type Outcomes, type StoredRefusal, toRefusal } from "../refusals.ts";
+import { refuseOrders } from "./refuse-orders.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import type { Micros } from "../engine/pg-types.ts";
 import { nth } from "../../lists.ts";
@@ -20,7 +24,14 @@ type Stored = { readonly id: string; readonly fingerprint: string };
 
 type CreatedRow = {
   readonly n: number;
-  readonly verdict: "created" | "existed" | "unknown_user" | "unknown_product" | "short" | "contended";
+  readonly verdict:
+    | "created"
+    | "existed"
+    | "unknown_user"
+    | "unknown_product"
+    | "short"
+    | "contended"
+    | "superseded";
   readonly createTime: Micros | null;
   readonly unknown: string[] | null;
   readonly short: string[] | null;
@@ -33,12 +44,16 @@ type CreatedRow = {
  * there is "contended" and comes again in the next round, where the first in line always succeeds or is
  * refused for good.
  *
+ * An order is placed if its first event can be inserted. Where that one is there, so is the order, or the
+ * mark of a refusal, or the call is done anew elsewhere: all of them keep the order out ("existed").
+ *
  * The order of the locks is PostgreSQL's: there is no deadlock. CockroachDB locks as it reads, whatever the
  * order asked for, and ends a deadlock with 40001, which is retried.
  */
 const insertOrders = statement<CreatedRow>(
   "orders.create",
-  `with request as (${sentOrders.select("r")}),
+  `with ${attemptOf(sentDemands.next)},
+  request as (${sentOrders.select("r")}),
   line as (${sentLines.select("l")}),
   locked as (select id, on_hand from products where id = any($1::uuid[]) order by id for update),
   product as (
@@ -59,7 +74,8 @@ const insertOrders = statement<CreatedRow>(
   buyer as (select id from users where id = any($3::uuid[])),
   candidate as (
     select r.n, a.unknown, a.short,
-      case when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
+      case when ${isSuperseded(sentDemands.next)} then 'superseded'
+        when u.id is null then 'unknown_user' when a.unknown is not null then 'unknown_product'
         when a.short is not null then 'short' else 'possible' end as verdict
     from request r join alone a on a.n = r.n left join buyer u on u.id = r.user_id
   ),
@@ -68,21 +84,24 @@ const insertOrders = statement<CreatedRow>(
     from demand d join candidate c on c.n = d.n where c.verdict = 'possible' and d.reserved
   ),
   contended as (select n from running where upto > on_hand group by n),
+  event as (
+    insert into order_events (order_id, version, status)
+    select r.id, 1, '${firstStatus}'
+    from request r join candidate c on c.n = r.n
+    where c.verdict = 'possible' and r.n not in (select n from contended)
+    order by r.id
+    on conflict do nothing
+    returning order_id
+  ),
   inserted as (
     insert into orders (id, user_id, status, currency_code, total, item_count, reserves_stock, fingerprint)
     select r.id, r.user_id, '${firstStatus}', r.currency_code, r.total, r.item_count, r.reserves_stock,
       r.fingerprint
-    from request r join candidate c on c.n = r.n
-    where c.verdict = 'possible' and r.n not in (select n from contended)
-    order by r.id
+    from request r join event e on e.order_id = r.id
     on conflict (id) do nothing
     returning id, create_time
   ),
   created as (select r.n, r.id, i.create_time from request r join inserted i on i.id = r.id),
-  event as (
-    insert into order_events (order_id, version, status, create_time)
-    select id, 1, '${firstStatus}', create_time from inserted
-  ),
   item as (
     insert into order_items (order_id, id, position, product_id, quantity, unit_price)
     select c.id, l.id, l.position, l.product_id, l.quantity, l.unit_price
@@ -103,6 +122,11 @@ const insertOrders = statement<CreatedRow>(
   from candidate c left join created r on r.n = c.n left join contended k on k.n = c.n`,
 );
 
+const selectFirstEvents = statement<{ readonly id: string; readonly refusal: StoredRefusal | null }>(
+  "orders.first_events",
+  `select order_id as id, refusal from order_events where order_id = any($1::uuid[]) and version = 1`,
+);
+
 /**
  * Places orders, each or not by itself, and returns an outcome for each in the order given: the order with
  * its items, or why it was refused ("not_found", "failed_precondition", or "invalid" for a reused request
@@ -114,37 +138,62 @@ export function createOrders(run: Run, drafts: readonly OrderDraft[]): Promise<O
 
 /**
  * How a batch of orders is answered: `toAnswer` those that were placed now, `find` those that were before.
+ * Throws "aborted" where another attempt at the import has begun.
  */
 export async function placeOrders<T>(
   run: Run,
   drafts: readonly OrderDraft[],
   toAnswer: (draft: OrderDraft, createTime: Micros) => T,
   find: (ids: readonly string[]) => Promise<readonly (T & Stored)[]>,
+  attempt?: ImportAttempt,
 ): Promise<Outcome<T>[]> {
-  const outcomes = new Array<Outcome<T> | undefined>(drafts.length);
   expectDistinct(drafts.map(({ id }) => id));
-  const refusals = new Map<number, DomainError>();
-  const toValues = (numbers: readonly number[]) => toParameters(drafts, numbers);
-  for (const row of await writeUntilSettled(run, insertOrders, drafts.length, toValues)) {
-    if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
-    else if (row.verdict !== "existed") refusals.set(row.n, refusal(nth(drafts, row.n), row));
+  const idsOf = (numbers: readonly number[]): string[] => numbers.map((n) => nth(drafts, n).id);
+  const toValues = (numbers: readonly number[]) => [
+    ...toParameters(drafts, numbers),
+    ...toAttemptValues(attempt),
+  ];
+
+  async function write(open: readonly number[], outcomes: Outcomes<T>): Promise<Map<number, DomainError>> {
+    const refusals = new Map<number, DomainError>();
+    for (const row of await writeUntilSettled(run, insertOrders, open, toValues)) {
+      if (row.verdict === "superseded") throw importSuperseded();
+      if (row.verdict === "created") outcomes[row.n] = toAnswer(nth(drafts, row.n), row.createTime!);
+      else if (row.verdict !== "existed") refusals.set(row.n, refusal(nth(drafts, row.n), row));
+    }
+    return refusals;
   }
-  // Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
-  // attempt may itself have taken the last stock. Only an order that is not found is refused.
-  const open = drafts.flatMap((draft, n) => (outcomes[n] === undefined ? [draft.id] : []));
-  const stored = open.length === 0 ? [] : await find(open);
-  const byId = new Map(stored.map((order) => [order.id, order]));
-  return drafts.map((draft, n) => {
-    if (outcomes[n] !== undefined) return outcomes[n];
-    const order = byId.get(draft.id);
-    if (order) return order.fingerprint === draft.fingerprint ? order : requestIdReused();
-    // Deleted between the two statements, with its user.
-    return refusals.get(n) ?? notFound(userType, draft.userId);
-  });
+
+  /**
+   * Those that were not placed now may have been placed before, by a call whose answer was lost: an earlier
+   * attempt may itself have taken the last stock.
+   */
+  async function findOrders(open: readonly number[], outcomes: Outcomes<T>): Promise<void> {
+    const stored = new Map((await find(idsOf(open))).map((order) => [order.id, order]));
+    for (const n of open) {
+      const { id, fingerprint } = nth(drafts, n);
+      const order = stored.get(id);
+      if (order) outcomes[n] = order.fingerprint === fingerprint ? order : requestIdReused();
+    }
+  }
+
+  async function findMarks(open: readonly number[], outcomes: Outcomes<T>): Promise<void> {
+    const events = new Map((await run(selectFirstEvents, [idsOf(open)])).map((event) => [event.id, event]));
+    for (const n of open) {
+      const draft = nth(drafts, n);
+      const event = events.get(draft.id);
+      // Without a refusal the order was placed, and deleted with its user by a release that leaves events.
+      if (event)
+        outcomes[n] = event.refusal ? toRefusal(event.refusal, draft) : notFound(userType, draft.userId);
+    }
+  }
+
+  const lookUps = [findOrders, findMarks];
+  return decide(run, drafts, { idOf: ({ id }) => id, keep: refuseOrders, write, lookUps });
 }
 
 function placed(draft: OrderDraft, createTime: Micros): Order {
-  const { fingerprint: _, items, ...order } = draft;
+  const { fingerprint: _, refusalMs: __, items, ...order } = draft;
   return {
     ...order,
     status: firstStatus,
@@ -156,7 +205,7 @@ function placed(draft: OrderDraft, createTime: Micros): Order {
   };
 }
 
-function refusal(draft: OrderDraft, row: CreatedRow): DomainError {
+function refusal(draft: OrderDraft, row: Pick<CreatedRow, "verdict" | "unknown" | "short">): DomainError {
   if (row.verdict === "unknown_user") return notFound(userType, draft.userId);
   if (row.verdict === "unknown_product") {
     const asked = draft.items.find((item) => row.unknown!.includes(item.productId))!;

@@ -2,22 +2,30 @@ import { writeUntilSettled } from "../engine/contended.ts";
 import { type DomainError, notFound, productType, requestIdReused, stockOutOfRange } from "../../errors.ts";
 import { getProducts, productColumns, type Product } from "./products.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
+import {
+  decide,
+  markExpiry,
+  type Outcomes,
+  type Refusable,
+  sentMarks,
+  type StoredRefusal,
+  toRefusal,
+} from "../refusals.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
-import { nth, whole } from "../../lists.ts";
+import { nth } from "../../lists.ts";
 
 /** The most pieces of one product that an adjustment may lead to: any sum of products stays inside int8. */
 const onHandMax = 1_000_000_000_000n;
 
 /** Pieces to add to a product's stock or, below zero, to take from it. The id is derived from the call. */
-export type StockAdjustment = {
+export type StockAdjustment = Refusable & {
   readonly id: string;
-  readonly fingerprint: string;
   readonly productId: string;
   readonly delta: bigint;
 };
 
-const sentMovements = rowSet<StockAdjustment & { readonly n: number }>(
+const sentMovements = rowSet<Omit<StockAdjustment, "refusalMs"> & { readonly n: number }>(
   {
     n: "n int4",
     id: "id uuid",
@@ -83,9 +91,24 @@ const insertMovements = statement<AdjustedRow>(
   from candidate c left join accepted a on a.n = c.n left join changed p on p.id = a.product_id`,
 );
 
-const selectMovements = statement<{ readonly id: string; readonly fingerprint: string }>(
+type Movement = {
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly refusal: StoredRefusal | null;
+};
+
+const selectMovements = statement<Movement>(
   "products.movements_by_id",
-  `select id, fingerprint from stock_movements where id = any($1::uuid[])`,
+  `select id, fingerprint, refusal from stock_movements where id = any($1::uuid[])`,
+);
+
+/** Keeps refusals to adjust stock: movements of nothing, and of no product. */
+const refuseMovements = statement<{ readonly id: string }>(
+  "products.refuse",
+  `insert into stock_movements (id, product_id, delta, fingerprint, refusal, expire_time)
+  select id, id, 0, id, refusal::jsonb, ${markExpiry} from ${sentMarks.from("m")} order by id
+  on conflict do nothing
+  returning id`,
 );
 
 /**
@@ -96,21 +119,27 @@ export async function adjustStock(
   run: Run,
   adjustments: readonly StockAdjustment[],
 ): Promise<Outcome<Product>[]> {
-  const outcomes = new Array<Outcome<Product> | undefined>(adjustments.length);
   expectDistinct(adjustments.map(({ id }) => id));
-  const replayed: number[] = [];
   const toValues = (numbers: readonly number[]) => {
     const batch = numbers.map((n) => ({ n, ...nth(adjustments, n) }));
     return [onHandMax, ...sentMovements.values(batch)];
   };
-  const rows = await writeUntilSettled(run, insertMovements, adjustments.length, toValues);
-  for (const { n, onHandBefore, ...row } of rows) {
-    if (row.verdict === "replayed") replayed.push(n);
-    else if (row.verdict === "ok") outcomes[n] = withoutVerdict(row);
-    else outcomes[n] = refusal(nth(adjustments, n), row.verdict, onHandBefore ?? 0n);
+  async function write(
+    open: readonly number[],
+    outcomes: Outcomes<Product>,
+  ): Promise<Map<number, DomainError>> {
+    const replayed: number[] = [];
+    const refusals = new Map<number, DomainError>();
+    for (const row of await writeUntilSettled(run, insertMovements, open, toValues)) {
+      const { n, onHandBefore, ...rest } = row;
+      if (rest.verdict === "replayed") replayed.push(n);
+      else if (rest.verdict === "ok") outcomes[n] = withoutVerdict(rest);
+      else refusals.set(n, refusal(nth(adjustments, n), rest.verdict, onHandBefore ?? 0n));
+    }
+    if (replayed.length > 0) await answerReplays(run, adjustments, replayed, outcomes);
+    return refusals;
   }
-  if (replayed.length > 0) await answerReplays(run, adjustments, replayed, outcomes);
-  return whole(outcomes);
+  return decide(run, adjustments, { idOf: ({ id }) => id, keep: refuseMovements, write });
 }
 
 function withoutVerdict({ verdict: _, ...product }: Product & { readonly verdict: "ok" }): Product {
@@ -121,16 +150,21 @@ async function answerReplays(
   run: Run,
   adjustments: readonly StockAdjustment[],
   replayed: readonly number[],
-  outcomes: (Outcome<Product> | undefined)[],
+  outcomes: Outcomes<Product>,
 ): Promise<void> {
   const wanted = replayed.map((n) => nth(adjustments, n));
   const ids = wanted.map(({ id }) => id);
-  const movements = new Map((await run(selectMovements, [ids])).map((m) => [m.id, m.fingerprint]));
+  const movements = new Map((await run(selectMovements, [ids])).map((m) => [m.id, m]));
   const products = await getProducts(run, [...new Set(wanted.map(({ productId }) => productId))]);
   for (const n of replayed) {
-    const { id, productId, fingerprint } = nth(adjustments, n);
-    const found = products.find((product) => product.id === productId);
-    if (movements.get(id) !== fingerprint || found === undefined) outcomes[n] = requestIdReused();
+    const adjustment = nth(adjustments, n);
+    const movement = movements.get(adjustment.id);
+    // A mark that has expired since: the next round decides anew.
+    if (movement === undefined) continue;
+    const found = products.find((product) => product.id === adjustment.productId);
+    if (movement.refusal) outcomes[n] = toRefusal(movement.refusal, adjustment);
+    else if (movement.fingerprint !== adjustment.fingerprint || found === undefined)
+      outcomes[n] = requestIdReused();
     else {
       const { fingerprint: _, ...product } = found;
       outcomes[n] = product;

@@ -1,6 +1,6 @@
 import {
   createError,
-  type DomainError,
+  DomainError,
   notFound,
   requestIdReused,
   staleEtag,
@@ -9,13 +9,15 @@ import {
 } from "../../errors.ts";
 import { statusesThat } from "../order-status.ts";
 import { statement, type Run } from "../engine/statement.ts";
+import { expectOne, type Outcome } from "../outcome.ts";
+import { decide, type Refusable, type StoredRefusal, toRefusal } from "../refusals.ts";
+import { refuseChanges } from "./refuse-users.ts";
 import { getUsers, userColumns, type User, type UserFields } from "./users.ts";
 import { keysOf, nth } from "../../lists.ts";
 
 /** A change of a user; what is undefined stays. */
-export type UserChange = {
+export type UserChange = Refusable & {
   readonly changeId: string;
-  readonly fingerprint: string;
   readonly userId: string;
   /** The version that the user must still have; undefined: any. */
   readonly version: bigint | undefined;
@@ -27,10 +29,10 @@ export type UserChange = {
  * user's own id as well.
  */
 const judgeChange = (refused = "", alsoRecorded = "") => `
-  known as (select fingerprint from user_changes where id = $1::uuid),
+  known as (select fingerprint, refusal from user_changes where id = $1::uuid),
   locked as (select id, version from users where id = $2::uuid for update),
   candidate as (
-    select k.fingerprint,
+    select k.fingerprint, k.refusal,
       case when k.fingerprint is not null then 'replayed' when l.id is null then 'unknown'
         when l.version <> $3::int8 then 'stale' ${refused} else 'ok' end as verdict
     from (select 1) one left join known k on true left join locked l on true
@@ -43,6 +45,7 @@ const judgeChange = (refused = "", alsoRecorded = "") => `
 type Judged = {
   readonly verdict: "ok" | "replayed" | "unknown" | "stale" | "has_orders" | "too_many_orders";
   readonly fingerprint: string | null;
+  readonly refusal: StoredRefusal | null;
 };
 
 /** New values of a user's fields; what is undefined stays. */
@@ -65,7 +68,7 @@ const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | nul
     from candidate c where u.id = $2::uuid and c.verdict = 'ok'
     returning ${userColumns.of("u")}
   )
-  select c.verdict, c.fingerprint, ${userColumns.again("u")}
+  select c.verdict, c.fingerprint, c.refusal, ${userColumns.again("u")}
   from candidate c left join changed u on true`,
 );
 
@@ -77,11 +80,12 @@ export async function updateUser(run: Run, change: UserChange & UserEdits): Prom
   const { changeId, userId, version, fingerprint } = change;
   const edits = editedFields.map((field) => change[field] ?? null);
   const values = [changeId, userId, version ?? null, fingerprint, ...edits];
-  const { verdict, fingerprint: known, ...user } = nth(await run(updateOne, values), 0);
-  if (!happened(verdict, known, change)) return user as User;
-  const [now] = await getUsers(run, [userId]);
-  if (now === undefined) throw notFound(userType, userId);
-  return now;
+  const write = async () => nth(await run(updateOne, values), 0);
+  return decideChange(run, change, write, async ({ verdict, fingerprint: _, refusal: __, ...user }) => {
+    if (verdict === "ok") return user as User;
+    const [now] = await getUsers(run, [userId]);
+    return now ?? notFound(userType, userId);
+  });
 }
 
 /**
@@ -116,10 +120,13 @@ const deleteOne = statement<Judged>(
     update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
     from held h join returned r on r.product_id = h.id where p.id = h.id
   ),
+  forgotten as (
+    delete from order_events e using candidate c, owned o where e.order_id = o.id and c.verdict = 'ok'
+  ),
   deleted as (
     delete from users u using candidate c where u.id = $2::uuid and c.verdict = 'ok'
   )
-  select verdict, fingerprint from candidate`,
+  select verdict, fingerprint, refusal from candidate`,
 );
 
 /**
@@ -131,30 +138,54 @@ export async function deleteUser(run: Run, change: UserChange & { readonly force
   const { changeId, userId, version, fingerprint, force } = change;
   const read = force ? ordersMax + 1 : 1;
   const values = [changeId, userId, version ?? null, fingerprint, force, read, ordersMax, itemsMax];
-  const { verdict, fingerprint: known } = nth(await run(deleteOne, values), 0);
-  happened(verdict, known, change);
+  const write = async () => nth(await run(deleteOne, values), 0);
+  await decideChange(run, change, write, async () => true);
 }
 
-/** Whether the call had been made before; throws why it is refused. */
-function happened(
-  verdict: Judged["verdict"],
-  known: string | null,
-  { userId, fingerprint }: UserChange,
-): boolean {
+/** Decides a change, answered by `answer` if it has happened, now or before. Throws why it is refused. */
+async function decideChange<Row extends Judged, T>(
+  run: Run,
+  change: UserChange,
+  write: () => Promise<Row>,
+  answer: (row: Row) => Promise<Outcome<T>>,
+): Promise<T> {
+  const decided = await decide<UserChange, T>(run, [change], {
+    idOf: ({ changeId }) => changeId,
+    keep: refuseChanges,
+    async write(_, outcomes) {
+      const row = await write().catch(expectEmailTaken);
+      const refused = row instanceof DomainError ? row : refusalOf(row.verdict, change);
+      if (refused) return new Map([[0, refused]]);
+      const { verdict, refusal, fingerprint } = row as Row;
+      if (refusal) outcomes[0] = toRefusal(refusal, change);
+      else if (verdict === "replayed" && fingerprint !== change.fingerprint) outcomes[0] = requestIdReused();
+      else outcomes[0] = await answer(row as Row);
+      return new Map();
+    },
+  });
+  return expectOne(decided);
+}
+
+/** The one refusal that a constraint of the table makes. */
+function expectEmailTaken(error: unknown): DomainError {
+  if (error instanceof DomainError && error.reason === "EMAIL_TAKEN") return error;
+  throw error;
+}
+
+/** Why a change is refused; undefined if it has happened. */
+function refusalOf(verdict: Judged["verdict"], { userId }: UserChange): DomainError | undefined {
   switch (verdict) {
     case "ok":
-      return false;
     case "replayed":
-      if (known !== fingerprint) throw requestIdReused();
-      return true;
+      return undefined;
     case "unknown":
-      throw notFound(userType, userId);
+      return notFound(userType, userId);
     case "stale":
-      throw staleEtag(userType, userId);
+      return staleEtag(userType, userId);
     case "has_orders":
-      throw undeletable("USER_HAS_ORDERS", userId, "has orders", "set force to delete them");
+      return undeletable("USER_HAS_ORDERS", userId, "has orders", "set force to delete them");
     case "too_many_orders":
-      throw undeletable(
+      return undeletable(
         "TOO_MANY_ORDERS",
         userId,
         `has more than ${ordersMax} orders, or more than ${itemsMax} items in them`,

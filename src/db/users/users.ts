@@ -1,6 +1,16 @@
 import { emailTaken, notFound, requestIdReused, userType } from "../../errors.ts";
 import type { Cursor } from "../cursor.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
+import {
+  type Mark,
+  type Outcomes,
+  type Refusable,
+  sentMarks,
+  type StoredRefusal,
+  toMark,
+  toRefusal,
+} from "../refusals.ts";
+import { refuseCreations } from "./refuse-users.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { columns, statement, type Run } from "../engine/statement.ts";
 import { toTimestamptz, type Micros } from "../engine/pg-types.ts";
@@ -67,37 +77,49 @@ export function listUsers(run: Run, after: Cursor, limit: number): Promise<User[
 /** What callers say of a user, and may change. */
 export type UserFields = Omit<User, "id" | "version" | "createTime" | "updateTime">;
 
-/** A user to be created. The id is derived from the call; the fingerprint does not cover the password. */
-export type UserDraft = UserFields & {
-  readonly id: string;
-  readonly fingerprint: string;
-  readonly passwordHash: string;
-};
+/** A user to be created. The ids are derived from the call; the fingerprint does not cover the password. */
+export type UserDraft = UserFields &
+  Refusable & {
+    readonly id: string;
+    /** The row in user_changes that the creation leaves behind, whether it makes a user or not. */
+    readonly changeId: string;
+    readonly passwordHash: string;
+  };
 
-const sentUsers = rowSet<UserDraft & { readonly n: number }>({
+const sentUsers = rowSet<Omit<UserDraft, "refusalMs"> & { readonly n: number }>({
   n: "n int4",
   id: "id uuid",
+  changeId: "change_id uuid",
   email: "email text",
   name: "name text",
   passwordHash: "password_hash text",
   fingerprint: "fingerprint uuid",
 });
-const userNames = sentUsers.names.filter((name) => name !== "n").join(", ");
+const userNames = sentUsers.names.filter((name) => !["n", "change_id"].includes(name)).join(", ");
 
 type CreatedRow = { readonly n: number; readonly createTime: Micros | null; readonly deleted: boolean };
 
 /**
- * A deleted user is not created again by a late repetition of the call that created it: the id stays in
- * user_changes.
+ * A user is created if the creation can be recorded, which happens once: where the email is taken the record
+ * stays without a user, and that is the refusal: no attempt that comes later can make the user then.
+ *
+ * A deleted user is not created again by a late repetition of the call that created it: its id stays in
+ * user_changes. A release that does not record creations may have created it.
  */
 const insertUsers = statement<CreatedRow>(
   "users.create",
   `with request as (${sentUsers.select("r")}),
   deleted as (select id from user_changes where id = any(${sentUsers.parameter("id")})),
+  recorded as (
+    insert into user_changes (id, user_id, fingerprint)
+    select change_id, id, fingerprint from request
+    where id not in (select id from deleted) order by change_id
+    on conflict do nothing
+    returning id
+  ),
   inserted as (
     insert into users (${userNames})
-    select ${userNames} from request
-    where id not in (select id from deleted) order by n
+    select ${userNames} from request where change_id in (select id from recorded) order by n
     on conflict do nothing
     returning id, create_time
   )
@@ -105,12 +127,27 @@ const insertUsers = statement<CreatedRow>(
   from request r left join inserted i on i.id = r.id left join deleted d on d.id = r.id`,
 );
 
-const selectRivals = statement<User & { readonly fingerprint: string }>(
-  "users.get_rivals",
-  `select ${userColumns.of("u")}, u.fingerprint from users u where u.id = any($1::uuid[])
-  union
-  select ${userColumns.of("u")}, u.fingerprint
-  from users u where u.email = any($2::text[])`,
+type CreationRow = {
+  readonly changeId: string;
+  /** The fingerprint of what was recorded, and why it made no user. */
+  readonly recorded: string | null;
+  readonly refusal: StoredRefusal | null;
+  readonly deleted: boolean;
+} & ((User & { readonly fingerprint: string }) | { readonly fingerprint: null });
+
+const selectCreations = statement<CreationRow>(
+  "users.get_creations",
+  `with request as (select id, change_id from unnest($1::uuid[], $2::uuid[]) as r (id, change_id)),
+  found as (
+    select ${userColumns.of("u")}, u.fingerprint from users u where u.id = any($1::uuid[])
+  ),
+  change as (
+    select id, fingerprint, refusal from user_changes where id = any($1::uuid[] || $2::uuid[])
+  )
+  select r.change_id as "changeId", ${userColumns.again("u")}, u.fingerprint,
+    c.fingerprint as recorded, c.refusal, d.id is not null as deleted
+  from request r left join found u on u.id = r.id
+    left join change c on c.id = r.change_id left join change d on d.id = r.id`,
 );
 
 /**
@@ -120,22 +157,12 @@ const selectRivals = statement<User & { readonly fingerprint: string }>(
  */
 export async function createUsers(run: Run, drafts: readonly UserDraft[]): Promise<Outcome<User>[]> {
   expectDistinct(drafts.map(({ id }) => id));
-  const outcomes = new Array<Outcome<User> | undefined>(drafts.length);
+  const outcomes: Outcomes<User> = new Array<Outcome<User> | undefined>(drafts.length);
   const isOpen = (n: number): boolean => outcomes[n] === undefined;
   for (let open = drafts.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
     await insertRound(run, drafts, open, outcomes);
-    const conflicting = open.filter(isOpen).map((n) => [n, nth(drafts, n)] as const);
-    if (conflicting.length === 0) break;
-    const ids = conflicting.map(([, draft]) => draft.id);
-    const emails = conflicting.map(([, draft]) => draft.email);
-    const rivals = await run(selectRivals, [ids, emails]);
-    for (const [n, draft] of conflicting) {
-      const same = rivals.find((user) => user.id === draft.id);
-      if (same)
-        outcomes[n] = same.fingerprint === draft.fingerprint ? withoutFingerprint(same) : requestIdReused();
-      else if (rivals.some((user) => user.email === draft.email)) outcomes[n] = emailTaken();
-      // Neither: the rival was deleted in between, and the next round meets nobody.
-    }
+    const missing = open.filter(isOpen);
+    if (missing.length > 0) await findCreations(run, drafts, missing, outcomes);
   }
   return whole(outcomes);
 }
@@ -144,7 +171,7 @@ async function insertRound(
   run: Run,
   drafts: readonly UserDraft[],
   round: readonly number[],
-  outcomes: (Outcome<User> | undefined)[],
+  outcomes: Outcomes<User>,
 ): Promise<void> {
   const values = sentUsers.values(round.map((n) => ({ n, ...nth(drafts, n) })));
   for (const { n, createTime, deleted } of await run(insertUsers, values)) {
@@ -155,6 +182,35 @@ async function insertRound(
   }
 }
 
-function withoutFingerprint({ fingerprint: _, ...user }: User & { readonly fingerprint: string }): User {
-  return user;
+/**
+ * Answers those that were created or refused before, and keeps the refusals of those whose email is taken.
+ */
+async function findCreations(
+  run: Run,
+  drafts: readonly UserDraft[],
+  missing: readonly number[],
+  outcomes: Outcomes<User>,
+): Promise<void> {
+  const asked = missing.map((n) => nth(drafts, n));
+  const ids = [asked.map(({ id }) => id), asked.map(({ changeId }) => changeId)];
+  const rows = new Map((await run(selectCreations, ids)).map((row) => [row.changeId, row]));
+  const refused: Mark[] = [];
+  for (const n of missing) {
+    const draft = nth(drafts, n);
+    const { changeId: _, recorded, refusal, deleted, ...found } = rows.get(draft.changeId)!;
+    if (found.fingerprint !== null) {
+      const { fingerprint, ...user } = found;
+      outcomes[n] = fingerprint === draft.fingerprint ? user : requestIdReused();
+    } else if (deleted) outcomes[n] = notFound(userType, draft.id);
+    else if (refusal) outcomes[n] = toRefusal(refusal, draft);
+    // A refusal that has expired since: the next round decides anew.
+    else if (recorded === null) continue;
+    else if (recorded !== draft.fingerprint) outcomes[n] = requestIdReused();
+    else {
+      const error = emailTaken();
+      outcomes[n] = error;
+      refused.push(toMark(draft.changeId, error, draft));
+    }
+  }
+  if (refused.length > 0) await run(refuseCreations, sentMarks.values(refused));
 }

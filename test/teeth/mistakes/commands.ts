@@ -39,7 +39,7 @@ export const commands: readonly Mutation[] = [
   {
     file: send,
     what: "a message that is too large is sent again and again",
-    from: '!error.findDetails(ErrorInfoSchema).some(({ reason }) => reason === "MESSAGE_TOO_LARGE")',
+    from: "!error.findDetails(ErrorInfoSchema).some(({ reason }) => lasting.has(reason))",
     to: "true",
     tests: ["test/import-attempts.test.ts"],
   },

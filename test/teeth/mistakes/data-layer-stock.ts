@@ -66,8 +66,8 @@ export const stockMutations: readonly Mutation[] = [
   {
     file: adjusting,
     what: "another adjustment under a used request id is answered with the product",
-    from: "if (movements.get(id) !== fingerprint || found === undefined)",
-    to: "if (found === undefined)",
+    from: "else if (movement.fingerprint !== adjustment.fingerprint || found === undefined)",
+    to: "else if (found === undefined)",
     tests: ["test/service/inventory.test.ts"],
   },
   {

@@ -10,10 +10,10 @@ const tables = "scripts/reasons.ts";
 /** Mistakes in the catalogue of reasons and in the errors that are made beside it. */
 export const errors: readonly Mutation[] = [
   {
-    file: error,
+    file: "src/errors/database.ts",
     what: "an unknown outcome is UNKNOWN for callers that may repeat the call, too",
-    from: "this.kind = isKeyGiven ? kindWithKey : kind;",
-    to: "this.kind = kind;",
+    from: "facts, cause, kindWithKey);",
+    to: "facts, cause, kind);",
     tests: ["test/reasons.test.ts"],
   },
   {

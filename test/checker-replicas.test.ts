@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { check } from "./faults/checker.ts";
+import type { Outcome } from "./faults/history.ts";
+import { failed, ok, other, told, unknown, type Story } from "./faults/story.ts";
+
+/** An order that is refused at one replica, and asked for again at another one, which answers this. */
+function refusedAndAskedAgain(outcome: Outcome): Story {
+  return told(19, (each) => [
+    { ...each, replica: 0, outcome: failed("FailedPrecondition") },
+    { ...each, replica: 1, invoked: 37, returned: 38, outcome },
+  ]);
+}
+
+test.each([
+  ["OK", ok({ orders: [other] }), "I5: refused (), and acknowledged all the same"],
+  ["not known", unknown, "I5: order asked for by one request: 1 stored"],
+])(
+  "What is asked again after a refusal may be %s, unless refusals are final",
+  (_title, outcome, expected) => {
+    const { history, state } = refusedAndAskedAgain(outcome);
+
+    const found = check(history, state, { finalRefusals: true });
+
+    expect(check(history, state)).toEqual([]);
+    expect(found.map(({ invariant, sentence }) => `${invariant}: ${sentence}`)).toContainEqual(
+      expect.stringContaining(expected),
+    );
+  },
+);
+
+test("The checker finds an answer to one attempt that another one's refusal denies", () => {
+  const { history, state } = told(19, (each) => [
+    { ...each, returned: 40 },
+    { ...each, invoked: 37, returned: 38, outcome: failed("FailedPrecondition") },
+  ]);
+
+  const found = check(history, state, { finalRefusals: true });
+
+  expect(found.map(({ sentence }) => sentence)).toEqual(["refused (), and acknowledged all the same"]);
+});

@@ -58,8 +58,8 @@ async function statementsOf(call: () => Promise<unknown>): Promise<string[]> {
 }
 
 /**
- * Round trips for each chunk of a stream, some of whose answers are no chunks, without the one that begins the
- * import.
+ * Round trips for each chunk of a stream, some of whose answers are no chunks, without the one that begins
+ * the import.
  */
 async function perChunk(answers: AsyncIterable<unknown>, others = 0): Promise<number> {
   let count = 0;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { check } from "./faults/checker.ts";
-import type { Outcome } from "./faults/history.ts";
-import { failed, ok, other, told, unknown, type Story } from "./faults/story.ts";
+import type { Outcome, Request } from "./faults/history.ts";
+import { failed, more, ok, other, told, unknown, type Story } from "./faults/story.ts";
 
 /** An order that is refused at one replica, and asked for again at another one, which answers this. */
 function refusedAndAskedAgain(outcome: Outcome): Story {
@@ -37,4 +37,16 @@ test("The checker finds an answer to one attempt that another one's refusal deni
   const found = check(history, state, { finalRefusals: true });
 
   expect(found.map(({ sentence }) => sentence)).toEqual(["refused (), and acknowledged all the same"]);
+});
+
+test("The checker takes a call of unknown outcome for done and for not done", () => {
+  const take: Request = { requestId: "?", method: "AdjustStock", productId: "lamp", delta: -1 };
+  const { history, state } = more(take, unknown);
+  const done = {
+    ...state,
+    movements: [...state.movements, { productId: "lamp", delta: -1 }],
+    products: [{ ...state.products[0]!, onHand: 2, version: 4 }],
+  };
+
+  expect([check(history, state), check(history, done)]).toEqual([[], []]);
 });

@@ -33,18 +33,6 @@ test("The checker finds nothing in a history in which nothing is wrong", () => {
   expect(check(history, state)).toEqual([]);
 });
 
-test("The checker takes a call of unknown outcome for done and for not done", () => {
-  const take: Request = { requestId: "?", method: "AdjustStock", productId: "lamp", delta: -1 };
-  const { history, state } = more(take, unknown);
-  const done = {
-    ...state,
-    movements: [...state.movements, { productId: "lamp", delta: -1 }],
-    products: [{ ...state.products[0]!, onHand: 2, version: 4 }],
-  };
-
-  expect([check(history, state), check(history, done)]).toEqual([[], []]);
-});
-
 test.each<[string, string, Story]>([
   ["a total that is stored wrong", "I1: total 304", storedOrder({ total: 304 })],
   ["a number of items that is stored wrong", "I1: total 303 and 2 items", storedOrder({ itemCount: 2 })],

@@ -29,6 +29,7 @@ test("without any variable the service runs on loopback with a database of its o
       deadlineMsDefault: 5000,
       deadlineMsMax: 60_000,
       streams: {},
+      refusalMs: 86_400_000,
       coalesce: true,
     },
     tls: undefined,

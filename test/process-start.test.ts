@@ -130,13 +130,11 @@ test("a start is not ready before its ports listen", async () => {
 test("MIGRATE=check fails where a migration is lacking, naming it and the command", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
-  await execute(database, "delete from schema_migrations where version = '0007_stock_movements_index'");
+  await execute(database, "delete from schema_migrations where version = '0008_refusals'");
 
   const line = await refusalOf({ DATABASE_URL: toUrl(database), MIGRATE: "check" });
 
-  expect(line).toBe(
-    "the database lacks 0007_stock_movements_index: run `npm run migrate`, or start with MIGRATE=apply",
-  );
+  expect(line).toBe("the database lacks 0008_refusals: run `npm run migrate`, or start with MIGRATE=apply");
 });
 
 test("MIGRATE=check starts where nothing is lacking", async () => {
@@ -151,7 +149,7 @@ test("MIGRATE=check starts where nothing is lacking", async () => {
 test("MIGRATE=off starts where a migration is lacking, and readiness names it", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
-  await execute(database, "delete from schema_migrations where version = '0007_stock_movements_index'");
+  await execute(database, "delete from schema_migrations where version = '0008_refusals'");
   const admin = await findFreeAddress();
 
   await using service = startMain({ DATABASE_URL: toUrl(database), ADMIN_ADDR: admin, MIGRATE: "off" });
@@ -160,7 +158,7 @@ test("MIGRATE=off starts where a migration is lacking, and readiness names it", 
 
   expect([response.status, await response.json()]).toEqual([
     503,
-    { ready: false, reason: "migration 0007_stock_movements_index is not applied" },
+    { ready: false, reason: "migration 0008_refusals is not applied" },
   ]);
 });
 

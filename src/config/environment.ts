@@ -182,8 +182,8 @@ export const variables = z.object({
       description: "How long a stream without a deadline, such as IngestOrders, may wait for its caller.",
     }),
 
-  // A caller that repeats a call does so within minutes; a day outlives an outage that somebody mends by
-  // hand. The most is what an int4 holds in milliseconds.
+  // A caller that repeats a call does so within minutes; a day outlives an outage that is mended by hand. The
+  // most fits into an int4 of milliseconds.
   REFUSAL_RETENTION: duration(minuteMs, 20 * 24 * hourMs)
     .prefault("24h")
     .describe(

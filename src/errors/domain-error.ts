@@ -60,9 +60,7 @@ export function createError<R extends Reason>(
   return new DomainError(reason, message, facts, cause);
 }
 
-/**
- * What is stored of an error. A later release may have stored it, for a reason that this one does not know.
- */
+/** What is stored of an error, maybe by a later release and for a reason that this one does not know. */
 export type StoredError = {
   readonly kind: string;
   readonly reason: string;

@@ -80,7 +80,9 @@ function checkEnd({ request, outcome, chunks }: Attempt): Violation[] {
   const refusing = chunks.findIndex(({ refused }) => refused.length > 0);
   const mustStop = request.stopOnError && refusing !== -1;
   const wentOn = mustStop && (outcome.kind === "ok" || refusing < chunks.length - 1);
-  const gaveUp = outcome.kind === "failed" && !mustStop;
+  // Another call under its request_id ends an import, too.
+  const isSuperseded = outcome.kind === "failed" && outcome.reason === "IMPORT_SUPERSEDED";
+  const gaveUp = outcome.kind === "failed" && !mustStop && !isSuperseded;
   return [
     ...(differs ? [broken(request, `chunks of ${toText(sum)}; summed up as ${toText(summary)}`)] : []),
     ...(wentOn ? [broken(request, "went on behind a refused row, and was to stop there")] : []),

@@ -52,10 +52,7 @@ export async function readFinalState(connection: Connection): Promise<FinalState
 
 const selectUsers = `select id, email, name, version::float8 from users`;
 
-/**
- * Without refusals and deletions, which stand for themselves, and creations, which have the user's
- * fingerprint.
- */
+/** Without refusals and deletions, whose ids are the users', and creations, which have their fingerprints. */
 const selectUserChanges = `
   select c.user_id as "userId"
   from user_changes c left join users u on u.id = c.user_id and u.fingerprint = c.fingerprint

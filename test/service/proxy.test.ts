@@ -225,12 +225,11 @@ test("disposal ends every connection and hears of no new one", async () => {
 test("of a client that has died the server gets what was sent, and no new connection", async () => {
   await using proxied = await connect("mark", { kind: "delay", ms: 100 });
   const { proxy, client } = proxied;
-  const ended = untilEnd(client);
 
-  const writing = mark(client, "sent before the death");
+  const writing = [mark(client, "sent before the death"), untilEnd(client)];
   await expect.poll(() => proxy.injected.get("delay")).toBe(1);
   proxy.killClient(0);
-  await Promise.all([writing, ended]);
+  await Promise.all(writing);
 
   await expect(open(proxy)).rejects.toThrow("ECONNRESET");
   await expect.poll(() => isMarked("sent before the death")).toBe(true);

@@ -182,7 +182,8 @@ test("more marks than a transaction deletes are swept", async () => {
   await execute(
     connection,
     `insert into user_changes (id, user_id, fingerprint, refusal, expire_time)
-     select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '{}', now() from generate_series(1, 2500)`,
+     select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '{}', now()
+     from generate_series(1, 2500)`,
   );
 
   await sweepRefusals(open(), deadline());

@@ -1,18 +1,10 @@
-import {
-  createError,
-  DomainError,
-  notFound,
-  ofChange,
-  orderType,
-  requestIdReused,
-  staleEtag,
-  unmet,
-} from "../../errors.ts";
-import { isFinal, sourcesOf, statusesThat, targetsOf, type OrderStatus } from "../order-status.ts";
+import { DomainError, notFound, ofChange, orderType, requestIdReused } from "../../errors.ts";
+import { sourcesOf, statusesThat, type OrderStatus } from "../order-status.ts";
 import { getOrders, orderColumns, type Order } from "./orders.ts";
 import { expectDistinct, expectOne, type Outcome } from "../outcome.ts";
 import { decide, type Refusable, type StoredRefusal, toRefusal } from "../refusals.ts";
 import { refuseChanges } from "./refuse-orders.ts";
+import { refusal } from "./status-refusals.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { nth } from "../../lists.ts";
@@ -235,34 +227,4 @@ async function answerReplays(
     // Deleted with its user, by a release that leaves events behind.
     else outcomes.set(n, orders.get(change.orderId) ?? notFound(orderType, change.orderId));
   }
-}
-
-function refusal(
-  { orderId, status }: StatusChange,
-  verdict: "unknown" | "stale" | "forbidden",
-  was: OrderStatus,
-): DomainError {
-  switch (verdict) {
-    case "unknown":
-      return notFound(orderType, orderId);
-    case "stale":
-      return staleEtag(orderType, orderId);
-    case "forbidden":
-      return forbidden(orderId, was, status);
-    default:
-      return verdict satisfies never;
-  }
-}
-
-function forbidden(orderId: string, was: OrderStatus, status: OrderStatus): DomainError {
-  const from = was.toUpperCase();
-  const to = status.toUpperCase();
-  const targets = targetsOf(was).map((target) => target.toUpperCase());
-  const allowed = isFinal(was)
-    ? `${from} is final`
-    : `from ${from} it can only become ${targets.join(" or ")}`;
-  return createError("FORBIDDEN_STATUS_CHANGE", `order ${orderId} cannot become ${to}: ${allowed}`, {
-    violations: [unmet("STATUS", orderType, orderId, allowed)],
-    metadata: { id: orderId, from, to },
-  });
 }

@@ -182,9 +182,7 @@ async function insertRound(
   }
 }
 
-/**
- * Answers those that were created or refused before, and keeps the refusals of those whose email is taken.
- */
+/** Answers those that were created or refused before, and keeps the refusals of taken emails. */
 async function findCreations(
   run: Run,
   drafts: readonly UserDraft[],

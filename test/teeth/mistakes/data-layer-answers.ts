@@ -85,8 +85,8 @@ export const answerMutations: readonly Mutation[] = [
   {
     file: mutate,
     what: "a write that was refused, and whose mark is not there, says that nothing was changed",
-    from: "    isFirst = false;\n    try {\n      return await db.query(statement, values, deadline);\n",
-    to: "    try {\n      const rows = await db.query(statement, values, deadline);\n      isFirst = false;\n      return rows;\n",
+    from: "      throw isBehind ? afterwards(error) : error;",
+    to: "      isFirst = !isBehind;\n      throw isBehind ? afterwards(error) : error;",
     tests: ["test/mutate.test.ts"],
   },
 ];

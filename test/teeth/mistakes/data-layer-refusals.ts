@@ -14,7 +14,7 @@ export const refusalMutations: readonly Mutation[] = [
     file: placing,
     what: "an order is placed whether its event could be inserted or not",
     from: "from request r join event e on e.order_id = r.id\n",
-    to: "from request r join candidate c on c.n = r.n left join event e on e.order_id = r.id\n    where c.verdict = 'possible'\n",
+    to: "from request r join candidate c on c.n = r.n and c.verdict = 'possible'\n",
     tests,
   },
   {

@@ -1,0 +1,33 @@
+import { createError, type DomainError, notFound, orderType, staleEtag, unmet } from "../../errors.ts";
+import { isFinal, targetsOf, type OrderStatus } from "../order-status.ts";
+
+/** Why an order does not move to a status. */
+export function refusal(
+  { orderId, status }: { readonly orderId: string; readonly status: OrderStatus },
+  verdict: "unknown" | "stale" | "forbidden",
+  was: OrderStatus,
+): DomainError {
+  switch (verdict) {
+    case "unknown":
+      return notFound(orderType, orderId);
+    case "stale":
+      return staleEtag(orderType, orderId);
+    case "forbidden":
+      return forbidden(orderId, was, status);
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function forbidden(orderId: string, was: OrderStatus, status: OrderStatus): DomainError {
+  const from = was.toUpperCase();
+  const to = status.toUpperCase();
+  const targets = targetsOf(was).map((target) => target.toUpperCase());
+  const allowed = isFinal(was)
+    ? `${from} is final`
+    : `from ${from} it can only become ${targets.join(" or ")}`;
+  return createError("FORBIDDEN_STATUS_CHANGE", `order ${orderId} cannot become ${to}: ${allowed}`, {
+    violations: [unmet("STATUS", orderType, orderId, allowed)],
+    metadata: { id: orderId, from, to },
+  });
+}

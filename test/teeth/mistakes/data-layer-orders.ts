@@ -72,8 +72,8 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: placing,
     what: "the event of a creation has a time of its own",
-    from: "(order_id, version, status)\n    select r.id, 1,",
-    to: "(order_id, version, create_time, status)\n    select r.id, 1, clock_timestamp(),",
+    from: "order_events (order_id, version, status)\n    select r.id, 1,",
+    to: "order_events (order_id, version, create_time, status)\n    select r.id, 1, clock_timestamp(),",
     tests: ["test/service/statuses.test.ts"],
   },
   {

@@ -676,7 +676,8 @@ export type ImportOrdersRequest = Message<"commerce.order.v1.ImportOrdersRequest
   orders: OrderDraft[];
 
   /**
-   * The index of the first of these orders within the import: for the rest of an import, or an import in pieces.
+   * The index of the first of these orders within the import: for the rest of an import, or an import in pieces that
+   * are sent one after the other.
    *
    * @generated from field: int64 first_index = 2;
    */
@@ -741,7 +742,8 @@ export type ImportOrderItemsRequest = Message<"commerce.order.v1.ImportOrderItem
   items: OrderItemDraft[];
 
   /**
-   * The index of the first of these items within the import: for the rest of an import, or an import in pieces.
+   * The index of the first of these items within the import: for the rest of an import, or an import in pieces that
+   * are sent one after the other.
    *
    * @generated from field: int64 first_index = 2;
    */
@@ -1117,6 +1119,11 @@ export const OrderViewSchema: GenEnum<OrderView> = /*@__PURE__*/
 /**
  * Places orders and moves them along the status machine.
  *
+ * A mutation that is repeated with the same request_id happens once; the same request_id with another payload fails
+ * with INVALID_ARGUMENT, reason REQUEST_ID_REUSED. A mutation that was refused never happens under its request_id: for
+ * as long as refusals are kept, a day unless configured otherwise, it is refused again for the same reason, also if it
+ * would succeed by now. A new attempt takes a new request_id. Imports say themselves what holds for their rows.
+ *
  * @generated from service commerce.order.v1.OrderService
  */
 export const OrderService: GenService<{
@@ -1186,7 +1193,9 @@ export const OrderService: GenService<{
    *
    * To resume an import that was interrupted, send it again with the same request_id, from the start or from any
    * index up to the one after the last that was answered: rows that exist are counted as existing and nothing is
-   * placed twice. Requests may have up to 16 MiB. A server that shuts down ends the stream with UNAVAILABLE, reason
+   * placed twice. Orders that were refused are decided anew. One call at a time works at an import: when another one
+   * with its request_id has begun to write, the call before is ended with ABORTED, reason IMPORT_SUPERSEDED, and what
+   * it has not answered is answered by the other one. Requests may have up to 16 MiB. A server that shuts down ends the stream with UNAVAILABLE, reason
    * SHUTTING_DOWN; the metadata key "last_index" of the ErrorInfo is the last index that was answered.
    *
    * Without a deadline from its caller a call has one minute; no call may take more than an hour. Resume an import
@@ -1221,7 +1230,7 @@ export const OrderService: GenService<{
    * be placed. Orders that arrive while a chunk is being committed share the next one. After the caller has closed
    * its side and everything is committed, the last answer is a summary.
    *
-   * A stream has no deadline except the caller's, and may last for days. If for five minutes the caller neither
+   * A stream has no deadline except the caller's, and may last for days, up to 30. If for five minutes the caller neither
    * sends a message, even one without orders, nor reads an answer, the stream ends with DEADLINE_EXCEEDED, reason
    * STREAM_IDLE; time in which the service places orders does not count. A chunk that cannot be committed within a
    * minute ends the stream with UNAVAILABLE; so does a server that shuts down, as in ImportOrders. Resume after the

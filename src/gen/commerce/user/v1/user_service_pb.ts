@@ -489,8 +489,10 @@ export const AuthenticateUserResponseSchema: GenMessage<AuthenticateUserResponse
  *
  * Every error of a method carries a google.rpc.ErrorInfo whose reason is stable. A mutation that is repeated with the
  * same request_id happens once; the same request_id with another payload fails with INVALID_ARGUMENT, reason
- * REQUEST_ID_REUSED. The nil UUID is refused as a request_id: it is the value of a variable that was never set,
- * which would make different calls look like one.
+ * REQUEST_ID_REUSED. A mutation that was refused never happens under its request_id: for as long as refusals are kept,
+ * a day unless configured otherwise, it is refused again for the same reason, also if it would succeed by now. A new
+ * attempt takes a new request_id. The nil UUID is refused as a request_id: it is the value of a variable that was
+ * never set, which would make different calls look like one.
  *
  * @generated from service commerce.user.v1.UserService
  */

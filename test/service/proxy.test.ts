@@ -224,14 +224,13 @@ test("disposal ends every connection and hears of no new one", async () => {
 
 test("of a client that has died the server gets what was sent, and no new connection", async () => {
   await using proxied = await connect("mark", { kind: "delay", ms: 100 });
-  const { proxy, client } = proxied;
 
-  const writing = [mark(client, "sent before the death"), untilEnd(client)];
-  await expect.poll(() => proxy.injected.get("delay")).toBe(1);
-  proxy.killClient(0);
+  const writing = [mark(proxied.client, "sent before the death"), untilEnd(proxied.client)];
+  await expect.poll(() => proxied.proxy.injected.get("delay")).toBe(1);
+  proxied.proxy.killClient(0);
   await Promise.all(writing);
 
-  await expect(open(proxy)).rejects.toThrow("ECONNRESET");
+  await expect(open(proxied.proxy)).rejects.toThrow("ECONNRESET");
   await expect.poll(() => isMarked("sent before the death")).toBe(true);
 });
 
@@ -239,11 +238,10 @@ test("a statement that has left is taken back by no reset", async () => {
   const [arrives, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const { promise: until } = arrives;
   await using proxied = await connect("mark", { kind: "stall", until, hasLeft: true, over: over.resolve });
-  const { proxy, client } = proxied;
 
-  void mark(client, "has left");
-  await expect.poll(() => proxy.injected.get("stall")).toBe(1);
-  (client as unknown as { connection: { stream: Socket } }).connection.stream.resetAndDestroy();
+  void mark(proxied.client, "has left");
+  await expect.poll(() => proxied.proxy.injected.get("stall")).toBe(1);
+  (proxied.client as unknown as { connection: { stream: Socket } }).connection.stream.resetAndDestroy();
   arrives.resolve();
   await over.promise;
 

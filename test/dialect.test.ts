@@ -93,8 +93,8 @@ const rules: readonly Rule[] = [
   },
   {
     name: "shared row lock",
-    why: "CockroachDB takes no lock under SERIALIZABLE; it needs none for attempts at imports",
-    refuses: matches(/(?<!attempt_id = \$\d+::uuid )\bfor (key )?share\b/),
+    why: "CockroachDB takes no lock under SERIALIZABLE",
+    refuses: matches(/\bfor (key )?share\b/),
     example: "select id from users where id = a for share",
   },
   {

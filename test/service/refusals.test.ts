@@ -191,3 +191,18 @@ test("more marks than a transaction deletes are swept", async () => {
   const left = "select count(*)::int4 from user_changes where expire_time <= now()";
   expect(await execute(connection, left)).toEqual([{ count: 0 }]);
 });
+
+test.each(kinds)(
+  "%s that was refused is another call to a release that knows no marks",
+  async (_, _reason, arrange) => {
+    const { make } = await arrange(open(), connection);
+    const key = newKey();
+
+    await reasonOf(make(run(), key));
+
+    const taken = `select id from stock_movements where fingerprint = $1
+    union all select order_id from order_events where fingerprint = $1
+    union all select id from user_changes where fingerprint = $1 and id = $2`;
+    expect(await execute(connection, taken, [key.fingerprint, key.id])).toEqual([]);
+  },
+);

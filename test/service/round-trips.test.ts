@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, expect, test } from "vitest";
 import { InventoryService } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
@@ -143,4 +144,13 @@ test("CreateOrder that is refused costs a second round trip: the look for its ow
   );
 
   expect(statements).toEqual(["orders.create", "orders.get"]);
+});
+
+test("CreateOrder that is refused under a request_id costs a second round trip: the mark of its refusal", async () => {
+  const [ada, lamp] = [await shop.user(), await shop.product(1n)];
+  const request = { userId: ada.id, items: [line(lamp, 2)], requestId: randomUUID() };
+
+  const statements = await statementsOf(() => failure(orders.createOrder(request)));
+
+  expect(statements).toEqual(["orders.create", "orders.refuse"]);
 });

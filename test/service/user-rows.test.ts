@@ -4,7 +4,7 @@ import { changeStatuses } from "../../src/db/orders/change-statuses.ts";
 import { deleteUser, updateUser } from "../../src/db/users/change-users.ts";
 import { within, type Database } from "../../src/db/engine/database.ts";
 import { getUsers } from "../../src/db/users/users.ts";
-import { createTestDatabase } from "../support/databases.ts";
+import { createTestDatabase, execute } from "../support/databases.ts";
 import { deadline, openDatabase, reasonOf } from "../support/pools.ts";
 import { createRows, orderDraft } from "../support/rows.ts";
 
@@ -78,6 +78,19 @@ test("the deletion of a user returns no stock of orders that left it alone", asy
   await deleteUser(within(db, deadline()), changeOf(id, { force: true }));
 
   expect(await rows.read(product)).toEqual(product);
+});
+
+test("the deletion of a user deletes the events of the orders", async () => {
+  const db = openDatabase(connection);
+  const rows = createRows(db);
+  const [{ id }, other, product] = [await rows.user(), await rows.user(), await rows.product(10n)];
+  const order = await rows.order(orderDraft(id, product.id));
+  const kept = await rows.order(orderDraft(other.id, product.id));
+
+  await deleteUser(within(db, deadline()), changeOf(id, { force: true }));
+
+  const events = "select order_id as id from order_events where order_id = any($1::uuid[])";
+  expect(await execute(connection, events, [[order.id, kept.id]])).toEqual([{ id: kept.id }]);
 });
 
 test("the deletion of a user returns the stock of confirmed orders", async () => {

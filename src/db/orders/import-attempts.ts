@@ -17,8 +17,8 @@ const beginAttempt = statement<{ readonly attemptId: string }>(
 );
 
 /**
- * Begins an attempt, which waits for what the one before is writing and ends it. An attempt that lasts for
- * more than `daysMax` is ended as well.
+ * Begins an attempt, and with that ends the one before. An attempt that lasts for more than `daysMax` is
+ * ended as well.
  */
 export async function beginImport(run: Run, importId: string, daysMax: number): Promise<ImportAttempt> {
   const { attemptId } = nth(await run(beginAttempt, [importId, randomUUID(), daysMax]), 0);
@@ -26,13 +26,15 @@ export async function beginImport(run: Run, importId: string, daysMax: number): 
 }
 
 /**
- * The attempt that a chunk is of, as a part of its statement, whose parameters it has from `first` on: locked
- * against the beginning of another one until the chunk is committed. CockroachDB takes no such lock under
- * serializable, and needs none.
+ * The attempt that a chunk is of, as a part of its statement, whose parameters it has from `first` on.
+ *
+ * It is not locked. A chunk that still sees its attempt, and another one begins before it is committed,
+ * accepts a row only for what has not changed since its snapshot, or is aborted and sees that it is over. So
+ * the attempts behind either find the row, or find the same and accept it, too.
  */
 export const attemptOf = (first: number): string => `
   attempt as (
-    select id from imports where id = $${first}::uuid and attempt_id = $${first + 1}::uuid for share
+    select id from imports where id = $${first}::uuid and attempt_id = $${first + 1}::uuid
   )`;
 
 /** Whether another attempt has begun; false without an attempt. */

@@ -8,6 +8,8 @@ const changing = "src/db/orders/change-statuses.ts";
 const users = "src/db/users/users.ts";
 const sweeping = "src/db/sweep-refusals.ts";
 
+const late = ["test/service/late-statements.test.ts"];
+
 /** Mistakes in keeping refusals, each of which lets a call that was refused happen after all. */
 export const refusalMutations: readonly Mutation[] = [
   {
@@ -15,7 +17,7 @@ export const refusalMutations: readonly Mutation[] = [
     what: "an order is placed whether its event could be inserted or not",
     from: "from request r join event e on e.order_id = r.id\n",
     to: "from request r join candidate c on c.n = r.n and c.verdict = 'possible'\n",
-    tests,
+    tests: [...tests, ...late],
   },
   {
     file: placing,
@@ -23,6 +25,27 @@ export const refusalMutations: readonly Mutation[] = [
     from: "event.refusal ? toRefusal(event.refusal, draft)",
     to: 'event.refusal?.reason === "" ? toRefusal(event.refusal, draft)',
     tests,
+  },
+  {
+    file: refusals,
+    what: "a refusal of a later release is told without its kind",
+    from: "return stored.fingerprint === fingerprint ? restoreError(stored)",
+    to: 'return stored.fingerprint === fingerprint ? restoreError({ ...stored, kind: "internal" })',
+    tests: ["test/refusals-kept.test.ts"],
+  },
+  {
+    file: sweeping,
+    what: "a sweep that failed is the last one",
+    from: "if (!stop.signal.aborted) timer = setTimeout(() => void sweep(), pauseMs);",
+    to: "",
+    tests: ["test/refusals-kept.test.ts"],
+  },
+  {
+    file: "src/db/users/change-users.ts",
+    what: "the events of the orders outlive their user",
+    from: "where e.order_id = o.id and c.verdict = 'ok'",
+    to: "where e.order_id = o.id and c.verdict = 'stale'",
+    tests: ["test/service/user-rows.test.ts"],
   },
   {
     file: "src/db/orders/refuse-orders.ts",
@@ -138,9 +161,9 @@ export const refusalMutations: readonly Mutation[] = [
   },
   {
     file: "src/db/orders/import-attempts.ts",
-    what: "the next attempt at an import does not wait for what the one before is writing",
-    from: "and attempt_id = $${first + 1}::uuid for share",
-    to: "and attempt_id = $${first + 1}::uuid",
+    what: "an attempt at an import takes no notice of the next one",
+    from: "and attempt_id = $${first + 1}::uuid",
+    to: "and $${first + 1}::uuid is not null",
     tests: attempts,
   },
 ];

@@ -7,6 +7,7 @@ import { acquireLease } from "../../src/db/migrate/lease.ts";
 import { sweepRefusals } from "../../src/db/sweep-refusals.ts";
 import { readTexts } from "../../src/db/texts.ts";
 import { dropDatabase, execute } from "../support/databases.ts";
+import { failure } from "../support/errors.ts";
 import { startProxy, type Fault, type Proxy } from "../support/proxy.ts";
 import { createRequests } from "../support/requests.ts";
 import { line, openShop, type Shop } from "../support/shop.ts";
@@ -25,6 +26,8 @@ const elsewhere = [
   // Of callers who are known, and of every 64th failure.
   "login_attempts.count_failures",
   "login_attempts.sweep",
+  // Once a minute.
+  ...["order_events", "user_changes", "stock_movements", "imports"].map((table) => `${table}.sweep`),
   // No method needs a transaction of several statements.
   "transaction.begin",
   // Of a connection that has been idle for ten seconds.
@@ -108,6 +111,7 @@ async function serve(): Promise<void> {
     await shop.orders.updateOrderStatus({ id, status: 2, requestId });
     await shop.inventory.adjustStock({ productId: lamp.id, delta: 1n, requestId });
     await shop.users.createUser({ ...eve, requestId });
+    await refuseAll(shop, { userId: ada.id, items: [line(lamp, 1_000)] }, randomUUID());
   }
   for (const _ of ["first", "repeated"]) await refuse(shop, ada.id, lamp.id);
   const limits = {
@@ -133,6 +137,23 @@ async function refuse(shop: Shop, userId: string, productId: string): Promise<vo
     shop.users.createUser({ email: "eve@example.com", name: "Eve", password: "correct horse", requestId }),
   ];
   await Promise.all(refused.map((call) => expect(call).rejects.toThrow()));
+}
+
+/** Calls each method whose refusals are kept, an order twice, so that it is refused. */
+async function refuseAll(
+  { users, orders, inventory }: Shop,
+  order: { readonly userId: string; readonly items: readonly ReturnType<typeof line>[] },
+  requestId: string,
+): Promise<void> {
+  const [{ productId }] = order.items as [ReturnType<typeof line>];
+  await failure(orders.createOrder({ ...order, items: [...order.items], requestId }));
+  await failure(orders.createOrder({ ...order, items: [...order.items], requestId }));
+  await failure(orders.updateOrderStatus({ id: requestId, status: 2, requestId }));
+  await failure(inventory.adjustStock({ productId, delta: -1_000n, requestId }));
+  await failure(users.deleteUser({ id: order.userId, requestId }));
+  await failure(
+    users.createUser({ email: "eve@example.com", name: "Eve", password: "correct horse", requestId }),
+  );
 }
 
 async function drain(answers: AsyncIterable<unknown>): Promise<void> {

@@ -13,7 +13,7 @@ import { createProducts } from "../src/db/products/products.ts";
 import { createOrders } from "../src/db/orders/place-orders.ts";
 import { createUsers } from "../src/db/users/users.ts";
 import { deadline, reasonOf } from "./support/pools.ts";
-import { call, itemDraft, orderDraft, reasons, userDraft } from "./support/rows.ts";
+import { call, itemDraft, orderDraft, reasons, userDraft, statusChange } from "./support/rows.ts";
 
 // What batches answer to what a database says seldom.
 
@@ -36,14 +36,6 @@ function answering(answers: Readonly<Record<string, readonly (readonly Row[] | E
 
 const silent = answering({});
 
-const step = () => ({
-  orderId: randomUUID(),
-  status: "confirmed" as const,
-  version: undefined,
-  idempotencyKey: randomUUID(),
-  fingerprint: randomUUID(),
-  refusalMs: 0,
-});
 const [id, key] = [randomUUID(), randomUUID()];
 const twice = <T>(make: () => T, shared: Partial<T>): T[] => [
   { ...make(), ...shared },
@@ -67,11 +59,11 @@ test.each<[string, () => Promise<unknown>]>([
   ],
   [
     "changes are of one order",
-    () => changeStatuses(within(silent, deadline()), twice(step, { orderId: id })),
+    () => changeStatuses(within(silent, deadline()), twice(statusChange, { orderId: id })),
   ],
   [
     "changes have one key",
-    () => changeStatuses(within(silent, deadline()), twice(step, { idempotencyKey: key })),
+    () => changeStatuses(within(silent, deadline()), twice(statusChange, { idempotencyKey: key })),
   ],
   ["attempts are of one account", () => reserveAttempts(within(silent, deadline()), twice(attempt, {}))],
 ])("no two %s in a batch", async (_, send) => {
@@ -79,7 +71,7 @@ test.each<[string, () => Promise<unknown>]>([
 });
 
 test("a change of an order that is gone with its user since is answered with NOT_FOUND", async () => {
-  const change = step();
+  const change = statusChange();
   const db = answering({
     "orders.update_statuses": [
       [{ n: 0, was: "pending", verdict: "replayed" }],
@@ -95,7 +87,7 @@ test("a change of an order that is gone with its user since is answered with NOT
 });
 
 test("a change whose event was left behind by the deletion of its order is answered with NOT_FOUND", async () => {
-  const change = step();
+  const change = statusChange();
   const { idempotencyKey, orderId, fingerprint } = change;
   const db = answering({
     "orders.update_statuses": [[{ n: 0, was: "pending", verdict: "replayed" }]],

@@ -4,7 +4,7 @@ import type { Database } from "../src/db/engine/database.ts";
 import { createBatchers, type Batchers } from "../src/db/batchers.ts";
 import type { Statement } from "../src/db/engine/statement.ts";
 import { patient, settle } from "./support/batchers.ts";
-import { call, orderDraft, userDraft } from "./support/rows.ts";
+import { call, orderDraft, userDraft, statusChange } from "./support/rows.ts";
 
 /** Batchers to a database that never answers, and how many requests each statement had that it was sent. */
 function openBatchers(coalesce = true) {
@@ -20,15 +20,6 @@ function openBatchers(coalesce = true) {
 }
 
 const id = randomUUID();
-const step = (change: { readonly orderId?: string; readonly idempotencyKey?: string } = {}) => ({
-  orderId: randomUUID(),
-  status: "confirmed" as const,
-  version: undefined,
-  idempotencyKey: randomUUID(),
-  fingerprint: randomUUID(),
-  refusalMs: 0,
-  ...change,
-});
 const attempt = (accountId: string) => ({ accountId, callerId: undefined, delaysMs: [0], forgetMs: 1 });
 const failure = (callerId: string) => ({ callerId, failuresMax: 1, windowMs: 1 });
 const movement = (productId: string) => ({ ...call(), productId, delta: 1n });
@@ -54,8 +45,11 @@ async function send(batchers: Batchers, first: readonly Send[], then: readonly S
 test.each<[string, Send]>([
   ["creations of one user", (batchers) => batchers.createUser(userDraft({ id }), patient())],
   ["creations of one order", (batchers) => batchers.createOrder(apart({ id }), patient())],
-  ["changes of one order", (batchers) => batchers.changeStatus(step({ orderId: id }), patient())],
-  ["changes under one key", (batchers) => batchers.changeStatus(step({ idempotencyKey: id }), patient())],
+  ["changes of one order", (batchers) => batchers.changeStatus(statusChange({ orderId: id }), patient())],
+  [
+    "changes under one key",
+    (batchers) => batchers.changeStatus(statusChange({ idempotencyKey: id }), patient()),
+  ],
   ["adjustments under one id", (batchers) => batchers.adjustStock({ ...movement(id), id }, patient())],
   ["attempts on one account", (batchers) => batchers.reserveAttempt(attempt(id), patient())],
 ])("two %s are not under way together", async (_, make) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readTexts } from "../src/db/texts.ts";
-// Loading the server declares all SQL.
-import "../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
+// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+import "../src/server.ts";
 
 /** SQL that only one engine takes, or that CockroachDB takes and does something else with. */
 type Rule = {

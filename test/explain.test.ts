@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { toTable } from "../scripts/plan-table.ts";
 import { readTexts } from "../src/db/texts.ts";
 import { runToEnd } from "./support/processes.ts";
-// Loading the server declares all SQL.
-import "../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
+// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+import "../src/server.ts";
 
 /** Runs `npm run explain` to its end. */
 const explain = (...args: string[]) => runToEnd(process.execPath, ["scripts/explain.ts", ...args]);

@@ -133,6 +133,7 @@ function countPacked(reader: BinaryReader, stop: number, packed: ScalarType | un
   const fixed = FIXED_BYTES[packed!];
   if (fixed) return Math.ceil((stop - reader.pos) / fixed);
   let elements = 0;
+  // Of varints the number is not in their bytes: each is read over.
   for (; reader.pos < stop; elements++) reader.skip(WireType.Varint);
   return elements;
 }

@@ -108,7 +108,7 @@ test("a database that takes no writes is told as such, and not as ready", async 
   expect(order!.itemCount).toBe(1);
 });
 
-test("what the engine has not implemented is asked for on a new connection, too, and is INTERNAL then", async () => {
+test("what the engine does not support is asked for once more, on a new connection, and is INTERNAL then", async () => {
   // Its connection has the statement prepared, and is the next one to be used.
   await place();
   const asked: number[] = [];

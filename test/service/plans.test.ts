@@ -5,8 +5,8 @@ import { createPool } from "../../src/db/engine/pool.ts";
 import { allStatements, statement } from "../../src/db/engine/statement.ts";
 import { createPages } from "../../src/services/pages.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-// Loading the server declares all statements.
-import "../../src/server.ts"; // oxlint-disable-line import/no-unassigned-import
+// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+import "../../src/server.ts";
 
 /**
  * The index that each statement reads its page or its rows from; the statements that only insert have none.

@@ -48,6 +48,19 @@ export const itemDraft = (
   ...change,
 });
 
+/** A confirmation of an order, under a key that no other call has. */
+export const statusChange = (
+  change: { readonly orderId?: string; readonly idempotencyKey?: string } = {},
+) => ({
+  orderId: randomUUID(),
+  status: "confirmed" as const,
+  version: undefined,
+  idempotencyKey: randomUUID(),
+  fingerprint: randomUUID(),
+  refusalMs: 0,
+  ...change,
+});
+
 /** Rows that are made by the statements themselves, below the services. */
 export function createRows(db: Database) {
   return {

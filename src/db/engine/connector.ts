@@ -46,8 +46,7 @@ export function createConnector(pool: pg.Pool, engine: Engine): Connector {
   const sessions = new WeakMap<pg.ClientBase, Session & { readonly madeAt: number }>();
   const usedAt = new WeakMap<pg.PoolClient, number>();
   let renewedAt = -Infinity;
-  // The pool waits for it before it hands out a connection that it has made, though its types do not say so.
-  // oxlint-disable-next-line typescript/no-misused-promises
+  // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it, though its types say void
   pool.options.onConnect = async (client) => {
     const madeAt = performance.now();
     try {

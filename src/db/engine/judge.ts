@@ -133,7 +133,8 @@ function toRule(
   if (phase === "connecting" && /^(28|3D)/.test(code)) return { disposition: "disconnected" };
   if (code === sqlstate.queryCanceled) return toCancelled(engine, performance.now() - beginMs, cause);
   const rule = rules.find(([codes]) => codes.test(code))?.[1] ?? final;
-  // Where nothing was prepared, 0A000 is also what CockroachDB says of all that it has not implemented.
+  // No plan can be stale where nothing was prepared: CockroachDB also sends 0A000 for what it does not
+  // support.
   if (rule.stale === "plan" && !wasPrepared) return final;
   return rule;
 }

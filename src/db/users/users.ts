@@ -153,7 +153,8 @@ const selectCreations = statement<CreationRow>(
 /**
  * Creates users, each or not by itself, and returns an outcome for each in the order given: the user, or why
  * it was refused ("already_exists", or "invalid" for a reused request id). A draft whose id exists is
- * answered with the user as it is now.
+ * answered with the user as it is now. Not by `decide`: a record of a creation that has made no user is the
+ * refusal already, before its reason is written down.
  */
 export async function createUsers(run: Run, drafts: readonly UserDraft[]): Promise<Outcome<User>[]> {
   expectDistinct(drafts.map(({ id }) => id));

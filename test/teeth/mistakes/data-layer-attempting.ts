@@ -22,7 +22,7 @@ export const attemptingMutations: readonly Mutation[] = [
   },
   {
     file: database,
-    what: "a standby is asked as often as any server",
+    what: "a standby is asked until all attempts of a call are used up",
     from: "judgement.attemptsMax ?? attemptsMax)",
     to: "attemptsMax)",
     tests: ["test/retries.test.ts"],

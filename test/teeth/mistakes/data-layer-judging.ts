@@ -42,7 +42,7 @@ export const judgingMutations: readonly Mutation[] = [
   },
   {
     file: judge,
-    what: "what the engine has not implemented is asked for again and again",
+    what: "what the engine does not support is asked for again and again",
     from: 'if (rule.stale === "plan" && !wasPrepared) return final;',
     to: "",
     tests: ["test/judge.test.ts"],

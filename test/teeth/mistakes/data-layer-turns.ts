@@ -22,7 +22,7 @@ export const turnMutations: readonly Mutation[] = [
   },
   {
     file: batchers,
-    what: "a set of orders has any number of lines",
+    what: "the lines of a batch of orders are not bounded",
     from: "      weightMax: linesMax,\n",
     to: "",
     tests: ["test/batchers.test.ts"],

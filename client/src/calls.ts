@@ -5,8 +5,8 @@ import { attemptMs, type Retry, startRepeats } from "./repeats.ts";
 import { withRequestId } from "./request-id.ts";
 
 /**
- * A transport whose unary calls have a request_id, a deadline of `deadlineMs` if they have none, and attempts.
- * Streams are attempted once: what has been read of one cannot be taken back.
+ * A transport whose unary calls have a request_id, a deadline of `deadlineMs` if they have none, and
+ * attempts. Streams are attempted once: what has been read of one cannot be taken back.
  */
 export function createReliableTransport(
   attempts: Attempts,

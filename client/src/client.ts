@@ -48,12 +48,14 @@ export type Users = Client<typeof UserService> & {
 };
 
 /**
- * Calls of OrderService. `importOrders`, `importOrderItems` and `ingestOrders` yield the answers of the contract
- * over as many attempts as it takes: after a cut they go on behind the last row that was answered. A loop that
- * is left ends the call. `timeoutMs` bounds all attempts together; without it an import may take any time.
+ * Calls of OrderService. `importOrders`, `importOrderItems` and `ingestOrders` yield the answers of the
+ * contract over as many attempts as it takes: after a cut they go on behind the last row that was answered.
+ * A loop that is left ends the call. `timeoutMs` bounds all attempts together; without it an import may
+ * take any time.
  *
- * `ingestOrders` keeps orders that have no answer yet, and reads its requests only as fast as the service takes
- * them. Its last answer is the summary of all attempts. It needs HTTP/2, which browsers do not offer for it.
+ * `ingestOrders` keeps orders that have no answer yet, and reads its requests only as fast as the service
+ * takes them. Its last answer is the summary of all attempts. It needs HTTP/2, which browsers do not offer
+ * for it.
  */
 export type Orders = Client<typeof OrderService> & {
   /** All orders that fit, newest first; `pageSize` is how many are read at once. */

@@ -8,13 +8,16 @@ import { errorDetails } from "./registry.ts";
 
 export * from "./index.ts";
 
-/** A client's options, and those of the transport. `baseUrl` is the HTTP port's, such as https://api.example.com. */
+/**
+ * A client's options, and those of the transport. `baseUrl` is the HTTP port's, such as
+ * https://api.example.com.
+ */
 export type WebClientOptions = ClientOptions & Omit<ConnectTransportOptions, "defaultTimeoutMs">;
 
 /**
- * Creates clients that call the HTTP port by the Connect protocol over fetch, for browsers. The service names the
- * origins whose pages may call it: HTTP_CORS_ORIGINS. fetch sends no stream of requests: `ingestOrders` fails,
- * `importOrders` does the same for what a page has.
+ * Creates clients that call the HTTP port by the Connect protocol over fetch, for browsers. The service
+ * names the origins whose pages may call it: HTTP_CORS_ORIGINS. fetch sends no stream of requests:
+ * `ingestOrders` fails, `importOrders` does the same for what a page has.
  */
 export function createCommerceClient(options: WebClientOptions): CommerceClient {
   const jsonOptions = { registry: errorDetails, ...options.jsonOptions };

@@ -3,21 +3,24 @@ import type { FactsByReason } from "./gen/reasons.ts";
 import { repeats } from "./gen/reasons.ts";
 import { ErrorInfoSchema, RetryInfoSchema, type ErrorInfo } from "./gen/google/rpc/error_details_pb.ts";
 
-/** Why the service refuses a call: the `reason` of its google.rpc.ErrorInfo, which never changes its meaning. */
+/**
+ * Why the service refuses a call: the `reason` of its google.rpc.ErrorInfo, which never changes its
+ * meaning.
+ */
 export type Reason = keyof FactsByReason;
 
 /** What this client knows of a call that has failed, beside the error itself. */
 export type FailedCall = {
   /**
-   * The idempotency key of a mutation, given by the caller or made by the client. With it the same call may be
-   * made again until its outcome is known. Undefined for calls that have none.
+   * The idempotency key of a mutation, given by the caller or made by the client. With it the same call may
+   * be made again until its outcome is known. Undefined for calls that have none.
    */
   readonly requestId: string | undefined;
   /** How many attempts the call has had. */
   readonly attempts: number;
   /**
-   * Whether the mutation may have happened: an attempt was not answered, and none was refused for good. Always
-   * false for calls that change nothing.
+   * Whether the mutation may have happened: an attempt was not answered, and none was refused for good.
+   * Always false for calls that change nothing.
    */
   readonly inDoubt: boolean;
 };
@@ -27,12 +30,12 @@ type Facts<R extends Reason | undefined> = R extends Reason
   : { readonly reason: undefined; readonly facts: Readonly<Record<string, string>> };
 
 /**
- * An error of a call: a ConnectError with the service's reason. `error.reason === "INSUFFICIENT_STOCK"` narrows
- * `error.facts` to what such an error carries.
+ * An error of a call: a ConnectError with the service's reason. `error.reason === "INSUFFICIENT_STOCK"`
+ * narrows `error.facts` to what such an error carries.
  *
- * `reason` is undefined where the service has not answered, such as for a broken connection, and for a reason
- * that this release of the client does not know: go by `error.code` then. `facts` holds the metadata of the
- * error in either case; other details are found by `error.findDetails()`.
+ * `reason` is undefined where the service has not answered, such as for a broken connection, and for a
+ * reason that this release of the client does not know: go by `error.code` then. `facts` holds the metadata
+ * of the error in either case; other details are found by `error.findDetails()`.
  */
 export type CommerceError<R extends Reason | undefined = Reason | undefined> = R extends unknown
   ? ConnectError & FailedCall & Facts<R>
@@ -60,7 +63,10 @@ class Failure extends ConnectError implements FailedCall {
     this.inDoubt = inDoubt;
   }
 
-  /** ConnectError takes whatever looks like one, since there may be several copies of the package; so does this. */
+  /**
+   * ConnectError takes whatever looks like one, since there may be several copies of the package; so does
+   * this.
+   */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof ConnectError && "facts" in value && "inDoubt" in value;
   }

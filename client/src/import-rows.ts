@@ -15,7 +15,10 @@ type Part<Row> = {
   readonly rows: readonly Row[];
 };
 
-/** Imports the rows of a request and yields the answers: one for each chunk, over as many attempts as it takes. */
+/**
+ * Imports the rows of a request and yields the answers: one for each chunk, over as many attempts as it
+ * takes.
+ */
 export function importRows<I extends DescMessage, O extends DescMessage, Row>(
   importing: Importing,
   method: DescMethodServerStreaming<I, O>,

@@ -13,8 +13,9 @@ import { createUnanswered } from "./unanswered.ts";
 type Request = MessageInitShape<typeof IngestOrdersRequestSchema>;
 
 /**
- * Places orders for as long as the requests come, and yields the answers: chunks, and at the end the summary of
- * all attempts. Requests are read as they can be sent; orders are kept until they have been answered.
+ * Places orders for as long as the requests come, and yields the answers: chunks, and at the end the
+ * summary of all attempts. Requests are read as they can be sent; orders are kept until they have been
+ * answered.
  */
 export async function* ingest(
   importing: Importing,

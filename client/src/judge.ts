@@ -38,7 +38,10 @@ const kept: ReadonlySet<Code> = new Set([
   Code.InvalidArgument,
 ]);
 
-/** What the service or a proxy answers, or a library says of a broken connection, when the outcome is not known. */
+/**
+ * What the service or a proxy answers, or a library says of a broken connection, when the outcome is not
+ * known.
+ */
 const unknown: ReadonlySet<Code> = new Set([
   Code.Unknown,
   Code.Internal,
@@ -49,7 +52,9 @@ const unknown: ReadonlySet<Code> = new Set([
   Code.DataLoss,
 ]);
 
-/** Says what the failure of an attempt means: by the service's reason, and by the code where there is none. */
+/**
+ * Says what the failure of an attempt means: by the service's reason, and by the code where there is none.
+ */
 export function judge(error: ConnectError, effect: Effect): Judgement {
   const retryAfterMs = findRetryAfterMs(error);
   const info = findInfo(error);
@@ -76,7 +81,8 @@ function repeatOf(
     return repeat === "at_once" ? "after_wait" : repeat;
   }
   if (hasRetryInfo && (code === Code.Unavailable || code === Code.ResourceExhausted)) return "after_wait";
-  // A reason that is not known here is the service's word all the same: ABORTED is a refusal then, not a reset.
+  // A reason that is not known here is the service's word all the same: ABORTED is a refusal then, not a
+  // reset.
   const isUnknown = unknown.has(code) && (reason === undefined || code !== Code.Aborted);
   return isUnknown ? "same_request_id" : "never";
 }

@@ -8,7 +8,10 @@ export type Closable = CommerceClient &
     readonly close: () => void;
   };
 
-/** A connection that carries nothing for so long is asked whether it lives, and is given up if it does not say so. */
+/**
+ * A connection that carries nothing for so long is asked whether it lives, and is given up if it does not
+ * say so.
+ */
 const pings = { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 };
 
 /** The connection of a client, which is opened when it is needed. */

@@ -4,9 +4,9 @@ type Page<Item> = { readonly items: readonly Item[]; readonly nextPageToken: str
 type Paged = { readonly pageToken?: string };
 
 /**
- * Yields the items of a list page by page, from the request's page token on. While the items of a page are taken
- * the next page is under way, and no more. A caller that leaves the list gives up the page that it does not
- * need. The options are those of each page's call.
+ * Yields the items of a list page by page, from the request's page token on. While the items of a page are
+ * taken the next page is under way, and no more. A caller that leaves the list gives up the page that it
+ * does not need. The options are those of each page's call.
  */
 export async function* readPages<Request extends Paged, Item>(
   request: Request | undefined,

@@ -1,7 +1,10 @@
 import { getOption, hasOption, type DescMethod } from "@bufbuild/protobuf";
 import { policy } from "./gen/commerce/options/v1/options_pb.ts";
 
-/** The name of the field with a method's idempotency key (AIP-155), as in TypeScript; undefined if it has none. */
+/**
+ * The name of the field with a method's idempotency key (AIP-155), as in TypeScript; undefined if it has
+ * none.
+ */
 export function findRequestIdField(method: DescMethod): string | undefined {
   const name = hasOption(method, policy) ? getOption(method, policy).idempotencyKeyField : "";
   return method.input.fields.find((field) => field.name === name)?.localName;

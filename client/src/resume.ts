@@ -34,8 +34,9 @@ export type Rows<I extends DescMessage, O extends DescMessage> = {
 };
 
 /**
- * Yields the answers of an import that are chunks, over as many attempts as it takes: each begins with the row
- * behind the last one that was answered. Attempts that bring nothing are bounded like those of other calls.
+ * Yields the answers of an import that are chunks, over as many attempts as it takes: each begins with the
+ * row behind the last one that was answered. Attempts that bring nothing are bounded like those of other
+ * calls.
  */
 export async function* resume<I extends DescMessage, O extends DescMessage>(
   { attempts, retry, clock }: Importing,
@@ -89,7 +90,9 @@ function attemptMsMaxOf(method: DescMethodStreaming): number {
   return defaultDeadline === undefined ? Infinity : durationMs(defaultDeadline);
 }
 
-/** A stream that was idle, because its rows come slowly or its answers are read slowly, goes on in another. */
+/**
+ * A stream that was idle, because its rows come slowly or its answers are read slowly, goes on in another.
+ */
 function rejudge(error: ConnectError, judgement: Judgement): Judgement {
   return findInfo(error)?.reason === "STREAM_IDLE" ? { ...judgement, mayRepeat: true } : judgement;
 }

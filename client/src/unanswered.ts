@@ -80,8 +80,8 @@ export function createUnanswered(
 }
 
 /**
- * Reads one result at a time, however many ask for it: what an attempt that was cut has begun to read belongs to
- * the next one.
+ * Reads one result at a time, however many ask for it: what an attempt that was cut has begun to read
+ * belongs to the next one.
  */
 function createReader<T>(
   source: AsyncIterator<T, unknown>,

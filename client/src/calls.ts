@@ -1,7 +1,7 @@
 import { type CallOptions, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Attempts } from "./attempts.ts";
 import { type Clock, startDeadline } from "./clock.ts";
-import { attemptMs, type Retry, startRepeats } from "./repeats.ts";
+import { type Retry, startRepeats, toTimeout } from "./repeats.ts";
 import { withRequestId } from "./request-id.ts";
 
 /**
@@ -21,9 +21,9 @@ export function createReliableTransport(
       const repeats = startRepeats(method, { requestId, deadline, signal }, retry, clock);
       const options = toOptions({ signal, headers, contextValues });
       for (;;) {
-        const { number, isLast } = repeats;
+        const { number } = repeats;
         try {
-          const call = { number, requestId, timeoutMs: attemptMs(deadline.leftMs(), isLast) };
+          const call = { number, requestId, timeoutMs: toTimeout(deadline.leftMs()) };
           return await attempts.unary(method, request, call, options);
         } catch (reason) {
           // What the caller's own functions throw is the caller's.

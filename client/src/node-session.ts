@@ -9,10 +9,10 @@ export type Closable = CommerceClient &
   };
 
 /**
- * A connection that carries nothing for so long is asked whether it lives, and is given up if it does not
- * say so.
+ * A connection on which a call hears nothing for so long is asked whether it lives, and is given up if it does
+ * not say so: in time for another attempt within the usual deadline.
  */
-const pings = { pingIntervalMs: 20_000, pingTimeoutMs: 10_000 };
+const pings = { pingIntervalMs: 5_000, pingTimeoutMs: 5_000 };
 
 /** The connection of a client, which is opened when it is needed. */
 export function openSession(options: GrpcTransportOptions): Http2SessionManager {

@@ -25,8 +25,6 @@ export const retryDefaults: Retry = { attemptsMax: 8, backoffMs: 100, backoffMsM
 export type Repeats = {
   /** The number of the attempt under way, from 1. */
   readonly number: number;
-  /** Whether no attempt may follow this one. */
-  readonly isLast: boolean;
   /** What has been answered counts: attempts are counted anew. */
   progress(): void;
   /** Waits until the next attempt may begin. Throws the error of the call if there is none. */
@@ -57,9 +55,6 @@ export function startRepeats(
     get number() {
       return number;
     },
-    get isLast() {
-      return inARow >= attemptsMax;
-    },
     progress() {
       inARow = 0;
     },
@@ -81,20 +76,11 @@ export function startRepeats(
   };
 }
 
-/** No attempt is given less, in milliseconds, unless its call has less. */
-const attemptMsMin = 1_000;
-
 /**
- * How long an attempt may last: half of what its call has left, so that an answer that is lost leaves time to
- * call again, and all of it where no attempt may follow.
+ * What an attempt may take of the time that is left, as a time-out of a transport: all of it. A part would cut
+ * attempts off that wait in the queue of a busy service, and have them wait there once more. It is a whole
+ * number, and not zero, which would be no time-out.
  */
-export function attemptMs(leftMs: number | undefined, isLast: boolean): number | undefined {
-  if (leftMs === undefined) return undefined;
-  const ms = isLast ? leftMs : Math.max(leftMs / 2, Math.min(leftMs, attemptMsMin));
-  return toTimeout(ms);
-}
-
-/** As a time-out of a transport: a whole number, and not zero, which would be none. */
-export function toTimeout(ms: number): number {
-  return Math.max(1, Math.ceil(ms));
+export function toTimeout(leftMs: number | undefined): number | undefined {
+  return leftMs === undefined ? undefined : Math.max(1, Math.ceil(leftMs));
 }

@@ -54,11 +54,11 @@ export async function* resume<I extends DescMessage, O extends DescMessage>(
   const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
   try {
     while (await rows.wait()) {
-      const timeoutMs = Math.min(deadline.leftMs() ?? Infinity, attemptMsMax);
+      const leftMs = Math.min(deadline.leftMs() ?? Infinity, attemptMsMax);
       const call = {
         number: repeats.number,
         requestId,
-        timeoutMs: timeoutMs === Infinity ? undefined : toTimeout(timeoutMs),
+        timeoutMs: toTimeout(leftMs === Infinity ? undefined : leftMs),
       };
       try {
         const answer = await attempts.stream(method, rows.requests(), call, { ...options, signal: either });

@@ -1,8 +1,8 @@
 import { appendFile, rm, stat, truncate } from "node:fs/promises";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import type { CommittedChunk } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import type { CommittedChunk } from "../../client/src/index.ts";
+import { ErrorInfoSchema } from "../../client/src/gen/google/rpc/error_details_pb.ts";
 import type { Row } from "./rows.ts";
 
 /**

@@ -18,7 +18,7 @@ import { keysOf } from "../lists.ts";
 
 /**
  * Every variable that the service reads: the only place of its name, type, default and meaning, from which
- * the README's table is generated. Defaults are written, and parsed, like an operator's values.
+ * docs/configuration.md is generated. Defaults are written, and parsed, like an operator's values.
  */
 export const variables = z.object({
   ...ports,

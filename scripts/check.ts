@@ -98,7 +98,13 @@ async function checkGenerated(): Promise<boolean> {
 async function digestGenerated(): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   for await (const file of glob(
-    ["{src,client/src}/gen/**/*.ts", "schema.sql", "docs/configuration.md", "docs/limits.md", "docs/errors.md"],
+    [
+      "{src,client/src}/gen/**/*.ts",
+      "schema.sql",
+      "docs/configuration.md",
+      "docs/limits.md",
+      "docs/errors.md",
+    ],
     {
       cwd: root,
     },

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { RefusedRow } from "./gen/commerce/order/v1/order_service_pb.ts";
 import type { FactsByReason } from "./gen/reasons.ts";
 import { repeats } from "./gen/reasons.ts";
 import { ErrorInfoSchema, RetryInfoSchema, type ErrorInfo } from "./gen/google/rpc/error_details_pb.ts";
@@ -83,6 +84,17 @@ export const CommerceError = Failure as unknown as {
 /** Adds the reason and what is known of the call to an error of a transport. */
 export function toCommerceError(error: ConnectError, call: FailedCall): CommerceError {
   return new Failure(error, call) as CommerceError;
+}
+
+/** The error of a row that an import has refused: as if the row had been a call of its own. */
+export function refusalOf({ status }: RefusedRow): CommerceError {
+  const { code = Code.Unknown, message = "", details = [] } = status ?? {};
+  const error = new ConnectError(message, code);
+  error.details = details.map(({ typeUrl, value }) => ({
+    type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
+    value,
+  }));
+  return toCommerceError(error, { requestId: undefined, attempts: 1, inDoubt: false });
 }
 
 /** The service's word on why a call has failed; undefined if the error is not the service's. */

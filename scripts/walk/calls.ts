@@ -118,7 +118,10 @@ function toOrder({ userId, productId }: Pick<Stock, "userId" | "productId">) {
   return { userId, items: [{ productId, quantity: 1, unitPrice }] };
 }
 
-async function placeOrder({ orders }: CommerceClient, stock: Pick<Stock, "userId" | "productId">): Promise<string> {
+async function placeOrder(
+  { orders }: CommerceClient,
+  stock: Pick<Stock, "userId" | "productId">,
+): Promise<string> {
   const { order } = await orders.createOrder({ ...toOrder(stock), requestId: randomUUID() });
   return order!.id;
 }

@@ -4,7 +4,14 @@ import { expect, test } from "vitest";
 import { createCommerceClient as createConnectClient } from "../../client/src/connect-node.ts";
 import { createCommerceClient as createWebClient } from "../../client/src/connect-web.ts";
 import { createCommerceClient as createGrpcClient } from "../../client/src/grpc.ts";
-import { type CommerceClient, CommerceError, OrderStatus, refusalOf } from "../../client/src/index.ts";
+import {
+  type CommerceClient,
+  CommerceError,
+  type CommittedChunk,
+  type ImportSummary,
+  OrderStatus,
+  refusalOf,
+} from "../../client/src/index.ts";
 import { collect } from "../support/client.ts";
 import { drafts, expectGapless, readViolations } from "../support/imports.ts";
 import { openSeverable } from "../support/severed.ts";

@@ -7,9 +7,20 @@ import type { Outcome } from "./outcome.ts";
 /** What is known of a call whose refusal may be kept. */
 export type Refusable = {
   readonly fingerprint: string;
-  /** How long a refusal is kept, in milliseconds; 0: not at all, since nobody can repeat the call. */
+  /** How long a refusal is kept, in milliseconds; 0: not at all, since no attempt can follow it. */
   readonly refusalMs: number;
 };
+
+/** For how long what was sent may arrive, in milliseconds: TCP gives up after some 15 minutes. */
+const arrivalMsMax = 3_600_000;
+
+/**
+ * A call that is made again while a statement of it may still arrive: its refusal has to keep that one out,
+ * also where nobody can repeat the call.
+ */
+export function keepRefusal<Request extends Refusable>(request: Request): Request {
+  return request.refusalMs > 0 ? request : { ...request, refusalMs: arrivalMsMax };
+}
 
 /**
  * A refusal as it is stored, in a mark under the id of the call: the reason and its facts, and which call it

@@ -34,6 +34,20 @@ export const refusalMutations: readonly Mutation[] = [
     tests: ["test/refusals-kept.test.ts"],
   },
   {
+    file: refusals,
+    what: "a call without a request_id leaves no mark, though its batch may still arrive",
+    from: "return request.refusalMs > 0 ? request : { ...request, refusalMs: arrivalMsMax };",
+    to: "return request;",
+    tests: ["test/service/late-batches.test.ts"],
+  },
+  {
+    file: "src/db/engine/batcher.ts",
+    what: "a request of a stopped batch is sent again as if it were the first time",
+    from: "(inDoubt ? toRepeated(request) : request)",
+    to: "(inDoubt ? request : toRepeated(request))",
+    tests: ["test/service/late-batches.test.ts"],
+  },
+  {
     file: sweeping,
     what: "a sweep that failed is the last one",
     from: "if (!stop.signal.aborted) timer = setTimeout(() => void sweep(), pauseMs);",

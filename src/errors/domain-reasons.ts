@@ -109,7 +109,8 @@ export const domainReasons = {
   IMPORT_SUPERSEDED: {
     kind: "aborted",
     repeat: "never",
-    action: "Read the answers of the attempt that has begun after this one: it goes on with the import.",
+    action:
+      "Read the answers of the call that goes on with the import; where none does, repeat it with the same request_id.",
   },
   INVALID_CREDENTIALS: {
     kind: "unauthenticated",

@@ -48,6 +48,20 @@ export const refusalMutations: readonly Mutation[] = [
     tests: ["test/service/late-batches.test.ts"],
   },
   {
+    file: "src/db/orders/import-attempts.ts",
+    what: "an attempt at an import that is late ends one that has begun meanwhile",
+    from: "  where imports.attempt_id in (excluded.attempt_id, $4::uuid)\n",
+    to: "  where imports.attempt_id is distinct from $4::uuid or true\n",
+    tests: attempts,
+  },
+  {
+    file: "src/services/imports.ts",
+    what: "an import that could not begin does not try again in smaller chunks",
+    from: "      begun = undefined;\n",
+    to: "",
+    tests: ["test/service/imports.test.ts"],
+  },
+  {
     file: sweeping,
     what: "a sweep that failed is the last one",
     from: "if (!stop.signal.aborted) timer = setTimeout(() => void sweep(), pauseMs);",

@@ -186,8 +186,8 @@ export const services: readonly Mutation[] = [
   {
     file: imports,
     what: "each chunk of an import begins another attempt",
-    from: "begun ??= mutate(",
-    to: "begun = mutate(",
+    from: "begun ??= beginImport(",
+    to: "begun = beginImport(",
     tests: ["test/service/round-trips.test.ts"],
   },
   {

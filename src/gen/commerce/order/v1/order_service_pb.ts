@@ -1195,8 +1195,10 @@ export const OrderService: GenService<{
    * index up to the one after the last that was answered: rows that exist are counted as existing and nothing is
    * placed twice. Orders that were refused are decided anew. One call at a time works at an import: when another one
    * with its request_id has begun to write, the call before is ended with ABORTED, reason IMPORT_SUPERSEDED, and what
-   * it has not answered is answered by the other one. Requests may have up to 16 MiB. A server that shuts down ends the stream with UNAVAILABLE, reason
-   * SHUTTING_DOWN; the metadata key "last_index" of the ErrorInfo is the last index that was answered.
+   * it has not answered is answered by the other one. Calls are ordered by when they begin to write: end a call
+   * before sending the import again. Requests may have up to 16 MiB. A server that shuts down ends the stream with
+   * UNAVAILABLE, reason SHUTTING_DOWN; the metadata key "last_index" of the ErrorInfo is the last index that was
+   * answered.
    *
    * Without a deadline from its caller a call has one minute; no call may take more than an hour. Resume an import
    * that takes longer, or use IngestOrders.

@@ -139,15 +139,17 @@ export async function changeStatusesAtomically(
     keep: refuseChanges,
     async write(_, batch) {
       const { outcomes, kept, refusals } = await moveOrders(run, changes, all, true);
-      const errors = new Map([...refusals, ...outcomes].filter(([, each]) => each instanceof DomainError));
+      const isOrder = (each: Outcome<Order>): each is Order => !(each instanceof DomainError);
+      const errors = new Map([...refusals, ...outcomes].filter(([, each]) => !isOrder(each)));
       const first = all.find((n) => errors.has(n));
-      const orders = all.flatMap((n) => outcomes.get(n) ?? []);
+      const orders = all.flatMap((n) => outcomes.get(n) ?? []).filter(isOrder);
       if (kept.has(0)) batch[0] = kept.get(0);
       else if (first !== undefined) {
         const error = ofChange(first, errors.get(first) as DomainError);
-        if (refusals.has(first)) return new Map([[0, error]]);
+        // Where one change has happened all have: what is missing was deleted since, with its order.
+        if (refusals.has(first) && orders.length === 0) return new Map([[0, error]]);
         batch[0] = error;
-      } else if (orders.length === changes.length) batch[0] = orders as Order[];
+      } else if (orders.length === changes.length) batch[0] = orders;
       return new Map();
     },
   });

@@ -62,6 +62,13 @@ export const refusalMutations: readonly Mutation[] = [
     tests: ["test/service/imports.test.ts"],
   },
   {
+    file: changing,
+    what: "a batch that has happened looks for a mark that it cannot leave",
+    from: "if (refusals.has(first) && orders.length === 0)",
+    to: "if (refusals.has(first))",
+    tests: ["test/service/batches.test.ts"],
+  },
+  {
     file: sweeping,
     what: "a sweep that failed is the last one",
     from: "if (!stop.signal.aborted) timer = setTimeout(() => void sweep(), pauseMs);",

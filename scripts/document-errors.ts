@@ -13,6 +13,9 @@ field, the resource or the condition. This page is written by \`npm run generate
 A reason keeps its code and its metadata. New reasons are added: a caller that meets one that it does not
 know goes by the code.
 
+What a call was refused for does not come right by repeating it: under its request_id it stays refused. What "what to
+do" advises is a new call, with a new request_id.
+
 "repeat?" says whether the same call may be made again, unchanged: after a wait (the RetryInfo says how
 long), or with the same request_id, because it may have happened ([exactly once](exactly-once.md)). A read
 may be repeated then, too. A call with a request_id is answered COMMIT_OUTCOME_UNKNOWN as UNAVAILABLE, one

@@ -96,7 +96,7 @@ async function checkGenerated(): Promise<boolean> {
 async function digestGenerated(): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   for await (const file of glob(
-    ["src/gen/**/*.ts", "schema.sql", "README.md", "docs/limits.md", "docs/errors.md"],
+    ["src/gen/**/*.ts", "schema.sql", "docs/configuration.md", "docs/limits.md", "docs/errors.md"],
     {
       cwd: root,
     },

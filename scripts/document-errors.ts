@@ -13,8 +13,8 @@ field, the resource or the condition. This page is written by \`npm run generate
 A reason keeps its code and its metadata. New reasons are added: a caller that meets one that it does not
 know goes by the code.
 
-What a call was refused for does not come right by repeating it: under its request_id it stays refused. What "what to
-do" advises is a new call, with a new request_id.
+A mutation that was refused stays refused under its request_id: a new attempt takes a new one. An import is
+resumed under its own.
 
 "repeat?" says whether the same call may be made again, unchanged: after a wait (the RetryInfo says how
 long), or with the same request_id, because it may have happened ([exactly once](exactly-once.md)). A read

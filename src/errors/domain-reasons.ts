@@ -110,7 +110,8 @@ export const domainReasons = {
     kind: "aborted",
     repeat: "never",
     action:
-      "Read the answers of the call that goes on with the import; where none does, repeat it with the same request_id.",
+      "Read the answers of the call that goes on with the import; where none does, repeat it with the same " +
+      "request_id.",
   },
   INVALID_CREDENTIALS: {
     kind: "unauthenticated",

@@ -89,6 +89,7 @@ async function digestGenerated(): Promise<Map<string, string>> {
   for await (const file of glob(
     [
       "src/gen/**/*.{ts,binpb}",
+      "src/errors/catalogue.ts",
       "third_party/**/*.{proto,md}",
       "schema.sql",
       "README.md",

@@ -24,7 +24,10 @@ const packages: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-const rows: string[] = [];
+const toRow = (file: string, source: string): string => `| \`${file}\` | ${source} |\n`;
+const validate =
+  "protovalidate 1.2.0 (github.com/bufbuild/protovalidate): `proto/protovalidate/buf/validate`";
+const rows = [toRow("buf/validate/validate.proto", validate)];
 for (const [name, files] of Object.entries(packages)) {
   const home = path.join(root, "node_modules", name);
   const { version } = JSON.parse(await readFile(path.join(home, "package.json"), "utf8")) as {
@@ -33,7 +36,7 @@ for (const [name, files] of Object.entries(packages)) {
   for (const [to, from] of Object.entries(files)) {
     await mkdir(path.dirname(path.join(target, to)), { recursive: true });
     await cp(path.join(home, from), path.join(target, to));
-    rows.push(`| \`${to}\` | ${name} ${version} (npm): \`${from}\` |\n`);
+    rows.push(toRow(to, `${name} ${version} (npm): \`${from}\``));
   }
 }
 
@@ -45,10 +48,9 @@ Unchanged copies, so that the contract compiles as it is cloned. All of them are
 
 | file | source |
 |---|---|
-| \`buf/validate/validate.proto\` | protovalidate 1.2.0 (github.com/bufbuild/protovalidate): \`proto/protovalidate/buf/validate/validate.proto\` |
 ${rows.toSorted().join("")}
-No npm package ships \`validate.proto\` as text. \`test/third-party.test.ts\` compares what it compiles to with the
-descriptor in @bufbuild/protovalidate, by which the service checks requests: a newer validator may need a
-newer copy.
+No npm package ships \`validate.proto\` as text. \`test/third-party.test.ts\` compares what it compiles to
+with the descriptor in @bufbuild/protovalidate, by which the service checks requests: a newer validator may
+need a newer copy.
 `;
 await writeFile(path.join(target, "README.md"), readme);

@@ -95,6 +95,7 @@ async function digestGenerated(): Promise<Map<string, string>> {
       "README.md",
       "docs/limits.md",
       "docs/errors.md",
+      "docs/api.md",
     ],
     { cwd: root },
   )) {

@@ -115,6 +115,13 @@ export const errors: readonly Mutation[] = [
     tests: ["test/reasons.test.ts"],
   },
   {
+    file: "scripts/rules.ts",
+    what: "the rules of elements are taken for those of the list",
+    from: 'rule.name === "items" ? words.map((word) => `each ${word}`) : words',
+    to: "words",
+    tests: ["test/reference.test.ts"],
+  },
+  {
     file: tables,
     what: "a reason with two codes is listed under one of them",
     from: "return [code, codeWithKey];",

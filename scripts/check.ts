@@ -92,10 +92,7 @@ async function digestGenerated(): Promise<Map<string, string>> {
       "src/errors/catalogue.ts",
       "third_party/**/*.{proto,md}",
       "schema.sql",
-      "README.md",
-      "docs/limits.md",
-      "docs/errors.md",
-      "docs/api.md",
+      "docs/{api,configuration,errors,limits}.md",
     ],
     { cwd: root },
   )) {

@@ -66,6 +66,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
     grpcAddr: anywhere,
     httpAddr: anywhere,
     adminAddr: anywhere,
+    corsOrigins: [],
     database: { kind: "remote", connection: proxy?.connection ?? connection, engine },
     start: { waitMsMax: 0, migrations: "apply" },
     tls: undefined,

@@ -53,6 +53,18 @@ test("answers files as they were compiled, scopes and validation rules included"
   expect(method.input.field["id"]!.proto.options!.$unknown).not.toEqual([]);
 });
 
+test("answers the files of others with their options, without which no Go code can be made of them", async () => {
+  await using listeners = await startListeners();
+
+  const [answer] = await ask(listeners, {
+    case: "fileByFilename",
+    value: "commerce/order/v1/order_service.proto",
+  });
+
+  const lacking = toFiles(answer).filter(({ options }) => !options?.goPackage || !options.javaPackage);
+  expect(lacking.map(({ name }) => name)).toEqual([]);
+});
+
 test("knows the details of errors, which are in answers to imports as messages of any kind", async () => {
   await using listeners = await startListeners();
 

@@ -12,7 +12,7 @@ const call = { fingerprint: "this call", refusalMs: 60_000 };
 const keep = { name: "test.keep", text: "", readsOnly: false };
 
 test("a refusal that was kept is told as it was at first", () => {
-  const refused = ofChange(3, insufficientStock("order", ["a lamp", "a desk"]));
+  const refused = ofChange(3, insufficientStock([{ productId: "a lamp", onHand: 1n, requested: 2n }]));
 
   const { id, refusal, keptMs } = toMark("an id", refused, call);
   const restored = toRefusal(JSON.parse(refusal) as StoredRefusal, call);

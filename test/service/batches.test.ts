@@ -59,7 +59,7 @@ test.each([
   [
     "ABORTED for a stale etag",
     async () => ({ id: (await order()).id, status: CONFIRMED, etag: '"7"' }),
-    { code: "Aborted", reason: "ETAG_MISMATCH", metadata: { index: "1" } },
+    { code: "Aborted", reason: "ETAG_MISMATCH", metadata: { etag: '"1"', index: "1" } },
   ],
 ] as const)(
   "BatchUpdateOrderStatuses fails with %s, names its index and changes nothing",

@@ -1,7 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { createFileRegistry, type FileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { create, createFileRegistry, type FileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
+import {
+  type FileDescriptorProto,
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+} from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { policy } from "../src/gen/commerce/options/v1/options_pb.ts";
@@ -142,7 +146,14 @@ function toFiles(answer: Answer) {
   return answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
 }
 
+/** The answered files, each after those that it imports, which is what a registry is made of. */
 function toRegistry(answer: Answer): FileRegistry {
-  const files = toFiles(answer);
-  return createFileRegistry(files[0]!, (name) => files.find((file) => file.name === name));
+  const byName = new Map(toFiles(answer).map((file) => [file.name, file]));
+  const file = new Set<FileDescriptorProto>();
+  const add = (each: FileDescriptorProto): void => {
+    for (const name of each.dependency) add(byName.get(name)!);
+    file.add(each);
+  };
+  byName.forEach(add);
+  return createFileRegistry(create(FileDescriptorSetSchema, { file: [...file] }));
 }

@@ -71,7 +71,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const observer = observeRetries(telemetry, readiness);
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
-  starting.use(keepSweeping(db));
+  starting.use(keepSweeping(db, (err) => telemetry.logger.warn({ err }, "expired marks stay for now")));
 
   const parts = await createParts(db, config, telemetry);
   const validator = createRequestValidator();

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { CommerceError, createCommerceClient } from "../client/src/index.ts";
 import { repeats } from "../client/src/gen/reasons.ts";
 import { BadRequestSchema } from "../client/src/gen/google/rpc/error_details_pb.ts";
-import { createError, invalid, reasons, stockOutOfRange } from "../src/errors.ts";
+import { createError, invalid, reasons, insufficientStock } from "../src/errors.ts";
 import { toConnectError } from "../src/rpc/status.ts";
 import { play } from "./support/client.ts";
 
@@ -25,13 +25,13 @@ function infoOf({ details: [info] }: ConnectError): object {
   return info.value;
 }
 
-const tooLittle = stockOutOfRange("INSUFFICIENT_STOCK", "lamp", 3n, "there are 3");
+const tooLittle = insufficientStock([{ productId: "lamp", onHand: 3n, requested: 9n }]);
 
 test("a reason narrows the facts of an error to its own", async () => {
   const error = await meet(tooLittle);
 
   if (!(error instanceof CommerceError) || error.reason !== "INSUFFICIENT_STOCK") throw error;
-  const { productId, onHand }: { productId: string; onHand?: string } = error.facts;
+  const { productId, onHand }: { productId: string; onHand: string } = error.facts;
   expect([productId, onHand]).toEqual(["lamp", "3"]);
   // @ts-expect-error: the facts of other reasons are not there.
   expect(error.facts.lastIndex).toBeUndefined();
@@ -41,7 +41,7 @@ test("a switch over reasons narrows in each of its cases", async () => {
   const tell = (error: CommerceError): string => {
     switch (error.reason) {
       case "INSUFFICIENT_STOCK":
-        return `only ${error.facts.onHand ?? "few"} of ${error.facts.productId}`;
+        return `only ${error.facts.onHand} of ${error.facts.productId}`;
       case "FORBIDDEN_STATUS_CHANGE":
         return `${error.facts.from} to ${error.facts.to}`;
       default:

@@ -77,7 +77,7 @@ test.each<[string, ConnectError]>([
 
 test.each<[string, ConnectError]>([
   ["ALREADY_EXISTS", toConnectError(emailTaken())],
-  ["ABORTED by the service", toConnectError(staleEtag(userType, "1"))],
+  ["ABORTED by the service", toConnectError(staleEtag(userType, "1", "2"))],
   ["INVALID_ARGUMENT", toConnectError(invalid("email", "is no email"))],
   ["MESSAGE_TOO_LARGE", toConnectError(tooLarge(16))],
   ["PERMISSION_DENIED", toConnectError(createError("METHOD_CLOSED", "no", { metadata: { method: "m" } }))],

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 // Method options that state, in the contract, which scopes a call needs, how it may be repeated, how long it may
-// last and how much it may send.
+// last, how much it may send and why it may be refused.
 
 import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -15,10 +15,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file commerce/options/v1/options.proto.
  */
 export const file_commerce_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi6wEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAYgASgNOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi6wEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAYgASgNOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5QowBChdjb20uY29tbWVyY2Uub3B0aW9ucy52MUIMT3B0aW9uc1Byb3RvUAFaS2dpdGh1Yi5jb20vY29tbWVyY2UtY29yZS9jb21tZXJjZS1jb3JlL2dlbi9nby9jb21tZXJjZS9vcHRpb25zL3YxO29wdGlvbnN2MaoCE0NvbW1lcmNlLk9wdGlvbnMuVjFiBnByb3RvMw", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
- * The scopes, the idempotency key, the deadlines and the maximum request size of a method.
+ * The scopes, the idempotency key, the deadlines, the maximum request size and the refusals of a method.
  *
  * @generated from message commerce.options.v1.MethodPolicy
  */
@@ -80,7 +80,7 @@ export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
   messageDesc(file_commerce_options_v1_options, 0);
 
 /**
- * The scopes, the idempotency key, the deadlines and the maximum request size of the method.
+ * The scopes, the idempotency key, the deadlines, the maximum request size and the refusals of the method.
  *
  * @generated from extension: commerce.options.v1.MethodPolicy policy = 50001;
  */

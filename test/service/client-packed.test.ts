@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -84,30 +85,46 @@ test("its types tell right programs from wrong ones", async () => {
       error.facts.lastIndex;
     });`,
   );
-  const config = await project.write(
-    "tsconfig.json",
-    JSON.stringify({
-      compilerOptions: {
-        noEmit: true,
-        strict: true,
-        module: "nodenext",
-        lib: ["es2024", "esnext.disposable", "dom", "dom.iterable"],
-        types: ["node"],
-        typeRoots: [path.join(root, "node_modules/@types")],
-      },
-      files: [file],
-    }),
-  );
-  const compiler = path.join(root, "node_modules/typescript/bin/tsc");
 
-  const { stdout } = await runToEnd(process.execPath, [compiler, "--pretty", "false", "-p", config]);
-
-  const found = stdout.split("\n").filter((line) => /^\S/.test(line));
-  expect(found.map((line) => /program\.ts.*?TS\d+/.exec(line)?.[0] ?? line)).toEqual([
+  expect(await findErrors([file])).toEqual([
     "program.ts(8,13): error TS2322",
     "program.ts(13,19): error TS2339",
   ]);
 });
+
+test("the code of its README is right, and its first call places an order", async () => {
+  await using shop = await openShop();
+  const text = await readFile(path.join(root, "client/README.md"), "utf8");
+  const blocks = Array.from(text.matchAll(/```ts\n(.*?)```/gs), ([, code]) => code!);
+  const files = await Promise.all(
+    blocks.map((code, n) =>
+      project.write(`readme-${n}.ts`, code.replace("http://127.0.0.1:50051", shop.grpcUrl)),
+    ),
+  );
+
+  expect(files.length).toBeGreaterThan(5);
+  expect(await findErrors(files)).toEqual([]);
+  const { code, stdout, stderr } = await runToEnd(process.execPath, [files[0]!]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toContain("units: 29n");
+});
+
+/** What the compiler finds in programs of the project: where, and the errors' numbers. */
+async function findErrors(files: readonly string[]): Promise<string[]> {
+  const compilerOptions = {
+    noEmit: true,
+    strict: true,
+    module: "nodenext",
+    lib: ["es2024", "esnext.disposable", "dom", "dom.iterable"],
+    types: ["node"],
+    typeRoots: [path.join(root, "node_modules/@types")],
+  };
+  const config = await project.write("tsconfig.json", JSON.stringify({ compilerOptions, files }));
+  const compiler = path.join(root, "node_modules/typescript/bin/tsc");
+  const { stdout } = await runToEnd(process.execPath, [compiler, "--pretty", "false", "-p", config]);
+  const found = stdout.split("\n").filter((line) => /^\S/.test(line));
+  return found.map((line) => /[\w-]+\.ts\(.*?TS\d+/.exec(line)?.[0] ?? line);
+}
 
 /** The page's program as a bundler makes it, and a server of the page on an origin of its own. */
 async function servePage(): Promise<AsyncDisposable & { readonly origin: string; readonly code: string }> {

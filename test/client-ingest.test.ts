@@ -103,17 +103,36 @@ test("a call that ends while it waits for rows is no failure, however often it h
   expect(answers.at(-1)?.answer.value).toMatchObject({ insertedCount: 20n });
 });
 
-test("a source that cannot be read any further is not taken for its end", async () => {
-  const { client, calls } = ingesting([]);
-  const broken = new Error("the disk is gone");
-  const source = async function* (): AsyncGenerator<Request> {
-    yield { orders: drafts(1) };
-    throw broken;
-  };
+test.each([
+  ["have been answered", true],
+  ["have no answer", false],
+])(
+  "a source that cannot be read any further is not taken for its end, when its rows %s",
+  async (_, answers) => {
+    let calls = 0;
+    const answered = Promise.withResolvers<void>();
+    const ingestOrders = async function* (requests: AsyncIterable<IngestOrdersRequest>) {
+      calls += 1;
+      for await (const { firstIndex } of requests)
+        if (answers) yield { answer: { case: "chunk" as const, value: chunk(firstIndex, firstIndex).chunk } };
+    };
+    const client = createCommerceClient({ transport: play({ orders: { ingestOrders } }), retry });
+    const broken = new Error("the disk is gone");
+    const source = async function* (): AsyncGenerator<Request> {
+      yield { orders: drafts(1) };
+      if (answers) await answered.promise;
+      throw broken;
+    };
 
-  await expect(collect(client.orders.ingestOrders(source()))).rejects.toBe(broken);
-  expect(calls.length).toBe(1);
-});
+    const failed = (async () => {
+      for await (const { answer } of client.orders.ingestOrders(source()))
+        if (answer.case === "chunk") answered.resolve();
+    })();
+
+    await expect(failed).rejects.toBe(broken);
+    expect(calls).toBe(1);
+  },
+);
 
 test("a source without rows makes no call", async () => {
   const { client, calls } = ingesting([]);

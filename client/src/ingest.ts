@@ -33,6 +33,7 @@ export async function* ingest(
       requestId: head.requestId,
       wait: unanswered.wait,
       isWaiting: unanswered.isWaiting,
+      expectReadable: unanswered.expectReadable,
       acknowledge: unanswered.acknowledge,
       async *requests() {
         for await (const { orders, index } of unanswered.read()) yield { ...head, firstIndex: index, orders };

@@ -2,7 +2,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Clock, Deadline } from "./clock.ts";
 import { type CommerceError, toCancellation, toCommerceError } from "./errors.ts";
-import { effectOf, judge, type Judgement } from "./judge.ts";
+import { judge, type Judgement } from "./judge.ts";
+import { traitsOf } from "./traits.ts";
 
 /** How calls are repeated. */
 export type RetryOptions = {
@@ -44,7 +45,7 @@ export function startRepeats(
   { attemptsMax, backoffMs, backoffMsMax }: Retry,
   clock: Clock,
 ): Repeats {
-  const effect = effectOf(method);
+  const { effect } = traitsOf(method);
   const { requestId, deadline, signal, rejudge = (_, judgement) => judgement } = call;
   let number = 1;
   let inARow = 1;

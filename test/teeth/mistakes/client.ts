@@ -142,9 +142,9 @@ export const client: readonly Mutation[] = [
   },
   {
     file: resume,
-    what: "a call that ends while it waits for rows is a failure",
-    from: "if (!rows.isWaiting()) repeats.progress();",
-    to: "rows.isWaiting();",
+    what: "a source that cannot be read is read again and again",
+    from: "        rows.expectReadable();\n",
+    to: "",
     tests: ["test/client-ingest.test.ts"],
   },
   {

@@ -106,7 +106,11 @@ test("an import that is left is given up", async () => {
     yield chunk(0n, 0n);
     await new Promise(() => {});
   };
-  const client = createCommerceClient({ transport: play({ orders: { importOrders } }) });
+  const ends: unknown[] = [];
+  const client = createCommerceClient({
+    transport: play({ orders: { importOrders } }),
+    onAttempt: () => (end) => ends.push(end.code),
+  });
 
   for await (const answer of client.orders.importOrders({ orders: drafts(4) })) {
     expect(answer.chunk?.lastIndex).toBe(0n);
@@ -114,4 +118,5 @@ test("an import that is left is given up", async () => {
   }
 
   await expect.poll(() => isLeft).toBe(true);
+  expect(ends).toEqual([Code.Canceled]);
 });

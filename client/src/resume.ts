@@ -6,7 +6,7 @@ import {
 } from "@bufbuild/protobuf";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { Attempts } from "./attempts.ts";
-import { type Clock, startDeadline } from "./clock.ts";
+import { type Clock, orAborted, startDeadline } from "./clock.ts";
 import { findInfo } from "./errors.ts";
 import type { CommittedChunk } from "./gen/commerce/order/v1/order_service_pb.ts";
 import type { Judgement } from "./judge.ts";
@@ -54,7 +54,7 @@ export async function* resume<I extends DescMessage, O extends DescMessage>(
   const left = new AbortController();
   const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
   try {
-    while (await rows.wait()) {
+    while (await orAborted(rows.wait(), signal, repeats.toCancellation)) {
       const leftMs = Math.min(deadline.leftMs() ?? Infinity, deadlineMs);
       const call = {
         number: repeats.number,

@@ -3,15 +3,17 @@ import { durationMs, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/w
 import { policy } from "./gen/commerce/options/v1/options_pb.ts";
 
 /**
- * What repeating a call costs. A read changes nothing; a keyed mutation happens once, however often it is called
- * with its request_id; of others a repetition may happen again.
+ * What repeating a call costs. A read changes nothing; a keyed mutation happens once, however often it is
+ * called with its request_id; of others a repetition may happen again.
  */
 export type Effect = "read" | "keyed" | "other";
 
 /** What the contract says of a method. */
 export type Traits = {
   readonly effect: Effect;
-  /** The name of the field with the idempotency key (AIP-155), as in TypeScript; undefined if there is none. */
+  /**
+   * The name of the field with the idempotency key (AIP-155), as in TypeScript; undefined if there is none.
+   */
   readonly requestIdField: string | undefined;
   /** The deadline of a call without one, in milliseconds; undefined if the contract has none. */
   readonly deadlineMs: number | undefined;

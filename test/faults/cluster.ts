@@ -2,11 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { startEmbedded } from "../../src/db/embedded/embedded.ts";
-import { dropDatabase, execute, prepareEngine } from "../support/databases.ts";
-import type { RigDatabase } from "./rig.ts";
+import { dropDatabase, execute, prepareEngine, type TestDatabase } from "../support/databases.ts";
 
 /** A PostgreSQL of our own that makes databases for rounds. */
-export type Cluster = AsyncDisposable & { clone(): Promise<RigDatabase & AsyncDisposable> };
+export type Cluster = AsyncDisposable & { clone(): Promise<TestDatabase> };
 
 /** Nothing that a round writes has to survive a crash: the network breaks, not the server. */
 const settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"];

@@ -1,9 +1,18 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { Code, ConnectError, type CallOptions } from "@connectrpc/connect";
 import { startServer } from "../../src/server.ts";
 import { execute, type TestDatabase } from "../support/databases.ts";
 import { startProxy } from "../support/proxy.ts";
 import { openShop } from "../support/shop.ts";
-import { callReplica, heldUp, wishes, type HeldUp, type Kind, type Wish } from "../support/wishes.ts";
+import {
+  callReplica,
+  heldUp,
+  wishes,
+  type HeldUp,
+  type Kind,
+  type Replica,
+  type Wish,
+} from "../support/wishes.ts";
 
 /** Makes an empty database, which its user disposes of. */
 export type MakeDatabase = () => Promise<TestDatabase>;
@@ -58,6 +67,23 @@ function cutOffWith({ shop: { proxy } }: Replicas, statement: string) {
 }
 
 /**
+ * Has a caller ask until its call is on its way, and then leave: a busy replica may take its database for
+ * away, and send nothing. Returns what the caller was told.
+ */
+async function leave(
+  ask: (options: CallOptions) => Promise<string>,
+  isOff: Promise<unknown>,
+): Promise<string> {
+  for (;;) {
+    const caller = new AbortController();
+    const answer = ask({ signal: caller.signal });
+    if (!(await Promise.race([isOff.then(() => true), answer.then(() => false)]))) continue;
+    caller.abort();
+    return answer;
+  }
+}
+
+/**
  * Has a caller leave the first replica, which is cut off; asks the second one; permits what it has refused;
  * and lets arrive what the first one had sent.
  */
@@ -66,11 +92,8 @@ export async function arriveLate(database: MakeDatabase, { statement, make }: Ki
   const { shop, second } = replicas;
   const wish = await make(second, shop);
   const network = cutOffWith(replicas, statement);
-  const caller = new AbortController();
-  const left = wish.ask(shop, { signal: caller.signal });
-  await network.sent;
-  caller.abort();
-  const answers = [await left, await wish.ask(second)];
+  const left = await leave((options) => wish.ask(shop, options), network.sent);
+  const answers = [left, await askPresent(second, wish)];
   await wish.permit();
   await network.arrive();
   const hasHappened = await wish.hasHappened();
@@ -90,22 +113,19 @@ export async function arriveForgotten(database: MakeDatabase, { statement, make 
   const { shop, second } = replicas;
   const wish = await make(second, shop);
   const network = cutOffWith(replicas, statement);
-  const caller = new AbortController();
-  const left = wish.ask(shop, { signal: caller.signal });
-  await network.sent;
-  caller.abort();
+  const left = await leave((options) => wish.ask(shop, options), network.sent);
   await delay(forgottenMs);
   network.heal();
-  const answers = [await left, await askPresent(shop, wish)];
+  const answers = [left, await askPresent(shop, wish)];
   await wish.permit();
   await network.arrive();
   return { answers, hasHappened: await wish.hasHappened() };
 }
 
-/** Asks until the replica has found out that the database is back. */
-async function askPresent(shop: Replicas["shop"], wish: Wish): Promise<string> {
+/** Asks until the replica has found out that the database is there. */
+async function askPresent(replica: Replica, wish: Wish): Promise<string> {
   for (;;) {
-    const answer = await wish.ask(shop);
+    const answer = await wish.ask(replica);
     if (answer !== "DATABASE_UNAVAILABLE") return answer;
   }
 }
@@ -121,13 +141,14 @@ export async function getLock(database: MakeDatabase, { statement, make }: Kind<
   const wish = await make(second, shop);
   const held = await wish.hold();
   const network = cutOffWith(replicas, statement);
-  const caller = new AbortController();
-  const left = wish.askBeside(shop, { signal: caller.signal });
-  await network.sent;
-  const arrived = network.arrive();
-  await untilLocked(shop);
-  caller.abort();
-  const answers = [await left, await wish.ask(second)];
+  const waiting = network.sent.then(async () => {
+    const over = network.arrive();
+    await untilLocked(shop);
+    return { over };
+  });
+  const left = await leave((options) => wish.askBeside(shop, options), waiting);
+  const { over: arrived } = await waiting;
+  const answers = [left, await askPresent(second, wish)];
   await wish.permit();
   await held[Symbol.asyncDispose]();
   await arrived;
@@ -177,6 +198,17 @@ export async function revive(
   return all;
 }
 
+/** Plays until nothing but what is played was in the way: a busy replica may take its database for away. */
+async function playToEnd<T>(play: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await play();
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.Unavailable) throw error;
+    }
+  }
+}
+
 async function repeat(
   times: number,
   atOnce: number,
@@ -185,7 +217,7 @@ async function repeat(
   let [left, refused, revived] = [times, 0, 0];
   const work = async (): Promise<void> => {
     while (left-- > 0) {
-      const { isRefused, hasHappened } = await play();
+      const { isRefused, hasHappened } = await playToEnd(play);
       if (!isRefused) continue;
       refused++;
       if (hasHappened) revived++;

@@ -71,10 +71,10 @@ const parts: readonly Part[] = [
     arrows: ["engine", "config", "shared"],
     withoutPackages: data,
   },
-  // What all aggregates say: outcomes, refusals, ids, cursors.
+  // What all aggregates say: outcomes, refusals, ids, etags, cursors.
   {
     name: "facts",
-    files: /^src\/db\/(outcome|ids|cursor|order-status|refusals)\.ts$/,
+    files: /^src\/db\/(outcome|ids|cursor|etag|order-status|refusals)\.ts$/,
     arrows: ["engine", "errors", "shared"],
     withoutPackages: [...data, "pg"],
   },
@@ -152,6 +152,39 @@ test("bench/ imports the rest of the project by its own service/ alone", () => {
   );
 
   expect(outside).toEqual([]);
+});
+
+const forNode = ["client/src/grpc.ts", "client/src/connect-node.ts", "client/src/node-session.ts"];
+const ofClient = sources("client/src/**/*.ts").map(({ file, text }) => ({
+  file,
+  targets: findImports(file, text).map(({ target }) => target),
+}));
+
+test("client/ imports nothing of the rest of the project, and only what its package.json names", () => {
+  const allowed = /^(client\/src\/|@bufbuild\/protobuf(\/|$)|@connectrpc\/connect(-node|-web)?$)/;
+
+  const wrong = ofClient.flatMap(({ file, targets }) =>
+    targets.filter((target) => !allowed.test(target)).map((target) => `${file} imports ${target}`),
+  );
+
+  expect(wrong).toEqual([]);
+});
+
+test("what browsers load of client/ is free of Node, and the rest of it of both transports", () => {
+  const wrong = ofClient
+    .filter(({ file }) => !forNode.includes(file))
+    .flatMap(({ file, targets }) =>
+      targets
+        .filter(
+          (target) =>
+            forNode.includes(target) ||
+            target === "@connectrpc/connect-node" ||
+            (target === "@connectrpc/connect-web" && file !== "client/src/connect-web.ts"),
+        )
+        .map((target) => `${file} imports ${target}`),
+    );
+
+  expect(wrong).toEqual([]);
 });
 
 test.each([

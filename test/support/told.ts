@@ -6,6 +6,7 @@ import { InventoryService } from "../../src/gen/commerce/inventory/v1/inventory_
 import { OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import type { Failure } from "./errors.ts";
+import { expectNamed } from "./policies.ts";
 import { startProxy, type Proxy } from "./proxy.ts";
 import { openShop, type Shop } from "./shop.ts";
 
@@ -49,10 +50,11 @@ export async function openAt(
   const calls = { deadlineMsDefault: ownMs, deadlineMsMax: longestMs, streams };
   const shop = await openShop({ calls, pool }, { through: startProxy });
   const timeout = timeoutMs === undefined ? {} : { defaultTimeoutMs: timeoutMs };
+  const interceptors = [expectNamed];
   const transport =
     port === "gRPC port"
-      ? createGrpcTransport({ baseUrl: shop.grpcUrl, ...timeout })
-      : createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "2", ...timeout });
+      ? createGrpcTransport({ baseUrl: shop.grpcUrl, interceptors, ...timeout })
+      : createConnectTransport({ baseUrl: shop.httpUrl, httpVersion: "2", interceptors, ...timeout });
   return {
     ...shop,
     users: createClient(UserService, transport),

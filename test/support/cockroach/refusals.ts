@@ -101,7 +101,7 @@ const functions = new Set(
   `abs array_agg array_length array_to_string bool_and bool_or cardinality ceil clock_timestamp coalesce concat
   count count_rows current_database current_setting current_user date_trunc encode extract first_value floor
   format_type gen_random_uuid generate_series jsonb_agg jsonb_array_elements jsonb_array_length
-  jsonb_build_array jsonb_build_object jsonb_object_agg json_agg lag lead length lower max md5 min now
+  jsonb_build_array jsonb_build_object jsonb_object_agg json_agg json_build_array json_build_object lag lead length lower max md5 min now
   obj_description pg_backend_pid pg_get_constraintdef pg_get_indexdef pg_sleep quote_ident quote_literal
   random rank repeat replace round row_number row_to_json set_config sha256 split_part statement_timestamp
   string_agg string_to_array substr substring sum timezone to_char to_jsonb to_timestamp

@@ -8,7 +8,8 @@ import { expectOk, expectOne } from "../db/outcome.ts";
 import { notFound, productType } from "../errors.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import { parseName, toEtag, toId, toTime, type WholeMessage } from "./parse.ts";
+import { toEtag } from "../db/etag.ts";
+import { parseName, toId, toTime, type WholeMessage } from "./parse.ts";
 
 /** Implements the inventory service. */
 export function inventoryService(

@@ -13,7 +13,7 @@ export const cockroachMutations: readonly Mutation[] = [
     file: "src/db/orders/change-statuses.ts",
     what: "products are looked for in an array that is a subquery",
     from: "select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p",
-    to: "select id from products where id = any(array(select product_id from returned)) order by id for update",
+    to: "select id from products where id = any(array(select product_id from returned)) for update",
     tests: ["test/cockroach-plans.test.ts"],
   },
   {

@@ -127,6 +127,16 @@ test("a session on a node that cannot be asked is not known to have ended, until
   expect([whileHung, whileDead, afterwards]).toEqual(["XXUUU", "XXUUU", true]);
 });
 
+test("a session with an id of another form is not asked for", async () => {
+  const cluster = await clusters.start();
+  const { client, session, release } = await openPool(cluster.connection).checkOut(deadline());
+
+  const failed = await reasonOf(endSession(client, "cockroachdb", { ...session, id: "' or true --" }));
+
+  release(true);
+  expect(failed).toEqual(new Error("the server has given a session an id of another form"));
+});
+
 test("a session whose node cannot be asked any more once it was cancelled is not taken for ended", async () => {
   const cluster = await clusters.start();
   const [own, other] = [openPool(nodeOf(cluster, 1)), openPool(nodeOf(cluster, 2))];

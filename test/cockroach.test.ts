@@ -1,31 +1,13 @@
 import pg from "pg";
-import { afterAll, expect, onTestFinished, test } from "vitest";
-import type { Connection } from "../src/config.ts";
-import { toClientConfig } from "../src/db/engine/connection.ts";
+import { afterAll, expect, test } from "vitest";
 import { reachDatabase } from "../src/db/engine/reach.ts";
 import { migrate } from "../src/db/migrate/migrate.ts";
-import { nodeOf, startScratchClusters } from "./support/cockroach/scratch.ts";
+import { ask, connect, startScratchClusters, type Answer } from "./support/cockroach/scratch.ts";
+import { reasonOf } from "./support/pools.ts";
 import { version } from "./support/cockroach/translate.ts";
 
 const clusters = await startScratchClusters();
 afterAll(() => clusters[Symbol.asyncDispose]());
-
-async function connect(connection: Connection, settings = {}): Promise<pg.Client> {
-  const client = new pg.Client({ ...toClientConfig(connection, settings), application_name: "test" });
-  client.on("error", () => {});
-  await client.connect();
-  onTestFinished(() => client.end());
-  return client;
-}
-
-type Answer = { readonly rows: unknown[] } | { readonly code: string; readonly severity: string };
-
-function ask(client: pg.Client, text: string, values?: readonly unknown[]): Promise<Answer> {
-  return client.query({ text, ...(values && { values: [...values] }), rowMode: "array" }).then(
-    ({ rows }) => ({ rows }),
-    ({ code, severity }: pg.DatabaseError) => ({ code: code!, severity: severity! }),
-  );
-}
 
 test("says that it is CockroachDB, and emulated", async () => {
   const cluster = await clusters.start();
@@ -49,6 +31,21 @@ test("takes the migrations and statements of CockroachDB, once", async () => {
 });
 
 const cluster = () => clusters.start();
+
+test("a migration that CockroachDB refuses is named with its line, and is repeated from its start", async () => {
+  const { connection } = await cluster();
+  const [table, wrong] = ["create table if not exists a (b text);", "lock table a;"];
+  const migrateBy = async (sql: string): Promise<unknown> => {
+    const directory = await clusters.writeMigrations({ "0001_a.sql": sql });
+    return reasonOf(migrate(connection, { engine: "cockroachdb", directory }));
+  };
+
+  const failed = await migrateBy(`${table}\n${wrong}`);
+  const mended = await migrateBy(table);
+
+  expect((failed as Error).message).toMatch(/^migration 0001_a failed: at or near "lock": syntax error/);
+  expect(mended).toBe("it did not fail");
+});
 
 test.each<[what: string, text: string, answer: unknown, values?: readonly unknown[]]>([
   ["integers", "select 1, 1::int4, array_length(array[3], 1)", { rows: [["1", 1, "1"]] }],
@@ -191,54 +188,4 @@ test("a deadlock is reported as a transaction that is to be run again", async ()
   const answers = await Promise.all([lock(one, 2), lock(two, 1)]);
 
   expect(answers).toContainEqual({ code: "40001", severity: "ERROR" });
-});
-
-test("each node names itself in its sessions and their keys", async () => {
-  const { nodes } = await cluster();
-
-  for (const [n, node] of nodes.entries()) {
-    const client = await connect(node);
-    const { rows } = await client.query<{ session_id: string }>("show session_id");
-    // node-postgres does not declare it.
-    const { processID } = client as unknown as { readonly processID: number };
-    expect([Number.parseInt(rows[0]!.session_id.slice(-8), 16), processID >>> 20]).toEqual([n + 1, n + 1]);
-  }
-});
-
-test("all nodes list the sessions that there are, and any of them cancels one", async () => {
-  const started = await cluster();
-  const [one, two] = [await connect(nodeOf(started, 1)), await connect(nodeOf(started, 2))];
-  const ended = new Promise((resolve) => one.once("end", resolve));
-  const { rows } = await one.query<{ session_id: string }>("show session_id");
-  const list =
-    "select node_id::int4, session_id, application_name from [show cluster sessions] order by node_id";
-
-  const before = await ask(two, list);
-  await two.query(`cancel session '${rows[0]!.session_id}'`);
-  await ended;
-  const after = await ask(two, list);
-
-  const [own, other] = (before as { rows: unknown[] }).rows;
-  expect(own).toEqual([1, rows[0]!.session_id, "test"]);
-  expect(after).toEqual({ rows: [other] });
-});
-
-test("a cancellation reaches a statement through another node", async () => {
-  const started = await cluster();
-  const client = await connect(nodeOf(started, 1));
-  const sleeping = ask(client, "select pg_sleep(60)");
-  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
-  await expect.poll(() => started.sessions().get(1)?.[0]?.query).toBe("select pg_sleep(60)");
-  const other = new pg.Client(toClientConfig(nodeOf(started, 2))) as pg.Client & {
-    connection: {
-      connect(port: number, host: string): void;
-      cancel(id: number, key: number): void;
-      on(name: string, f: () => void): void;
-    };
-  };
-
-  other.connection.on("connect", () => other.connection.cancel(processID, secretKey));
-  other.connection.connect(nodeOf(started, 2).port, "127.0.0.1");
-
-  expect(await sleeping).toEqual({ code: "57014", severity: "ERROR" });
 });

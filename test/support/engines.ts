@@ -1,7 +1,18 @@
 import { parseConfig } from "../../src/config.ts";
 
 /** A database server that the service tests run on, and the setup that provides it. */
-export type EngineProject = { readonly name: string; readonly globalSetup: string };
+export type EngineProject = {
+  readonly name: string;
+  readonly globalSetup: string;
+  /** Files that do not run on it. */
+  readonly exclude?: string[];
+};
+
+/** What is about the ports, the commands and the processor, before any database: it is alike on each engine. */
+const beforeDatabase = [
+  ...["bad-input", "bad-json", "clients", "fuzz-bytes", "import-cli", "import-files", "import-listeners"],
+  ...["listener-refusals", "listeners", "passwords", "proxy", "shutdown-http1"],
+].map((name) => `test/service/${name}.test.ts`);
 
 /**
  * The engines that this machine has: always the embedded PostgreSQL, and an emulation of CockroachDB before
@@ -11,7 +22,11 @@ export type EngineProject = { readonly name: string; readonly globalSetup: strin
 export async function findEngines(env: NodeJS.ProcessEnv): Promise<EngineProject[]> {
   const engines: EngineProject[] = [
     { name: "postgresql", globalSetup: "test/support/setup-embedded.ts" },
-    { name: "cockroachdb (emulated)", globalSetup: "test/support/setup-emulated.ts" },
+    {
+      name: "cockroachdb (emulated)",
+      globalSetup: "test/support/setup-emulated.ts",
+      exclude: beforeDatabase,
+    },
   ];
   if (env["TEST_DATABASE_URL"]) {
     // Fails here, with one clear message, rather than in each file.

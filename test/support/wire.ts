@@ -53,13 +53,15 @@ export function endsExchange({ type }: Message): boolean {
 export function readStatement(messages: readonly Message[]): string {
   const find = (type: string): Buffer | undefined => messages.find((each) => each.type === type)?.bytes;
   const [simple, bind, parse] = [find("Q"), find("B"), find("P")];
-  if (simple) return readStrings(simple)[0]!;
+  if (simple) return readStrings(simple)[0];
   return (bind && readStrings(bind)[1]) || (parse && readStrings(parse)[1]) || "";
 }
 
-/** The two strings that a message begins with. */
-export function readStrings(bytes: Buffer): string[] {
-  return bytes.toString("utf8", 5).split("\0", 2);
+/** The two strings that a message begins with; what follows may be long and is not read. */
+export function readStrings(bytes: Buffer): [string, string] {
+  const first = bytes.indexOf(0, 5);
+  const second = Math.max(bytes.indexOf(0, first + 1), first + 1);
+  return [bytes.toString("utf8", 5, first), bytes.toString("utf8", first + 1, second)];
 }
 
 /** Of ReadyForQuery: "I" outside of a transaction, "T" inside of one, "E" inside of a failed one. */

@@ -13,6 +13,8 @@ export type Table = { readonly columns: ReadonlySet<string>; readonly indexes: r
 
 /** The tables of all databases of a cluster, by name, as the definitions that have passed describe them. */
 export type Catalog = {
+  /** Changes with each definition. */
+  readonly version: number;
   find(table: string): Table | undefined;
   /** Takes a definition; anything else is ignored. */
   learn(statement: Node): void;
@@ -39,9 +41,14 @@ export function createCatalog(): Catalog {
     tables.set(relation?.relname ?? "", { columns: new Set(columns), indexes });
   }
 
+  let version = 0;
   return {
+    get version() {
+      return version;
+    },
     find: (table) => tables.get(table),
     learn(statement) {
+      version++;
       if (as(statement, "CreateStmt")) return create(statement);
       const index = as(statement, "IndexStmt");
       if (index) {

@@ -19,15 +19,15 @@ export function readExchange(messages: readonly Message[], prepared: Prepared): 
   let text = "";
   for (const { type, bytes } of messages) {
     if (type === "Q") {
-      text = readStrings(bytes)[0]!;
+      text = readStrings(bytes)[0];
       translations.push(translate(text));
     } else if (type === "P") {
-      const [name, parsed] = readStrings(bytes) as [string, string];
+      const [name, parsed] = readStrings(bytes);
       text = parsed;
       prepared.set(name, { text, translation: translate(text) });
       translations.push(translate(text));
     } else if (type === "B") {
-      const found = prepared.get(readStrings(bytes)[1]!);
+      const found = prepared.get(readStrings(bytes)[1]);
       text = found?.text ?? "";
       if (found && !translations.includes(found.translation)) translations.push(found.translation);
     }
@@ -39,9 +39,9 @@ export function readExchange(messages: readonly Message[], prepared: Prepared): 
 export function toUpstream({ messages }: Exchange, fill: (text: string) => string): Buffer {
   return Buffer.concat(
     messages.map(({ type, bytes }) => {
-      if (type === "Q") return query(fill(translate(readStrings(bytes)[0]!).text));
+      if (type === "Q") return query(fill(translate(readStrings(bytes)[0]).text));
       if (type !== "P") return bytes;
-      const [name, text] = readStrings(bytes) as [string, string];
+      const [name, text] = readStrings(bytes);
       const behind = 5 + Buffer.byteLength(name) + 1 + Buffer.byteLength(text) + 1;
       const head = Buffer.from(`${name}\0${fill(translate(text).text)}\0`);
       return message("P", Buffer.concat([head, bytes.subarray(behind)]));

@@ -10,10 +10,10 @@ import {
   type Exchange,
   type Prepared,
 } from "./exchange.ts";
+import { findRefusal } from "./gate.ts";
 import type { Hub, NodeState } from "./hub.ts";
 import { fillMarks } from "./listing.ts";
 import { createKey, createSessionId, type Session } from "./registry.ts";
-import { findProblems } from "./scans.ts";
 import { readStartup } from "./startup.ts";
 import type { Command, Translation } from "./translate.ts";
 import { openUpstream, type Answer } from "./upstream.ts";
@@ -219,28 +219,4 @@ export function startFront(client: Socket, greeting: Message, node: NodeState, h
       void session?.end().catch(() => {});
     },
   };
-}
-
-/** Tables of a few rows: CockroachDB exempts those below large_full_scan_rows. */
-const small = new Set(["schema_migrations", "schema_migrations_lock"]);
-
-/** Why a statement is refused, if it is. Counts what would read a table from end to end. */
-function findRefusal(
-  translations: readonly Translation[],
-  variables: ReadonlyMap<string, string>,
-  { catalog, counts }: Hub,
-): Refusal | undefined {
-  for (const { refusal, statements, source } of translations) {
-    if (refusal) return refusal;
-    const problems = statements.flatMap((each) => findProblems(each, catalog));
-    const scans = problems.filter(({ problem, table }) => problem === "full scan" && !small.has(table));
-    const tables = scans.map(({ table }) => table);
-    if (tables.length === 0) continue;
-    counts.fullScans.set(source, tables);
-    if (variables.get("disallow_full_table_scans") === "on") {
-      const what = `a full table/index scan of ${tables.join(", ")} which is explicitly disallowed`;
-      return { code: "P0003", message: `query contains ${what}` };
-    }
-  }
-  return undefined;
 }

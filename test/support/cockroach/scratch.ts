@@ -1,5 +1,7 @@
+import pg from "pg";
 import { onTestFinished } from "vitest";
 import type { Connection } from "../../../src/config.ts";
+import { toClientConfig } from "../../../src/db/engine/connection.ts";
 import { startScratch } from "../scratch.ts";
 import { startCluster, type Cluster, type ClusterOptions } from "./cluster.ts";
 
@@ -13,6 +15,7 @@ export async function startScratchClusters() {
       onTestFinished(() => cluster[Symbol.asyncDispose]());
       return cluster;
     },
+    writeMigrations: scratch.writeMigrations,
     [Symbol.asyncDispose]: () => scratch[Symbol.asyncDispose](),
   };
 }
@@ -20,4 +23,24 @@ export async function startScratchClusters() {
 /** A node of a cluster; they are numbered from 1. */
 export function nodeOf({ nodes }: Cluster, node: number): Connection {
   return nodes[node - 1]!;
+}
+
+/** Connects for one test. */
+export async function connect(connection: Connection, settings = {}): Promise<pg.Client> {
+  const client = new pg.Client({ ...toClientConfig(connection, settings), application_name: "test" });
+  client.on("error", () => {});
+  await client.connect();
+  onTestFinished(() => client.end());
+  return client;
+}
+
+/** The rows of an answer as arrays, or what was refused. */
+export type Answer = { readonly rows: unknown[] } | { readonly code: string; readonly severity: string };
+
+/** Asks, and takes an error for an answer. */
+export function ask(client: pg.Client, text: string, values?: readonly unknown[]): Promise<Answer> {
+  return client.query({ text, ...(values && { values: [...values] }), rowMode: "array" }).then(
+    ({ rows }) => ({ rows }),
+    ({ code, severity }: pg.DatabaseError) => ({ code: code!, severity: severity! }),
+  );
 }

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, expect, test } from "vitest";
 import { reachDatabase } from "../src/db/engine/reach.ts";
 import { migrate } from "../src/db/migrate/migrate.ts";

@@ -9,10 +9,10 @@ export type EngineProject = {
 };
 
 /** What is about the ports, the commands and the processor, before any database: it is alike on each engine. */
-const beforeDatabase = [
-  ...["bad-input", "bad-json", "clients", "fuzz-bytes", "import-cli", "import-files", "import-listeners"],
-  ...["listener-refusals", "listeners", "passwords", "proxy", "shutdown-http1"],
-].map((name) => `test/service/${name}.test.ts`);
+const beforeDatabase = `bad-input bad-json clients fuzz-bytes import-cli import-files import-listeners
+  listener-refusals listeners passwords proxy shutdown-http1`
+  .split(/\s+/)
+  .map((name) => `test/service/${name}.test.ts`);
 
 /**
  * The engines that this machine has: always the embedded PostgreSQL, and an emulation of CockroachDB before

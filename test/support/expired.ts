@@ -10,7 +10,8 @@ import { deadline } from "./pools.ts";
  * that are given a time to live.
  */
 export async function deleteExpired(db: Database, connection: Connection): Promise<void> {
-  if (db.engine === "postgresql") return sweepRefusals(db, deadline());
+  await sweepRefusals(db, deadline());
+  if (db.engine === "postgresql") return;
   const texts = await readTexts("cockroachdb");
   const expiring = /(?:create table if not exists|alter table) (\w+)[^;]*ttl_expiration_expression = '(\w+)'/;
   for (const text of texts.values()) {

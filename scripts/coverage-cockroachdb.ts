@@ -1,4 +1,4 @@
-// Tells which code of src/db that is for CockroachDB alone the tests have run: `npm run coverage:cockroachdb`.
+// Tells which code for CockroachDB alone the tests have run: `npm run coverage:cockroachdb`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync } from "node:fs";
@@ -11,7 +11,8 @@ import { findPlaces, type Place, type Point } from "./coverage/places.ts";
 const help = `Usage: npm run coverage:cockroachdb -- [options] [TESTS]
 
 Runs the service tests on the emulation of CockroachDB, and the tests of the emulation, and prints each line
-of src/db that is for CockroachDB alone with how often it has run. TESTS are paths of test files to run instead.
+of src/db that is for CockroachDB alone with how often it has run. TESTS are paths of test files to run
+instead.
 CockroachDB itself is not run.
 
   --help  prints this

@@ -8,7 +8,7 @@ export type EngineProject = {
   readonly exclude?: string[];
 };
 
-/** What is about the ports, the commands and the processor, before any database: it is alike on each engine. */
+/** What is about ports, commands and the processor, before any database: it is alike on each engine. */
 const beforeDatabase = `bad-input bad-json clients fuzz-bytes import-cli import-files import-listeners
   listener-refusals listeners passwords proxy shutdown-http1`
   .split(/\s+/)

@@ -2,6 +2,7 @@ import type { Address, Config, Connection, Engine } from "./config.ts";
 import { bindAll, createParts, services } from "./bindings.ts";
 import { redactedConfig } from "./config/redacted.ts";
 import { createDatabase, type Database, type DatabaseObserver } from "./db/engine/database.ts";
+import type { NodeState } from "./db/engine/nodes.ts";
 import { keepSweeping } from "./db/sweep-refusals.ts";
 import { startEmbedded } from "./db/embedded/embedded.ts";
 import { expectMigrated, migrate } from "./db/migrate/migrate.ts";
@@ -68,7 +69,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   signal?.throwIfAborted();
 
   const readiness = starting.use(await createReadiness(connection, engine, migrationsDirectory));
-  const observer = observeRetries(telemetry, readiness);
+  const observer = observeDatabase(telemetry, readiness);
   const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
   observePool(telemetry, db);
   starting.use(keepSweeping(db));
@@ -181,13 +182,17 @@ async function watchReadiness(readiness: Readiness, db: Database, health: Health
   };
 }
 
-function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
+function observeDatabase(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
+  const { logger } = telemetry;
   const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
   return {
     retried(disposition, code) {
       count(`${disposition}:${code}`);
       readiness.note(code);
     },
+    nodeFailed: (node, fault) =>
+      logger.warn({ node, fault }, "a database node fails: it is avoided while there are others"),
+    nodeIsBack: (node) => logger.info({ node }, "a database node is back"),
   };
 }
 
@@ -219,4 +224,10 @@ function observePool(telemetry: Telemetry, db: Database): void {
   } as const;
   for (const name of keysOf(gauges))
     telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, gauges[name], () => db.stats()[name]);
+  const readNodes = (read: (state: NodeState) => number) => (): Record<string, number> =>
+    Object.fromEntries(Array.from(db.stats().nodes, ([node, state]) => [node, read(state)]));
+  const connections = readNodes((state) => state.connections);
+  telemetry.gauge("db_node_connections", "Connections to a node of CockroachDB.", connections, "node");
+  const healthy = readNodes(({ isHealthy }) => (isHealthy ? 1 : 0));
+  telemetry.gauge("db_node_healthy", "Whether a node of CockroachDB is used: 1, or 0.", healthy, "node");
 }

@@ -10,6 +10,8 @@ export type Engine = "postgresql" | "cockroachdb";
 export type Connection = {
   readonly host: string;
   readonly port: number;
+  /** Other nodes of the same CockroachDB: each new connection is made to the next one. */
+  readonly otherHosts?: readonly Address[];
   readonly user: string;
   readonly password?: string;
   readonly database: string;

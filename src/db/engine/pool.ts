@@ -3,7 +3,7 @@ import type { Config, Connection, Engine } from "../../config.ts";
 import { bounds } from "../../bounds.ts";
 import { createQueue, type Queue } from "../../queue.ts";
 import { cancel } from "./cancel-request.ts";
-import { toClientConfig, type Settings } from "./connection.ts";
+import { toClientClass, toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
@@ -170,6 +170,7 @@ function openConnections(
 ): pg.Pool {
   const pool = new pg.Pool({
     ...toClientConfig(connection, settings),
+    Client: toClientClass(connection),
     // One for all: CockroachDB keeps statistics of statements by it.
     application_name: "commerce-core",
     types,

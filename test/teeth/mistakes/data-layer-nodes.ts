@@ -68,4 +68,25 @@ export const nodeMutations: readonly Mutation[] = [
     to: '{ disposition: "disconnected", atCommit: "ambiguous", nodeFault: "silent" }',
     tests: ["test/judge.test.ts"],
   },
+  {
+    file: "src/db/engine/connection.ts",
+    what: "all connections are made to one host",
+    from: "hosts[made++ % hosts.length]!",
+    to: "hosts[made % hosts.length]!",
+    tests: ["test/service/hosts.test.ts"],
+  },
+  {
+    file: "src/db/engine/connection.ts",
+    what: "a start that does not reach one host does not try the others",
+    from: "  for (const host of others) attempt =",
+    to: "  for (const host of others.slice(9)) attempt =",
+    tests: ["test/service/hosts.test.ts"],
+  },
+  {
+    file: "src/db/engine/cancel-request.ts",
+    what: "a cancellation goes to another host than its connection",
+    from: "const { host = connection.host, port = connection.port } = place;",
+    to: "const { host, port } = { ...place, ...connection };",
+    tests: ["test/cancel.test.ts"],
+  },
 ];

@@ -206,8 +206,8 @@ export const processes: readonly Mutation[] = [
   {
     file: "src/config/database-url.ts",
     what: "a database beyond this machine is spoken to in the clear",
-    from: 'isLoopback(host) ? "disable" : "verify-full"',
-    to: 'isLoopback(host) ? "disable" : "disable"',
+    from: 'isLocal ? "disable" : "verify-full"',
+    to: 'isLocal ? "disable" : "disable"',
     tests: ["test/config-database.test.ts"],
   },
   {

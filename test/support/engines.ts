@@ -4,11 +4,15 @@ import { parseConfig } from "../../src/config.ts";
 export type EngineProject = { readonly name: string; readonly globalSetup: string };
 
 /**
- * The engines that this machine has: always the embedded PostgreSQL, CockroachDB where a container engine
- * answers, and the server that TEST_DATABASE_URL names. Says what is not tested.
+ * The engines that this machine has: always the embedded PostgreSQL, and an emulation of CockroachDB before
+ * it, CockroachDB where a container engine answers, and the server that TEST_DATABASE_URL names. Says what is
+ * not tested.
  */
 export async function findEngines(env: NodeJS.ProcessEnv): Promise<EngineProject[]> {
-  const engines: EngineProject[] = [{ name: "postgresql", globalSetup: "test/support/setup-embedded.ts" }];
+  const engines: EngineProject[] = [
+    { name: "postgresql", globalSetup: "test/support/setup-embedded.ts" },
+    { name: "cockroachdb (emulated)", globalSetup: "test/support/setup-emulated.ts" },
+  ];
   if (env["TEST_DATABASE_URL"]) {
     // Fails here, with one clear message, rather than in each file.
     parseConfig({ DATABASE_URL: env["TEST_DATABASE_URL"] });
@@ -19,7 +23,7 @@ export async function findEngines(env: NodeJS.ProcessEnv): Promise<EngineProject
   else if (!env["TEST_DATABASE_URL"])
     console.warn(
       "NOT TESTED ON COCKROACHDB: no container engine answers and TEST_DATABASE_URL is not set. " +
-        "The service tests run on PostgreSQL only.",
+        "The service tests run on PostgreSQL, and on an emulation of CockroachDB before it.",
     );
   return engines;
 }

@@ -17,7 +17,7 @@ afterAll(() => database[Symbol.asyncDispose]());
 const engine = inject("engine");
 await execute(connection, "create table marks (name text primary key, times int4 not null default 1)");
 
-const ask = statement<{ one: number }>("test.ask", "select 1 as one");
+const ask = statement<{ one: number }>("test.ask", "select 1::int4 as one");
 /** Not safe to run again: shows how often it happened. */
 const count = statement(
   "test.count",

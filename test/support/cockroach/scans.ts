@@ -234,23 +234,24 @@ function* readComparison(node: Node): Generator<Comparison> {
 }
 
 /** The column of a table that an expression is, bare. */
-function columnOf(node: unknown, { alias, table }: Source, block: Block): string | undefined {
+function columnOf(node: unknown, source: Source, block: Block): string | undefined {
   const words = wordsOf(as(node, "ColumnRef")?.fields);
-  const column = words.at(-1);
-  if (column === undefined) return undefined;
-  if (words.length > 1) return words.at(-2) === alias ? column : undefined;
-  return table?.columns.has(column) && block.sources.length === 1 ? column : undefined;
+  return resolve(words, block) === source ? words.at(-1) : undefined;
 }
 
 /** The tables of a block that an expression names. */
-function* sourcesOf(node: unknown, { sources }: Block): Generator<string> {
+function* sourcesOf(node: unknown, block: Block): Generator<string> {
   for (const { fields } of findAll([node], "ColumnRef")) {
-    const words = wordsOf(fields);
-    const source = sources.find(({ alias, table }) =>
-      words.length > 1 ? words.at(-2) === alias : sources.length === 1 && table?.columns.has(words[0]!),
-    );
+    const source = resolve(wordsOf(fields), block);
     if (source) yield source.alias;
   }
+}
+
+/** The table of a block that a column is of, if it is of one. */
+function resolve(words: readonly string[], { sources }: Block): Source | undefined {
+  const [column, qualifier] = words.toReversed();
+  if (column === undefined) return undefined;
+  return sources.find(({ alias, table }) => (qualifier ? alias === qualifier : table?.columns.has(column)));
 }
 
 function isSubqueriedArray(node: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { Node, SelectStmt } from "libpg-query";
-import { as, lastWord, wordsOf } from "./tree.ts";
+import { as, lastWord, wordsOf, type NodeOf } from "./tree.ts";
 
 /**
  * How CockroachDB types a result column that PostgreSQL types otherwise, by the types' numbers; their texts
@@ -32,48 +32,56 @@ const integers = new Set(
 );
 const unifying = new Set(["coalesce", "greatest", "least", "nullif", "abs", "min", "max"]);
 
-type Scope = {
-  /** The queries that names stand for: those of `with`, and those of the innermost `from`. */
-  readonly queries: ReadonlyMap<string, SelectStmt>;
-};
+type Column = readonly [name: string, type: Retyped | undefined];
+
+/** The columns of what has a name: of the queries of `with`, and of what the innermost `from` reads. */
+type Scope = ReadonlyMap<string, readonly Column[]>;
 
 /** The columns of the result that are typed otherwise, by their places; none where a star hides places. */
 export function retype(statement: Node): (Retyped | undefined)[] {
+  return columnsOf(statement, new Map()).map(([, type]) => type);
+}
+
+function columnsOf(statement: Node | undefined, outer: Scope): readonly Column[] {
   const select = as(statement, "SelectStmt");
-  if (select) return ofSelect(select, { queries: new Map() }).map(([, type]) => type);
+  if (select) return ofSelect(select, outer);
   const write = as(statement, "InsertStmt") ?? as(statement, "UpdateStmt") ?? as(statement, "DeleteStmt");
-  return ofTargets(write?.returningClause?.exprs, { queries: new Map() }).map(([, type]) => type);
+  const scope = new Map([...outer, ...readWith(write?.withClause, outer)]);
+  return ofTargets(write?.returningClause?.exprs, scope);
 }
 
-type Column = readonly [name: string, type: Retyped | undefined];
+function ofSelect(select: SelectStmt, outer: Scope): readonly Column[] {
+  const ctes = readWith(select.withClause, outer);
+  if (select.larg) return ofSelect(select.larg, ctes);
+  const scope = new Map(ctes);
+  for (const each of select.fromClause ?? []) readFrom(each, ctes, scope);
+  return ofTargets(select.targetList, scope);
+}
 
-function ofSelect(select: SelectStmt, outer: Scope): Column[] {
-  const queries = new Map(outer.queries);
-  for (const each of select.withClause?.ctes ?? []) {
+function readWith(clause: NodeOf<"WithClause"> | undefined, outer: Scope): Map<string, readonly Column[]> {
+  const scope = new Map(outer);
+  for (const each of clause?.ctes ?? []) {
     const { ctename = "", ctequery } = as(each, "CommonTableExpr") ?? {};
-    const query = as(ctequery, "SelectStmt");
-    // A name that stands for something else now.
-    queries.delete(ctename);
-    if (query) queries.set(ctename, { ...query, withClause: { ctes: select.withClause!.ctes! } });
+    scope.set(ctename, columnsOf(ctequery, scope));
   }
-  if (select.larg) return ofSelect(select.larg, { queries });
-  const named = new Map(queries);
-  for (const each of select.fromClause ?? []) nameFrom(each, queries, named);
-  return ofTargets(select.targetList, { queries: named });
+  return scope;
 }
 
-function nameFrom(node: Node, ctes: ReadonlyMap<string, SelectStmt>, named: Map<string, SelectStmt>): void {
-  const { relname = "", alias } = as(node, "RangeVar") ?? {};
-  const cte = ctes.get(relname);
-  if (cte) named.set(alias?.aliasname ?? relname, cte);
-  const { subquery, alias: name } = as(node, "RangeSubselect") ?? {};
-  const query = as(subquery, "SelectStmt");
-  if (query && name?.aliasname) named.set(name.aliasname, query);
+function readFrom(node: Node, ctes: Scope, scope: Map<string, readonly Column[]>): void {
+  const relation = as(node, "RangeVar");
+  if (relation) {
+    const { relname = "", alias } = relation;
+    scope.set(alias?.aliasname ?? relname, ctes.get(relname) ?? []);
+  }
+  const { subquery, alias } = as(node, "RangeSubselect") ?? {};
+  if (subquery) scope.set(alias?.aliasname ?? "", columnsOf(subquery, ctes));
+  const call = as(node, "RangeFunction")?.alias;
+  if (call) scope.set(call.aliasname ?? "", []);
   const join = as(node, "JoinExpr");
-  for (const side of [join?.larg, join?.rarg]) if (side) nameFrom(side, ctes, named);
+  for (const side of [join?.larg, join?.rarg]) if (side) readFrom(side, ctes, scope);
 }
 
-function ofTargets(targets: readonly Node[] | undefined, scope: Scope): Column[] {
+function ofTargets(targets: readonly Node[] | undefined, scope: Scope): readonly Column[] {
   const columns = (targets ?? []).map((each): Column => {
     const { name, val } = as(each, "ResTarget") ?? {};
     return [name ?? lastWord(as(val, "ColumnRef")?.fields), val && typeOf(val, scope)];
@@ -97,8 +105,8 @@ function typeOf(node: Node, scope: Scope): Retyped | undefined {
     return unify([...results, ...(cases.defresult ? [cases.defresult] : [])], scope);
   }
   if (as(node, "A_Expr")?.kind === "AEXPR_OP") return "integer";
-  const inner = as(as(node, "SubLink")?.subselect, "SelectStmt");
-  if (inner) return ofSelect(inner, scope)[0]?.[1];
+  const inner = as(node, "SubLink")?.subselect;
+  if (inner) return columnsOf(inner, scope)[0]?.[1];
   return ofColumn(wordsOf(as(node, "ColumnRef")?.fields), scope);
 }
 
@@ -113,12 +121,8 @@ function unify(nodes: readonly Node[], scope: Scope): Retyped | undefined {
   return nodes.map((each) => typeOf(each, scope)).find((type) => type !== undefined);
 }
 
-function ofColumn(words: readonly string[], { queries }: Scope): Retyped | undefined {
+function ofColumn(words: readonly string[], scope: Scope): Retyped | undefined {
   const [table, column] = words.length > 1 ? words.slice(-2) : [undefined, words[0]];
-  const candidates = table === undefined ? [...queries.values()] : [queries.get(table)];
-  for (const query of candidates) {
-    const found = query && ofSelect(query, { queries: new Map() }).find(([name]) => name === column);
-    if (found) return found[1];
-  }
-  return undefined;
+  const candidates = table === undefined ? [...scope.values()].flat() : (scope.get(table) ?? []);
+  return candidates.find(([name]) => name === column)?.[1];
 }

@@ -1,6 +1,6 @@
 // Breaks what is between the service and its database, and looks whether the service kept its promises.
 import { parseArgs } from "node:util";
-import { startCluster, type Cluster } from "./cluster.ts";
+import { engineNames, startCluster, type Cluster } from "./cluster.ts";
 import type { Entry } from "./history.ts";
 import { allFaults, type FaultName } from "./faults.ts";
 import { killDatabase } from "./kills.ts";
@@ -9,7 +9,7 @@ import { playRound, type RoundOptions } from "./rounds.ts";
 
 const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b]
                        [--probability P] [--leaving P] [--replicas N] [--impatient P]
-                       [--processes] [--final-refusals] [--go-on]
+                       [--processes] [--final-refusals] [--go-on] [--engine NAME]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
@@ -27,6 +27,8 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
                are repeated at once (default: 0, or chance decides with more than one replica)
   --processes  services are processes of their own, whose clocks differ, and die by kill -9
   --final-refusals   a refusal is to be the answer to every repetition of the call
+  --engine     postgresql, or cockroachdb-emulated: an emulation of CockroachDB before PostgreSQL, whose nodes
+               drain, die and hang one after the other (default: postgresql; not with --kill)
   --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
 Prints a line for each round, or each kill, and exits with 1 when an invariant is broken.`;
@@ -54,6 +56,7 @@ async function main(): Promise<number> {
       processes: { type: "boolean", default: false },
       "final-refusals": { type: "boolean", default: false },
       "go-on": { type: "boolean", default: false },
+      engine: { type: "string", default: "postgresql" },
       help: { type: "boolean", default: false },
     },
   });
@@ -61,7 +64,8 @@ async function main(): Promise<number> {
   const rounds = Number(values.rounds ?? (values.kill ? 10 : 20));
   const names = values.faults?.split(",") as FaultName[] | undefined;
   const unknown = names?.some((name) => !allFaults.includes(name)) ?? false;
-  if (values.help || unknown || !Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds)) {
+  const engine = engineNames.find((name) => name === values.engine);
+  if (values.help || unknown || !engine || !Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds)) {
     console.log(help);
     return values.help ? 0 : 2;
   }
@@ -77,7 +81,7 @@ async function main(): Promise<number> {
     processes: values.processes,
     finalRefusals: values["final-refusals"],
   };
-  await using cluster = await startCluster();
+  await using cluster = await startCluster(engine);
   const broken = new Map<number, readonly Finding[]>();
   for (let n = 0; n < rounds && (broken.size === 0 || values["go-on"]); n++) {
     const findings = await play(cluster, seed + n, options);

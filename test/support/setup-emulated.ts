@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestProject } from "vitest/node";
 import { startEmbedded } from "../../src/db/embedded/embedded.ts";
-import { startCluster } from "./cockroach/cluster.ts";
+import { refuseScans, startCluster } from "./cockroach/cluster.ts";
 import { prepareEngine } from "./databases.ts";
 import { settings } from "./setup-embedded.ts";
 
@@ -14,11 +14,7 @@ import { settings } from "./setup-embedded.ts";
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(path.join(tmpdir(), "commerce-core-test-"));
   const embedded = await startEmbedded(directory, { settings });
-  const cluster = await startCluster({
-    upstream: embedded.connection,
-    settingsFor: (application) =>
-      application === "commerce-core" ? { disallow_full_table_scans: "on" } : {},
-  });
+  const cluster = await startCluster({ upstream: embedded.connection, settingsFor: refuseScans });
   project.provide("engine", await prepareEngine(cluster.connection, "cockroachdb", embedded.connection));
   return async () => {
     await cluster[Symbol.asyncDispose]();

@@ -59,6 +59,10 @@ type Node = {
   resume: () => void;
 };
 
+/** Has the cluster refuse the service what would read a table from end to end, and nobody else. */
+export const refuseScans: Hub["settingsFor"] = (application) =>
+  application === "commerce-core" ? { disallow_full_table_scans: "on" } : {};
+
 /** Starts a cluster on free ports of the loopback. */
 export async function startCluster({
   upstream,

@@ -100,6 +100,8 @@ export async function startCluster({
     let front: Front | undefined;
     let split = createSplitter("client");
     const begin = (greeting: Message): void => {
+      // It has left while the node hung.
+      if (client.destroyed) return;
       if (isCancelRequest(greeting)) return void cancel(node, client, greeting);
       // TLS is not spoken here.
       if (isSslRequest(greeting)) {

@@ -43,8 +43,12 @@ const advice: ReadonlyMap<string, string> = new Map([
   ["keepalives", "leave it out; connections are kept alive"],
 ]);
 
-/** Parses a database URL and reads the files that it names; undefined if something is wrong with it. */
+/**
+ * Parses a database URL and reads the files that it names; undefined if something is wrong with it. `name` is
+ * the variable that it comes from.
+ */
 export function parseDatabaseUrl(
+  name: "DATABASE_URL" | "DATABASE_REPLICA_URL",
   text: string,
   engine: Values["DATABASE_ENGINE"],
   report: Report,
@@ -52,7 +56,7 @@ export function parseDatabaseUrl(
   // No message quotes the URL or its parts: a mistake such as an unescaped @ or # may put the password
   // anywhere.
   const refuse = (problem: string) => {
-    report(["DATABASE_URL"], problem);
+    report([name], problem);
     return undefined;
   };
   const cockroach = text.startsWith("cockroachdb:");
@@ -65,7 +69,7 @@ export function parseDatabaseUrl(
     const schemes = "postgres://user:password@host:port/database (or postgresql://, cockroachdb://)";
     return refuse(`must be ${schemes}, in which a password's special characters are percent-encoded`);
   }
-  const parameter = (name: Taken) => url.searchParams.get(name) || undefined;
+  const parameter = (each: Taken) => url.searchParams.get(each) || undefined;
   const { user, password, database } = parts;
   const host = parts.host || parameter("host") || "";
   const isSocket = host.startsWith("/");
@@ -80,8 +84,8 @@ export function parseDatabaseUrl(
   const isLocal = isSocket || [host, ...hosts.map((each) => each.host)].every(isLoopback);
   const mode = parameter("sslmode") ?? (isLocal ? "disable" : "verify-full");
   if (cockroach && engine === "postgresql")
-    report(["DATABASE_ENGINE"], "is postgresql, but DATABASE_URL begins with cockroachdb://");
-  const file = (name: Taken) => ({ name: `DATABASE_URL ${name}`, path: parameter(name) });
+    report(["DATABASE_ENGINE"], `is postgresql, but ${name} begins with cockroachdb://`);
+  const file = (each: Taken) => ({ name: `${name} ${each}`, path: parameter(each) });
   const files: SslFiles = { rootCert: file("sslrootcert"), cert: file("sslcert"), key: file("sslkey") };
   const options = parameter("options");
   const connection: Connection = {
@@ -89,7 +93,7 @@ export function parseDatabaseUrl(
     user,
     ...(password !== "" && { password }),
     database,
-    ssl: readSsl(mode as SslMode, "DATABASE_URL sslmode", files, report),
+    ssl: readSsl(mode as SslMode, `${name} sslmode`, files, report),
     ...(options !== undefined && { options }),
     ...(parameter("channel_binding") === "prefer" && { channelBinding: true }),
   };

@@ -53,6 +53,16 @@ export const variables = z.object({
         "for other machines and `disable` for this one. `cockroachdb://` takes several hosts. " +
         "`PG*` variables are not read.",
     }),
+  DATABASE_REPLICA_URL: z
+    .string()
+    .optional()
+    .meta({
+      secret: true,
+      fallback: "the database itself",
+      description:
+        "Where calls read that ask for `STALE`: a standby of PostgreSQL, or other nodes of CockroachDB, " +
+        "in the form of `DATABASE_URL`. A start waits for it as for the database.",
+    }),
   DATABASE_ENGINE: choice("auto", "postgresql", "cockroachdb")
     .prefault("auto")
     .describe("The engine that the database must be; a start refuses any other. `auto` accepts either."),
@@ -77,7 +87,8 @@ export const variables = z.object({
   CRDB_MAX_CONNS: integer(1, 1000)
     .prefault("25")
     .describe(
-      "Connections to the database, without two for readiness; 4 × vCPUs of the cluster over all replicas.",
+      "Connections to the database, without two for readiness; 4 × vCPUs of the cluster over all replicas. " +
+        "Where calls ask for `STALE`, as many again for these.",
     ),
   CRDB_MIN_CONNS: integer(0, 1000)
     .prefault("5")

@@ -28,11 +28,17 @@ export type Config = {
   readonly httpAddr: Address;
   readonly adminAddr: Address;
   /**
-   * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured.
+   * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured,
+   * and `replica` is where stale reads go.
    */
   readonly database:
     | { readonly kind: "embedded"; readonly dataDir: string }
-    | { readonly kind: "remote"; readonly connection: Connection; readonly engine: Engine | undefined };
+    | {
+        readonly kind: "remote";
+        readonly connection: Connection;
+        readonly engine: Engine | undefined;
+        readonly replica?: Connection | undefined;
+      };
   readonly start: {
     /** How long a start waits for a database that is away, in milliseconds. */
     readonly waitMsMax: number;

@@ -35,31 +35,29 @@ async function complete<T>(call: (requestId: string) => Promise<T>): Promise<T> 
 /** Has eight callers place and read orders until they are stopped. */
 function callOn({ users, orders, inventory }: Shop) {
   const failures: unknown[] = [];
-  let isOver = false;
-  let answered = 0;
+  const state = { isOver: false, answered: 0 };
   const callers = Array.from({ length: 8 }, async (_, n) => {
     const email = `caller${n}@example.com`;
     const person = { email, name: "Ada", password: "correct horse" };
     const { user } = await complete((requestId) => users.createUser({ ...person, requestId }));
-    while (!isOver) {
+    for (; !state.isOver; state.answered++) {
       const lamp = { name: "Lamp", onHand: 9n };
       const { product } = await complete((requestId) => inventory.createProduct({ ...lamp, requestId }));
       const draft = { userId: user!.id, items: [line(product!)] };
       const { order } = await complete((requestId) => orders.createOrder({ ...draft, requestId }));
       await Promise.all([orders.getOrder({ id: order!.id }), users.getUser({ id: user!.id })]);
-      answered++;
     }
   });
   const all = Promise.all(callers.map((caller) => caller.catch((error: unknown) => failures.push(error))));
   return {
     /** Waits until the callers have gone on for a while. */
     async goOn(): Promise<void> {
-      const until = answered + 50;
-      await vi.waitUntil(() => answered >= until || failures.length > 0, { timeout: 50_000 });
+      const until = state.answered + 50;
+      await vi.waitUntil(() => state.answered >= until || failures.length > 0, { timeout: 50_000 });
     },
     /** What calls have failed with. */
     async stop(): Promise<readonly unknown[]> {
-      isOver = true;
+      state.isOver = true;
       await all;
       return failures;
     },

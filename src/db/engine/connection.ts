@@ -28,7 +28,7 @@ export class PasswordMissing extends Error {
 export function toClientConfig(connection: Connection, settings: Settings = {}): ClientConfig {
   const { ssl, password, options, channelBinding = false, otherHosts: _, ...place } = connection;
   const own = Object.entries({ ...sessionSettings, ...settings }).map(
-    ([name, value]) => `-c ${name}=${value}`,
+    ([name, value]) => `-c ${name}=${String(value).replaceAll(" ", "\\ ")}`,
   );
   return {
     ...place,

@@ -46,6 +46,12 @@ export type DatabaseObserver = Partial<NodesObserver> & {
   retried(disposition: Disposition, code: string): void;
 };
 
+export type DatabaseOptions = {
+  readonly observer?: DatabaseObserver | undefined;
+  /** See `PoolOptions`. */
+  readonly isStale?: boolean | undefined;
+};
+
 /** What retrying depends on; tests own time and chance. */
 export type RetryOptions = {
   readonly observer?: DatabaseObserver;
@@ -59,9 +65,10 @@ export function createDatabase(
   connection: Connection,
   engine: Engine,
   limits: Config["pool"],
-  observer?: DatabaseObserver,
+  { observer, isStale }: DatabaseOptions = {},
 ): Database {
-  return databaseOf(createPool(connection, engine, limits, observer), observer && { observer });
+  const pool = createPool(connection, engine, limits, { observer, isStale });
+  return databaseOf(pool, observer && { observer });
 }
 
 /** Attempts of one call. With the waits below they take some four seconds, most of the default deadline. */

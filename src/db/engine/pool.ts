@@ -77,16 +77,22 @@ const connectMsMaxFailing = 500;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
 const idleInTransactionMsMax = 10_000;
 
+export type PoolOptions = {
+  readonly observer?: Partial<NodesObserver> | undefined;
+  /** Whether it only reads, and may read what is a little behind; see `serviceSettings`. */
+  readonly isStale?: boolean | undefined;
+};
+
 /** Opens a pool. Connections are made when they are needed. */
 export function createPool(
   connection: Connection,
   engine: Engine,
   limits: Config["pool"],
-  observer?: Partial<NodesObserver>,
+  { observer, isStale = false }: PoolOptions = {},
 ): Pool {
   const queue = createPlaces(limits);
   const nodes = engine === "cockroachdb" ? createNodes({ observer }) : noNodes;
-  const pool = openConnections(connection, serviceSettings(engine), limits, nodes);
+  const pool = openConnections(connection, serviceSettings(engine, isStale), limits, nodes);
   const connections = createConnector(pool, engine, nodes);
   let isSuspected = false;
   let acquired = 0;
@@ -195,14 +201,25 @@ function openConnections(
   return pool;
 }
 
+/**
+ * What the sessions of stale reads need instead. A standby takes no serializable transactions. On CockroachDB
+ * each statement reads as of some seconds ago, from the nearest replica: "as of system time" takes no
+ * placeholders, so that statements cannot say it themselves.
+ */
+const staleSettings = {
+  postgresql: { default_transaction_isolation: "repeatable read", default_transaction_read_only: "on" },
+  cockroachdb: { default_transaction_use_follower_reads: "on", default_transaction_read_only: "on" },
+};
+
 /** What the sessions of calls need, whatever the role or the database has been given. */
-export function serviceSettings(engine: Engine): Settings {
+export function serviceSettings(engine: Engine, isStale = false): Settings {
   const shared = {
     default_transaction_isolation: "serializable",
     statement_timeout: statementMsMax,
     // The caller's deadline decides how long a statement waits.
     lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,
+    ...(isStale && staleSettings[engine]),
   };
   // A generic plan knows neither how many keys nor how many rows it is for, and may lock a whole table.
   if (engine === "cockroachdb") return { ...shared, plan_cache_mode: "force_custom_plan" };

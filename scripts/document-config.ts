@@ -1,4 +1,4 @@
-// Writes the table of variables into the README, between its two markers; an argument names another file.
+// Writes the table of variables into its document, between two markers; an argument names another file.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { names, variables } from "../src/config/environment.ts";
@@ -6,7 +6,7 @@ import { names, variables } from "../src/config/environment.ts";
 const start = "<!-- configuration -->";
 const end = "<!-- /configuration -->";
 
-const file = process.argv[2] ?? path.join(import.meta.dirname, "..", "README.md");
+const file = process.argv[2] ?? path.join(import.meta.dirname, "../docs/configuration.md");
 const text = await readFile(file, "utf8").catch(() => "");
 const [from, to] = [text.indexOf(start), text.indexOf(end)];
 if (from === -1 || to < from) {

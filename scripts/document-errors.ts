@@ -8,10 +8,15 @@ const intro = `# Errors
 
 Every error has a google.rpc.ErrorInfo with the domain \`commerce-core\`, one of these reasons and the
 metadata that belongs to it. The BadRequest, ResourceInfo and PreconditionFailure beside it name the
-field, the resource or the condition. This page is written by \`npm run generate\` from \`src/errors/\`.
+field, the resource or the condition. The reasons are the names of the values of
+commerce.errors.v1.ErrorReason, so that generated code has them, with what stands here as options and
+comments; \`npm run generate\` writes this page from there. [The methods](api.md) name theirs.
 
-A reason keeps its code and its metadata. New reasons are added: a caller that meets one that it does not
-know goes by the code.
+A reason keeps its code and its metadata. New reasons and keys are added: a caller that meets a reason that
+it does not know goes by the code.
+
+A mutation that was refused stays refused under its request_id: a new attempt takes a new one. An import is
+resumed under its own.
 
 "repeat?" says whether the same call may be made again, unchanged: after a wait (the RetryInfo says how
 long), or with the same request_id, because it may have happened ([exactly once](exactly-once.md)). A read

@@ -1,4 +1,5 @@
 // The limits of the service as tables: for docs/limits.md and for `npm run explain -- --limits`.
+import type { DescMethod } from "@bufbuild/protobuf";
 import { type Bound, bounds } from "../src/bounds.ts";
 import { type Name, names, variables } from "../src/config/environment.ts";
 import { InventoryService } from "../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
@@ -67,14 +68,22 @@ function meaningOf(name: Name): string {
   return variables.shape[name].description ?? "";
 }
 
-/** The limits of the methods with the default configuration. */
-function methodRows(): string[][] {
+/** The limits of a method with the default configuration: of its requests and of its time. */
+export function limitsOfMethod(
+  method: DescMethod,
+): Readonly<Record<"request" | "deadline" | "longest" | "idle", string>> {
   const { calls } = parseConfig({});
+  const { deadlineMsDefault, deadlineMsMax, idleMsMax } = limitsOf(method, calls);
+  return {
+    request: toBytes(requestBytesMaxOf(method, calls)),
+    deadline: toSeconds(deadlineMsDefault),
+    longest: toSeconds(deadlineMsMax),
+    idle: toSeconds(idleMsMax),
+  };
+}
+
+function methodRows(): string[][] {
   return [UserService, OrderService, InventoryService].flatMap(({ methods }) =>
-    methods.map((method) => {
-      const { deadlineMsDefault, deadlineMsMax, idleMsMax } = limitsOf(method, calls);
-      const times = [deadlineMsDefault, deadlineMsMax, idleMsMax].map(toSeconds);
-      return [method.name, toBytes(requestBytesMaxOf(method, calls)), ...times];
-    }),
+    methods.map((method) => [method.name, ...Object.values(limitsOfMethod(method))]),
   );
 }

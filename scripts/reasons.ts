@@ -1,45 +1,50 @@
-// The catalogue of error reasons as tables, one for each code: for docs/errors.md.
-import { Code } from "@connectrpc/connect";
-import { type Reason, reasons } from "../src/errors.ts";
-import { CODES } from "../src/rpc/status.ts";
+// The reasons of errors as tables, one for each code: for docs/errors.md.
+import { type DescEnumValue, getOption } from "@bufbuild/protobuf";
+import {
+  ErrorReasonSchema,
+  type MetadataKey,
+  reason,
+  Repeat,
+} from "../src/gen/commerce/errors/v1/error_reason_pb.ts";
+import { CodeSchema } from "../src/gen/google/rpc/code_pb.ts";
+import { paragraphsOf, readContract } from "./contract.ts";
 import type { Table } from "./limits.ts";
 
-const REPEAT = {
-  never: "no",
-  after_wait: "after a wait",
-  at_once: "at once",
-  same_request_id: "with the same request_id",
-} as const;
+const repeats: Readonly<Partial<Record<Repeat, string>>> = {
+  [Repeat.NEVER]: "no",
+  [Repeat.AFTER_WAIT]: "after a wait",
+  [Repeat.AT_ONCE]: "at once",
+  [Repeat.SAME_REQUEST_ID]: "with the same request_id",
+};
 
 /** A table for each code that has reasons, in the order of the codes' numbers. */
 export function reasonTables(): Table[] {
-  return Object.values(Code)
-    .filter((code): code is Code => typeof code === "number")
-    .map((code) => ({ title: toName(code), columns: ["reason", "metadata", "repeat?", "what to do"], code }))
-    .map(({ code, ...table }) => ({ ...table, rows: reasonsOf(code).map(toRow) }))
+  // The generated descriptor has no comments.
+  const { values = [] } = readContract().getEnum(ErrorReasonSchema.typeName) ?? {};
+  return CodeSchema.values
+    .filter(({ name }) => name !== "OK")
+    .map(({ number, name }) => ({
+      title: name,
+      columns: ["reason", "metadata", "repeat?", "what it means, and what to do"],
+      rows: values
+        .filter((value) => value.number !== 0 && codesOf(value).includes(number))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+        .map(toRow),
+    }))
     .filter(({ rows }) => rows.length > 0);
 }
 
-/** A reason with two kinds stands under the codes of both. */
-function reasonsOf(code: Code): Reason[] {
-  return (Object.keys(reasons) as Reason[])
-    .filter((reason) => {
-      const { kind, kindWithKey = kind } = reasons[reason];
-      return CODES[kind] === code || CODES[kindWithKey] === code;
-    })
-    .toSorted();
+/** A reason with two codes stands under both. */
+function codesOf(value: DescEnumValue): number[] {
+  const { code, codeWithKey } = getOption(value, reason);
+  return [code, codeWithKey];
 }
 
-function toRow(reason: Reason): string[] {
-  const { metadata = {}, repeat, action } = reasons[reason];
-  const keys = Object.entries(metadata).map(([key, when]) =>
-    when === "always" ? `\`${key}\`` : `\`${key}\` (${when})`,
-  );
-  return [reason, keys.join(", "), REPEAT[repeat], action];
+function toRow(value: DescEnumValue): string[] {
+  const { metadata, repeat } = getOption(value, reason);
+  return [value.name, metadata.map(toCell).join("; "), repeats[repeat] ?? "", paragraphsOf(value).join(" ")];
 }
 
-/** A code as gRPC writes it. */
-function toName(code: Code): string {
-  if (code === Code.Canceled) return "CANCELLED";
-  return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
+function toCell({ key, when, value }: MetadataKey): string {
+  return `\`${key}\`${when === "" ? "" : ` (${when})`}: ${value}`;
 }

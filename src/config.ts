@@ -1,4 +1,4 @@
-import { checkAddresses } from "./config/addresses.ts";
+import { checkAddresses, checkOrigins } from "./config/addresses.ts";
 import { connectionVariables, type Report, toCockroach } from "./config/connection.ts";
 import { parseDatabaseUrl } from "./config/database-url.ts";
 import { type Name, names, type Values, variables } from "./config/environment.ts";
@@ -50,12 +50,12 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
   const tls = toTls(values, isGiven, report);
   const auth = toAuth(values, isGiven, report);
   checkAddresses(values, tls !== undefined && auth !== undefined, report);
-  if (values.CALL_DEADLINE_DEFAULT > values.CALL_DEADLINE_MAX) {
-    report(["CALL_DEADLINE_DEFAULT", "CALL_DEADLINE_MAX"], "the default is longer than the longest");
-  }
-  const { STREAM_DEADLINE_DEFAULT: streamDefault, STREAM_DEADLINE_MAX: streamMax } = values;
-  if (streamDefault !== undefined && streamMax !== undefined && streamDefault > streamMax) {
-    report(["STREAM_DEADLINE_DEFAULT", "STREAM_DEADLINE_MAX"], "the default is longer than the longest");
+  checkOrigins(values, auth !== undefined, report);
+  for (const kind of ["CALL", "STREAM"] as const) {
+    const about = [`${kind}_DEADLINE_DEFAULT`, `${kind}_DEADLINE_MAX`] as const;
+    const [usual, longest] = about.map((name) => values[name]);
+    if (usual !== undefined && longest !== undefined && usual > longest)
+      report(about, "the default is longer than the longest");
   }
   if (isGiven("CRDB_MIN_CONNS") && values.CRDB_MIN_CONNS > values.CRDB_MAX_CONNS) {
     report(["CRDB_MIN_CONNS", "CRDB_MAX_CONNS"], "the minimum is larger than the maximum");
@@ -65,6 +65,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
     database && {
       grpcAddr: values.GRPC_ADDR,
       httpAddr: values.HTTP_ADDR,
+      corsOrigins: values.HTTP_CORS_ORIGINS ?? [],
       adminAddr: values.ADMIN_ADDR,
       database,
       start: { waitMsMax: values.DATABASE_WAIT_MAX, migrations: values.MIGRATE },

@@ -23,7 +23,7 @@ export {
   restoreError,
   type StoredError,
 } from "./errors/domain-error.ts";
-export { type Reason, reasons } from "./errors/reasons.ts";
+export { type Reason, reasons, type TransportReason } from "./errors/reasons.ts";
 export {
   emailNotFound,
   emailTaken,
@@ -34,10 +34,10 @@ export {
   orderType,
   productType,
   requestIdReused,
+  type Shortage,
   staleEtag,
-  stockOutOfRange,
+  stockLimit,
   unmet,
   usersNotFound,
   userType,
 } from "./errors/resources.ts";
-export type { TransportReason } from "./errors/transport-reasons.ts";

@@ -68,7 +68,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const readiness = starting.use(await createReadiness(connection, version.engine, migrationsDirectory));
   const { stale, connsMax, ...opened } = openDatabases(reached, config.pool, { ...beginning, readiness });
   const db = decorateDatabase(opened.db);
-  starting.use(keepSweeping(db));
+  starting.use(keepSweeping(db, (err) => telemetry.logger.warn({ err }, "expired marks stay for now")));
 
   const parts = await createParts({ db, stale }, config, telemetry);
   const validator = createRequestValidator();
@@ -80,13 +80,13 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   });
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
-  const { messageBytesMax } = config.calls;
   const max = Math.min(config.connections.max, shareDescriptors(connsMax));
   const connections = { ...config.connections, max };
-  const limits = { messageBytesMax, connections, refused, tls };
+  const { grpcAddr, httpAddr, corsOrigins } = config;
+  const limits = { messageBytesMax: config.calls.messageBytesMax, connections, refused, tls };
   const { methods } = pipeline;
-  const grpc = starting.use(await startGrpcListener(methods, { address: config.grpcAddr, ...limits }));
-  const http = starting.use(await startHttpListener(methods, { address: config.httpAddr, ...limits }));
+  const grpc = starting.use(await startGrpcListener(methods, { address: grpcAddr, ...limits }));
+  const http = starting.use(await startHttpListener(methods, { address: httpAddr, corsOrigins, ...limits }));
   observeConnections(telemetry, { grpc, http, admin });
   // After the ports listen: a load balancer would send calls as soon as readiness says so.
   starting.use(await watchReadiness(readiness, db, health));

@@ -1,13 +1,14 @@
 import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { startAdminListener } from "../src/rpc/admin.ts";
+import { toLogFields } from "../src/rpc/status.ts";
 
 const address = { host: "127.0.0.1", port: 0 };
 const readiness = () => ({ serving: true, reason: "" });
 
 test("as many as may wait for a scrape are answered by it, and others are told that there are too many", async () => {
   const released = Promise.withResolvers<void>();
-  const refused: string[] = [];
+  const refused: unknown[] = [];
   const scrape = async () => {
     await released.promise;
     return { contentType: "text/plain", body: "all\n" };
@@ -16,7 +17,7 @@ test("as many as may wait for a scrape are answered by it, and others are told t
     address,
     readiness,
     scrape,
-    refused: (_, { rawMessage }) => refused.push(rawMessage),
+    refused: (_, error) => refused.push(toLogFields(error)["reason"]),
   });
   const read = async () => (await fetch(`http://127.0.0.1:${listener.address.port}/metrics`)).status;
 
@@ -25,6 +26,7 @@ test("as many as may wait for a scrape are answered by it, and others are told t
   released.resolve();
   const statuses = await Promise.all(waiting);
 
+  expect(new Set(refused)).toEqual(new Set(["TOO_MANY_SCRAPES"]));
   expect(statuses.filter((status) => status === 200)).toHaveLength(bounds.scrapesWaiting.max);
   expect(statuses.filter((status) => status === 503)).toHaveLength(4);
   expect(await read()).toBe(200);

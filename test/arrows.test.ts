@@ -71,10 +71,10 @@ const parts: readonly Part[] = [
     arrows: ["engine", "config", "shared"],
     withoutPackages: data,
   },
-  // What all aggregates say: outcomes, refusals, ids, cursors.
+  // What all aggregates say: outcomes, refusals, ids, etags, cursors.
   {
     name: "facts",
-    files: /^src\/db\/(outcome|ids|cursor|order-status|refusals)\.ts$/,
+    files: /^src\/db\/(outcome|ids|cursor|etag|order-status|refusals)\.ts$/,
     arrows: ["engine", "errors", "shared"],
     withoutPackages: [...data, "pg"],
   },

@@ -10,6 +10,7 @@ test("without any variable the service runs on loopback with a database of its o
   expect(config).toEqual({
     grpcAddr: { host: "127.0.0.1", port: 50_051 },
     httpAddr: { host: "127.0.0.1", port: 8080 },
+    corsOrigins: [],
     adminAddr: { host: "127.0.0.1", port: 9090 },
     database: { kind: "embedded", dataDir: ".data" },
     start: { waitMsMax: 30_000, migrations: "apply" },
@@ -45,6 +46,7 @@ test("reads what is set", () => {
   const config = parseConfig({
     GRPC_ADDR: "[::]:0",
     HTTP_ADDR: "api.example.com:0",
+    HTTP_CORS_ORIGINS: "https://shop.example.com:443, http://localhost:3000",
     TLS_CERT_FILE: "tls.crt",
     TLS_KEY_FILE: "tls.key",
     TLS_CLIENT_CA_FILE: "ca.crt",
@@ -64,6 +66,7 @@ test("reads what is set", () => {
   expect(config).toMatchObject({
     grpcAddr: { host: "::", port: 0 },
     httpAddr: { host: "api.example.com", port: 0 },
+    corsOrigins: ["https://shop.example.com", "http://localhost:3000"],
     tls: { certFile: "tls.crt", keyFile: "tls.key", clientCaFile: "ca.crt" },
     auth: {
       issuer: "https://issuer.example.com/",

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
+import { toLogFields } from "../src/rpc/status.ts";
 import { type Connections, createConnections } from "../src/rpc/connections.ts";
 import { startListeners } from "./support/listeners.ts";
 
@@ -46,7 +47,7 @@ test("a connection that was told to go is cut after a while, whatever runs on it
 
 test("a connection that sends much without a call is cut, and one that has begun a call is not", async () => {
   const refused: unknown[] = [];
-  using connections = createConnections({ max: 2, peerMax: 2 }, (error) => refused.push(error));
+  using connections = createConnections({ max: 2, peerMax: 2 }, (error) => refused.push(toLogFields(error)));
   const [flooding, calling] = [admitStubborn(connections), admitStubborn(connections)];
   for (const { socket, connection } of [flooding, calling]) {
     connection!.boundIdleBytes();
@@ -57,7 +58,7 @@ test("a connection that sends much without a call is cut, and one that has begun
   calling.connection!.callEnds();
   await once(flooding.socket, "close");
 
-  expect([calling.socket.destroyed, refused.length]).toEqual([false, 1]);
+  expect([calling.socket.destroyed, refused]).toEqual([false, [{ reason: "TOO_MANY_IDLE_BYTES" }]]);
 });
 
 test("a connection is idle when the last of its calls has ended, and not before", () => {

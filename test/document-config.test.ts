@@ -9,7 +9,7 @@ import { names } from "../src/config/environment.ts";
 /** Runs the generator on a file with this text, and answers the new text. */
 async function document(text: string): Promise<string> {
   await using directory = await mkdtempDisposable(path.join(tmpdir(), "document-config-test-"));
-  const file = path.join(directory.path, "README.md");
+  const file = path.join(directory.path, "configuration.md");
   await writeFile(file, text);
   const script = path.join(import.meta.dirname, "../scripts/document-config.ts");
   await promisify(execFile)(process.execPath, [script, file]);

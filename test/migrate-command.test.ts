@@ -62,7 +62,7 @@ test("npm run migrate reads the embedded database while the service runs on it",
   await rm(base, { recursive: true });
 });
 
-test("the grants of the README are enough to serve calls and to find that nothing is lacking", async () => {
+test("the grants of docs/operations.md are enough to serve calls and to find that nothing is lacking", async () => {
   const database = await scratch.createDatabase();
   await migrate(database, { engine });
   const grants = await readGrants(database.user);
@@ -113,10 +113,10 @@ function runScript(args: readonly string[], env: Record<string, string>) {
   return runToEnd(process.execPath, ["scripts/migrate.ts", ...args], env);
 }
 
-/** The statements below "Least privilege" in the README, for a schema of this owner. */
+/** The statements below "Least privilege" in docs/operations.md, for a schema of this owner. */
 async function readGrants(owner: Connection["user"]): Promise<string[]> {
-  const readme = await readFile(path.join(root, "README.md"), "utf8");
-  const block = /## Least privilege[^]*?```sql\n([^]*?)```/.exec(readme)![1]!;
+  const text = await readFile(path.join(root, "docs/operations.md"), "utf8");
+  const block = /## Least privilege[^]*?```sql\n([^]*?)```/.exec(text)![1]!;
   const statements = block.replaceAll("commerce_owner", owner).split(";");
   return statements.map((statement) => statement.trim()).filter((statement) => statement !== "");
 }

@@ -9,11 +9,10 @@ import { expect, test } from "vitest";
 
 const root = path.join(import.meta.dirname, "..");
 
-/** The commands of the README's tour, each with the output that stands below it. */
-async function readTour(): Promise<{ command: string; output: string }[]> {
-  const readme = await readFile(path.join(root, "README.md"), "utf8");
-  const tour = readme.slice(readme.indexOf("## Five minutes"), readme.indexOf("## Commands"));
-  const blocks = [...tour.matchAll(/```(?:sh|console)\n([\s\S]*?)```/g)].map(([, text]) => text!);
+/** The commands of a document's sessions, each with the output that stands below it. */
+async function readSession(file: string): Promise<{ command: string; output: string }[]> {
+  const text = await readFile(path.join(root, file), "utf8");
+  const blocks = [...text.matchAll(/```console\n([\s\S]*?)```/g)].map((match) => match[1]!);
   return blocks.flatMap((block) =>
     block
       .split(/^\$ /m)
@@ -61,9 +60,9 @@ async function startService(): Promise<AsyncDisposable & { grpc: string; http: s
   };
 }
 
-test("the commands of the tour print what the README shows", { timeout: 60_000 }, async () => {
+test("the commands of the README and of the tour print what stands there", { timeout: 60_000 }, async () => {
   await using service = await startService();
-  const tour = await readTour();
+  const tour = [...(await readSession("README.md")), ...(await readSession("docs/tour.md"))];
   const env = { ...process.env, PATH: `${path.join(root, "node_modules/.bin")}:${process.env["PATH"]}` };
 
   const printed = [];
@@ -79,6 +78,6 @@ test("the commands of the tour print what the README shows", { timeout: 60_000 }
     printed.push({ command, output: comparable(stdout + stderr) });
   }
 
-  expect(tour.length).toBeGreaterThan(5);
+  expect(tour.length).toBeGreaterThan(8);
   expect(printed).toEqual(tour.map(({ command, output }) => ({ command, output: comparable(output) })));
 });

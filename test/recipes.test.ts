@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 
@@ -8,8 +8,8 @@ const root = path.join(import.meta.dirname, "..");
 const named =
   /`((?:\.ci|bench|docs|migrations|proto|scripts|src|test)\/[\w./-]*|[\w/-]+\.(?:json|md|sql|ts))`/g;
 
-/** What stands for a name that a reader chooses, and what is made by commands. */
-const placeholders = /NNNN_|^third_party\//;
+/** What stands for a name that a reader chooses. */
+const placeholders = /NNNN_/;
 
 test.each(["ARCHITECTURE.md", "CONTRIBUTING.md", "bench/README.md"])(
   "each path that %s names is there",
@@ -26,5 +26,31 @@ test.each(["ARCHITECTURE.md", "CONTRIBUTING.md", "bench/README.md"])(
 
     expect(paths.length).toBeGreaterThan(2);
     expect(missing).toEqual([]);
+  },
+);
+
+/** The heading that a fragment of a link names, as GitHub writes it. */
+const toFragment = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, "")
+    .replaceAll(" ", "-");
+
+test.each(globSync(["*.md", "{docs,bench,client,examples,deploy}/**/*.md"], { cwd: root }))(
+  "each link of %s leads to a file and a heading",
+  (file) => {
+    const text = readFileSync(path.join(root, file), "utf8");
+    const links = Array.from(text.matchAll(/\]\((?!https?:)([^)]+)\)/g), ([, link = ""]) => link);
+
+    const broken = links.filter((link) => {
+      const [name = "", fragment] = link.split("#");
+      const target = name === "" ? file : path.join(path.dirname(file), name);
+      if (!existsSync(path.join(root, target))) return true;
+      if (fragment === undefined) return false;
+      const headings = readFileSync(path.join(root, target), "utf8").matchAll(/^#+ (.+)$/gm);
+      return !Array.from(headings, ([, heading = ""]) => toFragment(heading)).includes(fragment);
+    });
+
+    expect(broken).toEqual([]);
   },
 );

@@ -1,7 +1,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { createFileRegistry, type FileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { create, createFileRegistry, type FileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
+import {
+  type FileDescriptorProto,
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+} from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { policy } from "../src/gen/commerce/options/v1/options_pb.ts";
@@ -51,6 +55,18 @@ test("answers files as they were compiled, scopes and validation rules included"
   const method = toRegistry(answer).getService("commerce.user.v1.UserService")!.method["getUser"]!;
   expect(getOption(method, policy).scopes).toEqual(["users.read"]);
   expect(method.input.field["id"]!.proto.options!.$unknown).not.toEqual([]);
+});
+
+test("answers the files of others with their options, without which no Go code can be made of them", async () => {
+  await using listeners = await startListeners();
+
+  const [answer] = await ask(listeners, {
+    case: "fileByFilename",
+    value: "commerce/order/v1/order_service.proto",
+  });
+
+  const lacking = toFiles(answer).filter(({ options }) => !options?.goPackage || !options.javaPackage);
+  expect(lacking.map(({ name }) => name)).toEqual([]);
 });
 
 test("knows the details of errors, which are in answers to imports as messages of any kind", async () => {
@@ -130,7 +146,14 @@ function toFiles(answer: Answer) {
   return answer.value.fileDescriptorProto.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes));
 }
 
+/** The answered files, each after those that it imports, which is what a registry is made of. */
 function toRegistry(answer: Answer): FileRegistry {
-  const files = toFiles(answer);
-  return createFileRegistry(files[0]!, (name) => files.find((file) => file.name === name));
+  const byName = new Map(toFiles(answer).map((file) => [file.name, file]));
+  const file = new Set<FileDescriptorProto>();
+  const add = (each: FileDescriptorProto): void => {
+    for (const name of each.dependency) add(byName.get(name)!);
+    file.add(each);
+  };
+  byName.forEach(add);
+  return createFileRegistry(create(FileDescriptorSetSchema, { file: [...file] }));
 }

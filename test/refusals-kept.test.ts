@@ -12,7 +12,7 @@ const call = { fingerprint: "this call", refusalMs: 60_000 };
 const keep = { name: "test.keep", text: "", readsOnly: false };
 
 test("a refusal that was kept is told as it was at first", () => {
-  const refused = ofChange(3, insufficientStock("order", ["a lamp", "a desk"]));
+  const refused = ofChange(3, insufficientStock([{ productId: "a lamp", onHand: 1n, requested: 2n }]));
 
   const { id, refusal, keptMs } = toMark("an id", refused, call);
   const restored = toRefusal(JSON.parse(refusal) as StoredRefusal, call);
@@ -48,6 +48,16 @@ test("a refusal whose mark is in the way of something is no answer: the call is 
   expect(outcomes).toEqual(["it had happened"]);
 });
 
+test("a call that is never decided ends in doubt", async () => {
+  const deciding = decide<typeof call, string>(async () => [], [call], {
+    idOf: () => "an id",
+    keep,
+    write: async () => new Map([[0, requestIdReused()]]),
+  });
+
+  await expect(deciding).rejects.toMatchObject({ reason: "COMMIT_OUTCOME_UNKNOWN" });
+});
+
 test("what has expired is swept once a minute, until the end, also when the database was away", async () => {
   const swept: string[] = [];
   const query = async ({ name }: { readonly name: string }): Promise<never[]> => {
@@ -55,7 +65,9 @@ test("what has expired is swept once a minute, until the end, also when the data
     if (swept.length === 1) throw new Error("away");
     return [];
   };
-  const sweeping = keepSweeping({ engine: "postgresql", query } as unknown as Database);
+  const failures: unknown[] = [];
+  const fail = (error: unknown): void => void failures.push(error);
+  const sweeping = keepSweeping({ engine: "postgresql", query } as unknown as Database, fail);
 
   await vi.advanceTimersByTimeAsync(59_000);
   const before = [...swept];
@@ -65,6 +77,7 @@ test("what has expired is swept once a minute, until the end, also when the data
   await vi.advanceTimersByTimeAsync(600_000);
 
   expect(before).toEqual([]);
+  expect(failures).toEqual([new Error("away")]);
   expect(swept).toEqual([
     "order_events.sweep",
     ...["order_events", "user_changes", "stock_movements", "imports"].map((table) => `${table}.sweep`),
@@ -73,7 +86,7 @@ test("what has expired is swept once a minute, until the end, also when the data
 
 test("CockroachDB is not swept, which does so by itself", async () => {
   const query = vi.fn<() => Promise<never[]>>();
-  using _ = keepSweeping({ engine: "cockroachdb", query } as unknown as Database);
+  using _ = keepSweeping({ engine: "cockroachdb", query } as unknown as Database, () => {});
 
   await vi.advanceTimersByTimeAsync(60_000);
 

@@ -45,7 +45,11 @@ test("a row that is no message is an error in its place", () => {
 
   expect([...rows].slice(2)).toEqual([
     request.orders[2],
-    expect.objectContaining({ kind: "invalid", message: "row: is not a message of this kind" }),
+    expect.objectContaining({
+      reason: "MALFORMED_ROW",
+      kind: "invalid",
+      message: "row: is not a message of this kind",
+    }),
   ]);
 });
 
@@ -57,7 +61,7 @@ test("a row that is larger than any order is refused before it is decoded", () =
 
   const rows = rowsOf(readBinary(bytes));
 
-  expect([...rows]).toMatchObject([{ kind: "invalid", message: "row: has over 1048576 bytes" }]);
+  expect([...rows]).toMatchObject([{ reason: "MALFORMED_ROW", message: "row: has over 1048576 bytes" }]);
 });
 
 test.each([

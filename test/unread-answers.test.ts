@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { bounds } from "../src/bounds.ts";
+import { toLogFields } from "../src/rpc/status.ts";
 import { createUnreadAnswers } from "../src/rpc/unread.ts";
 import { PROTOCOLS, startListeners } from "./support/listeners.ts";
 import { bindStreams, streamsClient } from "./support/streams.ts";
@@ -37,4 +38,20 @@ test("a connection leaves as much unread as it leaves to others, and what it tak
   const again = unread.hold(greedy, half, () => {});
 
   expect([second, again === undefined]).toEqual([undefined, false]);
+});
+
+test("an answer that stays unread for too long is cut, and one that is taken is not", () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  const refused: unknown[] = [];
+  const cut: string[] = [];
+  const unread = createUnreadAnswers((error) => refused.push(toLogFields(error)));
+  const taken = unread.hold({}, 1, () => cut.push("taken"))!;
+  unread.hold({}, 1, () => cut.push("left"));
+
+  unread.release(taken);
+  vi.advanceTimersByTime(2 * bounds.unreadMs.max);
+  vi.useRealTimers();
+
+  expect(cut).toEqual(["left"]);
+  expect(refused).toEqual([{ reason: "UNREAD_TOO_LONG" }]);
 });

@@ -20,6 +20,13 @@ export function checkAddresses(values: Values, isProtected: boolean, report: Rep
   }
 }
 
+/** Reports that pages of all origins may call a service that asks for no tokens. */
+export function checkOrigins(values: Values, hasTokens: boolean, report: Report): void {
+  // It would answer every page that anybody on this machine looks at.
+  if (values.HTTP_CORS_ORIGINS?.includes("*") && !hasTokens)
+    report(["HTTP_CORS_ORIGINS"], "* lets any web page call, which needs AUTH_*; name the origins");
+}
+
 function overlaps(one: Address, other: Address): boolean {
   const every = (host: string) => host === "0.0.0.0" || host === "::";
   if (one.port === 0 || one.port !== other.port) return false;

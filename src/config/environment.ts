@@ -1,41 +1,16 @@
 import { z } from "zod";
-import {
-  address,
-  choice,
-  duration,
-  hourMs,
-  integer,
-  kibi,
-  mebi,
-  minuteMs,
-  secondMs,
-  size,
-  url,
-} from "./parsers.ts";
+import { choice, duration, hourMs, integer, kibi, mebi, minuteMs, secondMs, size, url } from "./parsers.ts";
 import { cockroach } from "./cockroach.ts";
+import { ports } from "./ports.ts";
 import { trust } from "./trust.ts";
 import { keysOf } from "../lists.ts";
 
 /**
  * Every variable that the service reads: the only place of its name, type, default and meaning, from which
- * the README's table is generated. Defaults are written, and parsed, like an operator's values.
+ * docs/configuration.md is generated. Defaults are written, and parsed, like an operator's values.
  */
 export const variables = z.object({
-  GRPC_ADDR: address()
-    .prefault("127.0.0.1:50051")
-    .describe("Where gRPC is served. Beyond loopback it needs `TLS_*` and `AUTH_*`."),
-  HTTP_ADDR: address()
-    .prefault("127.0.0.1:8080")
-    .describe("Where Connect, gRPC-Web and JSON are served. Beyond loopback it needs `TLS_*` and `AUTH_*`."),
-  ADMIN_ADDR: address()
-    .prefault("127.0.0.1:9090")
-    .describe(
-      "Where `/livez`, `/readyz` and `/metrics` are served, without TLS or authentication: probes call " +
-        "from other machines without credentials, and the answers tell nothing of callers or their data.",
-    ),
-  ALLOW_INSECURE_LISTEN: choice("false", "true")
-    .prefault("false")
-    .describe("`true` lets gRPC and HTTP listen beyond loopback without TLS or authentication."),
+  ...ports,
 
   DATA_DIR: z
     .string()

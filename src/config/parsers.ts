@@ -117,6 +117,23 @@ export function url() {
   });
 }
 
+/** Origins of web pages, separated by commas. */
+export function origins() {
+  const must = "* or origins such as https://shop.example.com, separated by commas and without a path";
+  return parsed(must, (text) => {
+    if (text.trim() === "*") return ["*"];
+    const values = text.split(",").map((part) => toOrigin(part.trim()));
+    return values.some((value) => value === undefined) ? undefined : (values as string[]);
+  });
+}
+
+function toOrigin(text: string): string | undefined {
+  const value = URL.parse(text);
+  if (value === null || !/^https?:$/.test(value.protocol)) return undefined;
+  // All else of a URL would be ignored, which its author would not expect.
+  return value.href === `${value.origin}/` ? value.origin : undefined;
+}
+
 /** Returns why a configured file cannot be used: it cannot be read, or it contains no `kind`. */
 export function fileProblem(path: string, error: unknown, kind: string): string {
   const code = systemCodeOf(error) ?? "";

@@ -26,6 +26,8 @@ export type Connection = {
 export type Config = {
   readonly grpcAddr: Address;
   readonly httpAddr: Address;
+  /** Origins whose web pages may call the HTTP port; "*" is any. */
+  readonly corsOrigins: readonly string[];
   readonly adminAddr: Address;
   /**
    * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured,

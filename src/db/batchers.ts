@@ -16,6 +16,7 @@ import { locksOf, type OrderDraft } from "./orders/order-drafts.ts";
 import { createOrders } from "./orders/place-orders.ts";
 import type { Deadline } from "./engine/deadline.ts";
 import { createMutation, type Write } from "./engine/mutate.ts";
+import { keepRefusal } from "./refusals.ts";
 import type { Run } from "./engine/statement.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 
@@ -103,19 +104,22 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
 
   return {
     ...createPointReads(db, coalesce),
-    createUser: writes(createUsers, { keysOf: (user) => [user.id] }),
+    createUser: writes(createUsers, { keysOf: (user) => [user.id], toRepeated: keepRefusal }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],
       locksOf,
       weigh: (order) => order.items.length,
       weightMax: linesMax,
+      toRepeated: keepRefusal,
     }),
     changeStatus: writes(changeStatuses, {
       keysOf: (change) => [change.orderId, change.idempotencyKey],
+      toRepeated: keepRefusal,
     }),
     adjustStock: writes(adjustStock, {
       keysOf: (adjustment) => [adjustment.id],
       locksOf: (adjustment) => [adjustment.productId],
+      toRepeated: keepRefusal,
     }),
     // One account's attempts go one after the other, since the first decides about the second.
     reserveAttempt: writes(reserveAttempts, { keysOf: (attempt) => [attempt.accountId] }),

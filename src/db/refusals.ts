@@ -1,4 +1,10 @@
-import { type DomainError, requestIdReused, restoreError, type StoredError } from "../errors.ts";
+import {
+  type DomainError,
+  outcomeUnknown,
+  requestIdReused,
+  restoreError,
+  type StoredError,
+} from "../errors.ts";
 import { nth, whole } from "../lists.ts";
 import { rowSet } from "./engine/row-set.ts";
 import type { Run, Statement } from "./engine/statement.ts";
@@ -7,9 +13,20 @@ import type { Outcome } from "./outcome.ts";
 /** What is known of a call whose refusal may be kept. */
 export type Refusable = {
   readonly fingerprint: string;
-  /** How long a refusal is kept, in milliseconds; 0: not at all, since nobody can repeat the call. */
+  /** How long a refusal is kept, in milliseconds; 0: not at all, since no attempt can follow it. */
   readonly refusalMs: number;
 };
+
+/** For how long what was sent may arrive, in milliseconds: TCP gives up after some 15 minutes. */
+const arrivalMsMax = 3_600_000;
+
+/**
+ * A call that is made again while a statement of it may still arrive: its refusal has to keep that one out,
+ * also where nobody can repeat the call.
+ */
+export function keepRefusal<Request extends Refusable>(request: Request): Request {
+  return request.refusalMs > 0 ? request : { ...request, refusalMs: arrivalMsMax };
+}
 
 /**
  * A refusal as it is stored, in a mark under the id of the call: the reason and its facts, and which call it
@@ -74,10 +91,16 @@ export type Deciding<Request, T> = {
 };
 
 /**
+ * A call is decided anew where another attempt of it was first, which the next round finds. More often it is
+ * only where marks expire meanwhile.
+ */
+const roundsMax = 8;
+
+/**
  * Decides a batch of calls and returns their outcomes. A refusal is one as soon as its mark is there: the
  * mark and the write insert under one unique key, so that from then on no attempt of the call can happen,
  * wherever it is. Where another attempt was first the call is decided anew, and finds what that one has
- * left.
+ * left. Throws "unknown outcome" after `roundsMax` rounds.
  */
 export async function decide<Request extends Refusable, T>(
   run: Run,
@@ -86,7 +109,9 @@ export async function decide<Request extends Refusable, T>(
 ): Promise<Outcome<T>[]> {
   const outcomes: Outcomes<T> = new Array<Outcome<T> | undefined>(requests.length);
   const isOpen = (n: number): boolean => outcomes[n] === undefined;
+  let rounds = 0;
   for (let open = requests.map((_, n) => n); open.length > 0; open = open.filter(isOpen)) {
+    if (++rounds > roundsMax) throw outcomeUnknown(new Error(`not decided in ${roundsMax} rounds`));
     const refusals = await write(open, outcomes);
     const answer = (isFinal: (n: number) => boolean): void => {
       for (const [n, error] of refusals) if (isOpen(n) && isFinal(n)) outcomes[n] = error;

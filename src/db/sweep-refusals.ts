@@ -40,12 +40,13 @@ const pauseMs = 60_000;
 /** For one sweep: some hundred thousand marks. */
 const sweepMs = 30_000;
 
-/** Sweeps until disposal. What fails, as with a database that is away, is for the next sweep. */
-export function keepSweeping(db: Database): Disposable {
+/** Sweeps until disposal. What fails, as with a database that is away, is told, and is for the next sweep. */
+export function keepSweeping(db: Database, onFailure: (error: unknown) => void): Disposable {
   const stop = new AbortController();
   const sweep = async (): Promise<void> => {
     const { signal, deadlineMs } = createDeadline(sweepMs);
-    await sweepRefusals(db, { signal: AbortSignal.any([signal, stop.signal]), deadlineMs }).catch(() => {});
+    const deadline = { signal: AbortSignal.any([signal, stop.signal]), deadlineMs };
+    await sweepRefusals(db, deadline).catch((error: unknown) => stop.signal.aborted || onFailure(error));
     if (!stop.signal.aborted) timer = setTimeout(() => void sweep(), pauseMs);
   };
   let timer = setTimeout(() => void sweep(), pauseMs);

@@ -26,7 +26,7 @@ type Repeat =
   /** It may have happened: only with the same request_id is a repetition safe. A read may be repeated. */
   | "same_request_id";
 
-/** What a reason stands for: plain data, so that it can be listed, as docs/errors.md does. */
+/** What a reason stands for, as the contract says: plain data. */
 export type Definition = {
   readonly kind: Kind;
   /** The kind for callers that gave the call's request_id, where it is another one. */
@@ -34,6 +34,4 @@ export type Definition = {
   readonly repeat: Repeat;
   /** The keys of ErrorInfo.metadata, each with when it is there: "always", or in which calls. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** What the caller is to do: one sentence. */
-  readonly action: string;
 };

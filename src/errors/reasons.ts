@@ -1,9 +1,7 @@
-import { callReasons } from "./call-reasons.ts";
+import { callReasons, methodReasons, transportReasons } from "./catalogue.ts";
 import type { Definition } from "./definition.ts";
-import { domainReasons } from "./domain-reasons.ts";
-import { transportReasons } from "./transport-reasons.ts";
 
-const catalogue = { ...domainReasons, ...callReasons, ...transportReasons } as const;
+const catalogue = { ...methodReasons, ...callReasons, ...transportReasons } as const;
 
 /**
  * A stable name for branching, the `reason` of a google.rpc.ErrorInfo (AIP-193). It keeps its kind and its
@@ -13,6 +11,9 @@ export type Reason = keyof typeof catalogue;
 
 /** Every reason that callers and metrics see, and what it stands for. */
 export const reasons: Readonly<Record<Reason, Definition>> = catalogue;
+
+/** A reason that no handler gives. None of them has metadata or a RetryInfo. */
+export type TransportReason = keyof typeof transportReasons;
 
 type Catalogue = typeof catalogue;
 type Stated<R extends Reason> = Catalogue[R] extends { readonly metadata: infer M } ? M : unknown;
@@ -37,7 +38,7 @@ type Waits = {
 };
 
 /** What the catalogue says of the facts of a reason: its metadata, and whether it says how long to wait. */
-export type CataloguedFacts<R extends Reason> = R extends keyof typeof transportReasons
+export type CataloguedFacts<R extends Reason> = R extends TransportReason
   ? { readonly metadata?: never; readonly retryAfterMs?: never }
   : R extends Reason
     ? (Catalogue[R] extends { readonly metadata: unknown }

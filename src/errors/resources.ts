@@ -62,13 +62,13 @@ export function requestIdReused(): DomainError {
   );
 }
 
-/** A resource has changed since the caller read the version that its etag names. */
-export function staleEtag(type: ResourceType, id: string): DomainError {
+/** A resource has changed since the caller read the version that its etag names; it has `etag` now. */
+export function staleEtag(type: ResourceType, id: string, etag: string): DomainError {
   const { name } = resources[type];
   return createError(
     "ETAG_MISMATCH",
     `${name} ${id} has another etag now; read it again and send the etag as it stands, quotes included`,
-    { metadata: { id } },
+    { metadata: { id, etag } },
   );
 }
 
@@ -82,23 +82,36 @@ export function unmet(
   return { type: condition, subject: `${type}/${id}`, description };
 }
 
-/** There is less in stock of products than an order, or an item to be added to one, asks for. */
-export function insufficientStock(asker: "order" | "item", productIds: readonly string[]): DomainError {
-  const description = `there is less in stock than the ${asker} asks for`;
-  return createError("INSUFFICIENT_STOCK", `there is too little stock of product ${productIds[0]}`, {
-    violations: [...new Set(productIds)].map((id) => unmet("STOCK", productType, id, description)),
-    metadata: { product_id: productIds[0]! },
-  });
+/** A product of which more is asked for than there is, in pieces. */
+export type Shortage = { readonly productId: string; readonly onHand: bigint; readonly requested: bigint };
+
+/** As many products as an answer names, in the trailers that every client takes. */
+const shortagesMax = 10;
+
+/** There is less in stock of products than a call or a row asks for: one or more. */
+export function insufficientStock(shortages: readonly [Shortage, ...Shortage[]]): DomainError {
+  const [{ productId, onHand, requested }] = shortages;
+  const named = shortages.slice(0, shortagesMax);
+  return createError(
+    "INSUFFICIENT_STOCK",
+    `there is too little stock of product ${productId}: ${onHand}, and ${requested} asked for`,
+    {
+      violations: named.map((each) =>
+        unmet("STOCK", productType, each.productId, `${each.onHand} in stock, ${each.requested} asked for`),
+      ),
+      metadata: {
+        product_id: productId,
+        on_hand: onHand.toString(),
+        requested: requested.toString(),
+        shortages: named.map((each) => `${each.productId}:${each.onHand}:${each.requested}`).join(","),
+      },
+    },
+  );
 }
 
-/** An adjustment would leave the range that the stock of a product has. */
-export function stockOutOfRange(
-  reason: "INSUFFICIENT_STOCK" | "STOCK_LIMIT",
-  productId: string,
-  onHand: bigint,
-  description: string,
-): DomainError {
-  return createError(reason, `product ${productId}: ${description}`, {
+/** An adjustment would lift the stock of a product above its limit. */
+export function stockLimit(productId: string, onHand: bigint, description: string): DomainError {
+  return createError("STOCK_LIMIT", `product ${productId}: ${description}`, {
     violations: [unmet("STOCK", productType, productId, description)],
     metadata: { product_id: productId, on_hand: onHand.toString() },
   });

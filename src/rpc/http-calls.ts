@@ -20,9 +20,10 @@ import {
   type UniversalHandler,
   type UniversalServerResponse,
 } from "@connectrpc/connect/protocol";
-import { bounds } from "../bounds.ts";
+import type { Cors } from "./cors.ts";
 import { DomainError } from "../errors.ts";
 import { type Announced, announce } from "./http-forms.ts";
+import { endUnread } from "./http-requests.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
@@ -37,6 +38,7 @@ type Serving = {
   readonly messageBytesMax: number;
   readonly unread: UnreadAnswers;
   readonly refused: Refused;
+  readonly cors: Cors;
 };
 
 /**
@@ -46,7 +48,7 @@ type Serving = {
  * not end the process. A caller that leaves causes no line on standard error.
  */
 export function toServe(methods: readonly Method[], serving: Serving): Serve {
-  const { refused } = serving;
+  const { refused, cors } = serving;
   const router = createConnectRouter({
     writeMaxBytes: serving.messageBytesMax,
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -55,8 +57,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   const byDesc = new Map<object, Method>(methods.map((method) => [method.desc, method]));
 
-  return (request, response) => {
-    endUnread(request, response);
+  const call: Serve = (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (!handler) {
@@ -88,19 +89,13 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
       // Errors of calls become answers; this is a connection that broke.
       .catch(() => response.destroy());
   };
-}
 
-/** Ends a request that has been answered while its caller is still sending and would continue. */
-function endUnread(request: Request, response: Response): void {
-  if ("stream" in request) {
-    // The last event before an answer ends, with or without trailers; they are sent in the next turn.
-    request.stream.once("wantTrailers", () => setImmediate(() => request.complete || request.stream.close()));
-    return;
-  }
-  response.once("finish", () => {
-    if (request.complete) return;
-    setTimeout(() => request.complete || request.socket.destroy(), bounds.unreadRequestMs.max).unref();
-  });
+  return (request, response) => {
+    endUnread(request, response);
+    // A browser or a proxy could keep the answer to a GET.
+    response.setHeader("cache-control", "no-store");
+    cors(request, response, () => call(request, response));
+  };
 }
 
 /** The context key of a call's headers. */

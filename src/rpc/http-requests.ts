@@ -6,7 +6,7 @@ import type { Encoding } from "./decompression.ts";
 import { createPieceCount, cutOff, encodingOf, PREFIX_BYTES, readFrames } from "./frames.ts";
 import { callerLeft } from "./lifetime.ts";
 import type { Hold } from "./receipt.ts";
-import type { Request } from "./refusals.ts";
+import type { Request, Response } from "./refusals.ts";
 import { type Body, noMessage, secondMessage, type Sent } from "./requests.ts";
 
 /** The form of the messages in a request's body. */
@@ -172,3 +172,16 @@ function createCollector() {
 }
 
 const COLLECTED_BYTES_MIN = 1_024;
+
+/** Ends a request that has been answered while its caller is still sending and would continue. */
+export function endUnread(request: Request, response: Response): void {
+  if ("stream" in request) {
+    // The last event before an answer ends, with or without trailers; they are sent in the next turn.
+    request.stream.once("wantTrailers", () => setImmediate(() => request.complete || request.stream.close()));
+    return;
+  }
+  response.once("finish", () => {
+    if (request.complete) return;
+    setTimeout(() => request.complete || request.socket.destroy(), bounds.unreadRequestMs.max).unref();
+  });
+}

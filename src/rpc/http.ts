@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Address } from "../config.ts";
 import { LINGER_MS } from "./acceptor.ts";
 import type { Connection, ConnectionLimits } from "./connections.ts";
+import { createCors } from "./cors.ts";
 import { startFront } from "./front.ts";
 import { toServe } from "./http-calls.ts";
 import { startHttp1 } from "./http1.ts";
@@ -27,12 +28,15 @@ export async function startHttpListener(
     readonly messageBytesMax: number;
     readonly connections: ConnectionLimits;
     readonly refused: Telemetry["refused"];
+    /** See `createCors`; default: none. */
+    readonly corsOrigins?: readonly string[];
     readonly tls?: Tls | undefined;
   },
 ): Promise<Listener> {
   const refused: Refused = (error) => options.refused("http", error);
   const { messageBytesMax } = options;
-  const serve = toServe(methods, { messageBytesMax, unread: createUnreadAnswers(refused), refused });
+  const cors = createCors(options.corsOrigins ?? []);
+  const serve = toServe(methods, { messageBytesMax, unread: createUnreadAnswers(refused), refused, cors });
   const h1 = startHttp1(serve, refused);
   const h2 = startHttp2(serve, refused);
   const accept = (socket: Socket, protocol: Protocol, connection: Connection): void =>

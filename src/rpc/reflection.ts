@@ -1,15 +1,16 @@
+import { readFileSync } from "node:fs";
 import {
-  createRegistry,
+  createFileRegistry,
   type DescExtension,
   type DescFile,
   type DescService,
+  fromBinary,
   type MessageInitShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import type { Service } from "../call.ts";
-import { file_google_rpc_error_details } from "../gen/google/rpc/error_details_pb.ts";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -21,16 +22,25 @@ type Question = ServerReflectionRequest["messageRequest"];
 type Answer = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>["messageResponse"]>;
 
 /**
+ * Everything that buf compiles: the contract, what it imports, and the details of errors, which are
+ * google.protobuf.Any, so that no service's file imports their messages. The generated code has descriptors,
+ * too, but not the options of google/protobuf/descriptor.proto, without which no Go code can be made of them.
+ */
+const compiled = new URL("../gen/descriptors.binpb", import.meta.url);
+
+/**
  * grpc.reflection v1 and v1alpha for these services and for reflection itself. Files are answered as they
- * were compiled, custom options included, so that clients see scopes, idempotency and validation rules.
+ * were compiled, all options included, so that clients see scopes, idempotency and validation rules.
  */
 export function reflectionServices(services: readonly DescService[]): {
   readonly v1: Service<typeof ServerReflection>;
   readonly v1alpha: Service<typeof ServerReflectionV1Alpha>;
 } {
-  const index = createIndex([...services, ServerReflection, ServerReflectionV1Alpha]);
+  // Made for the first question: most servers are never asked one.
+  let index: Index | undefined;
   const v1: Service<typeof ServerReflection> = {
     async *serverReflectionInfo(requests) {
+      index ??= createIndex([...services, ServerReflection, ServerReflectionV1Alpha]);
       const sent = new Set<DescFile>();
       for await (const originalRequest of requests) {
         const messageResponse = answer(index, originalRequest.messageRequest, sent);
@@ -52,15 +62,12 @@ type Index = {
 };
 
 function createIndex(services: readonly DescService[]): Index {
-  const files = new Map<string, DescFile>();
-  // Error details are google.protobuf.Any, so that no service's file imports their messages.
-  for (const root of [...services.map(({ file }) => file), file_google_rpc_error_details]) {
-    for (const file of withDependencies(root)) files.set(fileName(file), file);
-  }
+  const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(compiled)));
+  const files = new Map(Array.from(registry.files, (file) => [file.proto.name, file]));
   const symbols = new Map<string, DescFile>();
   const messages = new Set<string>();
   const extensions: DescExtension[] = [];
-  for (const desc of createRegistry(...files.values())) {
+  for (const desc of registry) {
     symbols.set(desc.typeName, desc.file);
     switch (desc.kind) {
       case "service":
@@ -135,9 +142,4 @@ function withDependencies(file: DescFile, into = new Set<DescFile>()): ReadonlyS
   into.add(file);
   for (const dependency of file.dependencies) withDependencies(dependency, into);
   return into;
-}
-
-/** DescFile.name lacks the extension that protoc, and so every client, expects. */
-function fileName(file: DescFile): string {
-  return file.proto.name;
 }

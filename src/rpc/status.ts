@@ -140,7 +140,8 @@ function findInfo({ details }: ConnectError): MessageInitShape<typeof ErrorInfoS
 function toDetails(reason: Reason, facts: ErrorFacts): Detail[] {
   const { fields, resource, violations, retryAfterMs, metadata = {} } = facts;
   const entries = Object.entries(metadata).slice(0, ITEMS_MAX);
-  const valueBytesMax = Math.floor(METADATA_BYTES_MAX / entries.length);
+  const bytes = entries.reduce((sum, [, value]) => sum + Buffer.byteLength(value), 0);
+  const valueBytesMax = bytes <= METADATA_BYTES_MAX ? bytes : Math.floor(METADATA_BYTES_MAX / entries.length);
   const values = entries.map(([key, value]) => [key, cut(value, valueBytesMax)]);
   const details = [
     detail(ErrorInfoSchema, { reason, domain: ERROR_DOMAIN, metadata: Object.fromEntries(values) }),

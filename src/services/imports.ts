@@ -1,6 +1,6 @@
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { Call, Service } from "../call.ts";
-import type { Database } from "../db/engine/database.ts";
+import { within, type Database } from "../db/engine/database.ts";
 import type { DomainError } from "../errors.ts";
 import { deriveId } from "../db/ids.ts";
 import { beginImport, type ImportAttempt } from "../db/orders/import-attempts.ts";
@@ -130,8 +130,13 @@ function createWriter<Row>(
 ): RowKind<never, Row>["write"] {
   let begun: Promise<ImportAttempt> | undefined;
   return async (deadline, rows) => {
-    begun ??= mutate(database, deadline, (run) => beginImport(run, importId, daysMax), undefined);
-    const attempt = await begun;
+    // Whether it has begun is of no interest where it is not known: it writes nothing then.
+    begun ??= beginImport(within(database, deadline), importId, daysMax);
+    const attempt = await begun.catch((error: unknown) => {
+      // The chunk may be sent again, in halves.
+      begun = undefined;
+      throw error;
+    });
     return mutate(database, deadline, (run) => write(run, rows, attempt), undefined);
   };
 }

@@ -22,7 +22,8 @@ import {
 import type { ImportMethod } from "./imports.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseDraft } from "./order-drafts.ts";
-import { parseVersion, toEtag, toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
+import { parseVersion, toEtag } from "../db/etag.ts";
+import { toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
 import { toSource } from "./sources.ts";
 import { last } from "../lists.ts";
 

@@ -9,8 +9,9 @@ import type { Sources } from "../db/sources.ts";
 import { notFound, productType } from "../errors.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
+import { toEtag } from "../db/etag.ts";
+import { parseName, toId, toTime, type WholeMessage } from "./parse.ts";
 import { toSource } from "./sources.ts";
-import { parseName, toEtag, toId, toTime, type WholeMessage } from "./parse.ts";
 
 /** What the inventory service needs beside the database. */
 export type InventoryParts = {

@@ -11,16 +11,8 @@ import * as db from "../db/users/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
 import type { Login, Logins } from "./logins.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
-import {
-  parseEmail,
-  parseName,
-  parseVersion,
-  quotePath,
-  toEtag,
-  toId,
-  toTime,
-  type WholeMessage,
-} from "./parse.ts";
+import { parseVersion, toEtag } from "../db/etag.ts";
+import { parseEmail, parseName, quotePath, toId, toTime, type WholeMessage } from "./parse.ts";
 import type { Passwords } from "./passwords.ts";
 import { toSource } from "./sources.ts";
 import { keysOf } from "../lists.ts";

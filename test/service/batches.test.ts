@@ -59,7 +59,7 @@ test.each([
   [
     "ABORTED for a stale etag",
     async () => ({ id: (await order()).id, status: CONFIRMED, etag: '"7"' }),
-    { code: "Aborted", reason: "ETAG_MISMATCH", metadata: { index: "1" } },
+    { code: "Aborted", reason: "ETAG_MISMATCH", metadata: { etag: '"1"', index: "1" } },
   ],
 ] as const)(
   "BatchUpdateOrderStatuses fails with %s, names its index and changes nothing",
@@ -113,6 +113,26 @@ test("BatchUpdateOrderStatuses repeated with its request_id returns the orders a
   expect(repeated.orders).toEqual([orders[0], shipped]);
   expect(await shop.stored()).toEqual(before);
 });
+
+test.each([0, 1])(
+  "BatchUpdateOrderStatuses repeated when the order of change %d is gone with its user is NOT_FOUND",
+  async (index) => {
+    const people = [await shop.user(), await shop.user()];
+    const orders = await Promise.all(people.map(({ id }) => shop.order([lamp], 1, id)));
+    const changes = orders.map(({ id }) => ({ id, status: CONFIRMED }));
+    const requestId = randomUUID();
+    await shop.orders.batchUpdateOrderStatuses({ changes, requestId });
+    await shop.users.deleteUser({ id: people[index]!.id, force: true });
+
+    const repeated = await failure(shop.orders.batchUpdateOrderStatuses({ changes, requestId }));
+
+    expect(repeated).toMatchObject({
+      code: "NotFound",
+      reason: "ORDER_NOT_FOUND",
+      metadata: { id: orders[index]!.id, index: `${index}` },
+    });
+  },
+);
 
 test("BatchUpdateOrderStatuses refuses another batch under a used request_id", async () => {
   const [first, second, third] = [await order(), await order(), await order()];

@@ -8,7 +8,14 @@ import {
   type OrderItemDraftSchema,
 } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { toFailure } from "../support/errors.ts";
-import { expectGapless, givenOrders, readAll, readViolations, summarize } from "../support/imports.ts";
+import {
+  expectGapless,
+  givenOrders,
+  readAll,
+  readViolations,
+  summarize,
+  toRowFailure,
+} from "../support/imports.ts";
 import { once, startProxy, type Fault } from "../support/proxy.ts";
 import { line, openShop, price } from "../support/shop.ts";
 
@@ -98,6 +105,13 @@ test("ImportOrderItems refuses rows by themselves, each with its index", async (
       12: "TOTAL_LIMIT",
       14: "INSUFFICIENT_STOCK",
     },
+  });
+  const short = chunksOf(read)[0]!.refused.find(({ index }) => index === 5n)!;
+  expect(toRowFailure(short.status!).metadata).toEqual({
+    product_id: scarce.id,
+    on_hand: "2",
+    requested: "3",
+    shortages: `${scarce.id}:2:3`,
   });
   expect(await readViolations(shop)).toEqual([]);
 });

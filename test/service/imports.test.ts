@@ -195,6 +195,24 @@ test.each<Fault>([
   expect([await countOrders(shop), await readViolations(shop)]).toEqual([2_500, []]);
 });
 
+// Eight attempts are all that a chunk of several rows has before it is halved.
+test.each(["imports.get", "imports.begin"])(
+  "ImportOrders whose %s meets others nine times goes on and has every order once",
+  async (beginning) => {
+    await using shop = await openShop({}, { through: startProxy });
+    const { orders, requestId } = await givenImport(shop, 20);
+    let left = 9;
+    shop.proxy.decide = ({ statement }) =>
+      statement === beginning && --left >= 0 ? { kind: "error", code: "40001" } : undefined;
+
+    const { read, error } = await readAll(shop.orders.importOrders({ orders, requestId }));
+
+    expect(error).toBeUndefined();
+    expect(summarize(chunksOf(read))).toEqual({ inserted: 20, existing: 0, refused: {} });
+    expect(left).toBeLessThan(0);
+  },
+);
+
 test("ImportOrders halves a chunk that the database finds too large", async () => {
   await using shop = await openShop({}, { through: startProxy });
   const { orders, requestId } = await givenImport(shop, 500);

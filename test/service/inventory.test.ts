@@ -83,11 +83,11 @@ test("AdjustStock adds to the stock and takes from it", async () => {
 });
 
 test.each([
-  ["below zero", 5n, -6n, "INSUFFICIENT_STOCK"],
-  ["above 1,000,000,000,000", onHandMax, 1n, "STOCK_LIMIT"],
+  ["below zero", 5n, -6n, "INSUFFICIENT_STOCK", { requested: "6", shortages: "5:6" }],
+  ["above 1,000,000,000,000", onHandMax, 1n, "STOCK_LIMIT", {}],
 ] as const)(
   "AdjustStock fails with FAILED_PRECONDITION %s and changes nothing",
-  async (_, onHand, delta, reason) => {
+  async (_, onHand, delta, reason, { shortages, ...more }: { readonly shortages?: string }) => {
     const { id } = await shop.product(onHand);
     const before = await shop.stored();
 
@@ -97,7 +97,12 @@ test.each([
       code: "FailedPrecondition",
       reason,
       subjects: [`commerce.inventory.v1.Product/${id}`],
-      metadata: { product_id: id, on_hand: onHand.toString() },
+      metadata: {
+        product_id: id,
+        on_hand: onHand.toString(),
+        ...more,
+        ...(shortages && { shortages: `${id}:${shortages}` }),
+      },
     });
     expect(await shop.stored()).toEqual(before);
   },

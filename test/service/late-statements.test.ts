@@ -72,10 +72,9 @@ test.runIf(inject("engine").engine === "postgresql")(
     const sent = late.client.query(allTexts("postgresql").get("orders.create")!, values);
     await untilLocked();
 
-    await run()(
-      refuseOrders,
-      sentMarks.values([toMark(order.id, insufficientStock("order", [order.items[0]!.productId]), order)]),
-    );
+    const { productId } = order.items[0]!;
+    const short = insufficientStock([{ productId, onHand: 0n, requested: 1n }]);
+    await run()(refuseOrders, sentMarks.values([toMark(order.id, short, order)]));
     await letGo();
     await sent;
     await late.client.query("commit");

@@ -174,7 +174,12 @@ test("CreateOrder fails with FAILED_PRECONDITION naming what is short and stores
     code: "FailedPrecondition",
     reason: "INSUFFICIENT_STOCK",
     subjects: [sofa, desk].map(({ id }) => `commerce.inventory.v1.Product/${id}`),
-    metadata: { product_id: sofa.id },
+    metadata: {
+      product_id: sofa.id,
+      on_hand: "0",
+      requested: "1",
+      shortages: `${sofa.id}:0:1,${desk.id}:5:6`,
+    },
   });
   expect(await shop.stored()).toEqual(before);
 });
@@ -185,7 +190,10 @@ test("CreateOrder fails with FAILED_PRECONDITION if a product's lines are too ma
 
   const failed = await failure(place([line(lamp, 3), line(lamp, 3)]));
 
-  expect(failed).toMatchObject({ code: "FailedPrecondition", metadata: { product_id: lamp.id } });
+  expect(failed).toMatchObject({
+    code: "FailedPrecondition",
+    metadata: { product_id: lamp.id, on_hand: "5", requested: "6", shortages: `${lamp.id}:5:6` },
+  });
   expect(await shop.stored()).toEqual(before);
 });
 

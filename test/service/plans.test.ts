@@ -43,6 +43,7 @@ const indexes: Readonly<Record<string, readonly string[]>> = {
   "orders.add_items": ["imports_pkey", "order_items_pkey", "orders_pkey", "products_pkey"],
   "orders.fingerprints": ["orders_pkey"],
   "orders.create": ["imports_pkey", "products_pkey", "users_pkey"],
+  "imports.get": ["imports_pkey"],
   "imports.begin": [],
   "imports.sweep": ["imports_expire_time_idx", "imports_pkey"],
   "orders.first_events": ["order_events_pkey"],

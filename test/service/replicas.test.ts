@@ -8,7 +8,7 @@ import { openShop } from "../support/shop.ts";
 import { callReplica, heldUp, wishes } from "../support/wishes.ts";
 
 // What is promised: a call that one replica has refused does not happen, whatever another replica was asked
-// before. The tests that are marked `fails` show where it happens today.
+// before.
 
 /** Two replicas on one database, the first of which reaches it through a proxy. */
 async function openReplicas() {
@@ -137,7 +137,7 @@ async function untilLocked(connection: Connection): Promise<void> {
   while ((await execute(connection, waiting)).length === 0) await delay(10);
 }
 
-// Holds today: what has changed since the statement began ends it with 40001, and it is not sent again.
+// What has changed since the statement began ends it with 40001, and it is not sent again.
 test.skipIf(inject("engine").engine !== "postgresql").each(Object.entries(heldUp))(
   "%s that the other replica has refused does not happen when the first one's statement gets its lock",
   async (_name, kind) => {

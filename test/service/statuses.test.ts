@@ -139,7 +139,7 @@ test.each(['"1"', '"3"', '"999999999999999999"'])(
 
     const failed = await failure(move(id, SHIPPED, { etag }));
 
-    expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id } });
+    expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id, etag: '"2"' } });
     expect(await shop.stored()).toEqual(before);
   },
 );

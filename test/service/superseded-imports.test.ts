@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, inject, test } from "vitest";
 import { within, type Database } from "../../src/db/engine/database.ts";
 import { beginImport } from "../../src/db/orders/import-attempts.ts";
 import { importItems } from "../../src/db/orders/import-items.ts";
 import { importOrders } from "../../src/db/orders/import-orders.ts";
 import { getOrders } from "../../src/db/orders/orders.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-import { deadline, openDatabase, reasonOf } from "../support/pools.ts";
+import { deadline, openDatabase, openProxy, reasonOf } from "../support/pools.ts";
+import { once } from "../support/proxy.ts";
 import { createRows, itemDraft, orderDraft, reasons } from "../support/rows.ts";
 
 const { connection, ...database } = await createTestDatabase();
@@ -103,5 +104,32 @@ test.each(kinds)(
       expect(await count()).toBe(said[0] === "ok" ? 1 : 0);
       expect([...before, ...said]).not.toEqual(["ok", "INSUFFICIENT_STOCK"]);
     }
+  },
+);
+
+test.runIf(inject("engine").engine === "postgresql").each(kinds)(
+  "an attempt at an import of %s goes on when one that was begun before it arrives late",
+  async (_, arrange) => {
+    const proxy = await openProxy(connection);
+    const [here, there] = [openDatabase(proxy.connection), openDatabase(connection)];
+    const { write } = await arrange(there);
+    const importId = randomUUID();
+    const [sent, arrives, over] = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+    const stall = { kind: "stall", until: arrives!.promise, hasLeft: true, over: over!.resolve } as const;
+    const first = once("imports.begin", stall);
+    proxy.decide = (exchange) => {
+      const fault = first(exchange);
+      if (fault) sent!.resolve();
+      return fault;
+    };
+    const late = reasonOf(begin(here, importId));
+    await sent!.promise;
+    const attempt = await begin(there, importId);
+
+    arrives!.resolve();
+    await over!.promise;
+
+    expect(reasons(await write(there, attempt))).toEqual(["INSUFFICIENT_STOCK"]);
+    expect(await late).toMatchObject({ reason: "IMPORT_SUPERSEDED" });
   },
 );

@@ -50,7 +50,7 @@ test("UpdateUser fails with ABORTED for a stale etag and changes nothing", async
 
   const failed = await failure(shop.users.updateUser({ user: { ...ada, name: "Eve" } }));
 
-  expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id: ada.id } });
+  expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id: ada.id, etag: '"2"' } });
   expect((await shop.users.getUser({ id: ada.id })).user!.name).toBe("Countess");
 });
 
@@ -94,7 +94,7 @@ test("DeleteUser fails with ABORTED for a stale etag and changes nothing", async
 
   const failed = await failure(shop.users.deleteUser({ id: ada.id, etag: ada.etag }));
 
-  expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id: ada.id } });
+  expect(failed).toEqual({ code: "Aborted", reason: "ETAG_MISMATCH", metadata: { id: ada.id, etag: '"2"' } });
   expect((await shop.users.getUser({ id: ada.id })).user).toEqual(user);
 });
 

@@ -1,4 +1,5 @@
 import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { ConnectError } from "@connectrpc/connect";
 import * as grpc from "@grpc/grpc-js";
 import {
   OrderService,
@@ -11,8 +12,9 @@ import {
   type IngestOrdersResponse,
 } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import type { Status } from "../../src/gen/google/rpc/status_pb.ts";
 import { execute } from "./databases.ts";
+import { type Failure, toFailure } from "./errors.ts";
 import { line, type Shop } from "./shop.ts";
 
 export type Draft = MessageInitShape<typeof OrderDraftSchema>;
@@ -46,11 +48,17 @@ export function summarize(chunks: readonly (CommittedChunk | undefined)[]) {
     sum.inserted += chunk!.insertedCount;
     sum.existing += chunk!.existingCount;
     for (const { index, status } of chunk!.refused) {
-      const info = fromBinary(ErrorInfoSchema, status!.details[0]!.value);
-      sum.refused[String(index)] = info.reason;
+      sum.refused[String(index)] = String(toRowFailure(status!).reason);
     }
   }
   return sum;
+}
+
+/** Reads the error of a row as toFailure() reads that of a call. */
+export function toRowFailure({ code, message, details }: Status): Failure {
+  const error = new ConnectError(message, code);
+  error.details = details.map(({ typeUrl, value }) => ({ type: typeUrl.replace(/^.*\//, ""), value }));
+  return toFailure(error);
 }
 
 /** Whether the chunks follow one another without a gap from the first index to the last. */

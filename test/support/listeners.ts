@@ -57,6 +57,7 @@ export async function startListeners(
     readonly tracesEndpoint?: string;
     readonly connections?: Partial<ConnectionLimits>;
     readonly connectionAgeMs?: number;
+    readonly corsOrigins?: readonly string[];
   } = {},
 ): Promise<Listeners> {
   const lines: Record<string, unknown>[] = [];
@@ -101,7 +102,8 @@ export async function startListeners(
     ...common,
     ...(options.connectionAgeMs && { connectionAgeMs: options.connectionAgeMs }),
   });
-  const http = await startHttpListener(pipeline.methods, common);
+  const { corsOrigins = [] } = options;
+  const http = await startHttpListener(pipeline.methods, { ...common, corsOrigins });
   const { scrape, refused } = telemetry;
   const admin = await startAdminListener({ address: ANY_PORT, readiness: health.readiness, scrape, refused });
   return {

@@ -7,6 +7,7 @@ import { OrderService, type Order } from "../../src/gen/commerce/order/v1/order_
 import { UserService, type User } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { startServer, type Server } from "../../src/server.ts";
 import { createTestDatabase, execute } from "./databases.ts";
+import { expectNamed } from "./policies.ts";
 import type { Proxy } from "./proxy.ts";
 
 /** A running service on its own database, clients of it, and the people and things that tests are about. */
@@ -65,6 +66,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
     grpcAddr: anywhere,
     httpAddr: anywhere,
     adminAddr: anywhere,
+    corsOrigins: [],
     database: { kind: "remote", connection: proxy?.connection ?? connection, engine },
     start: { waitMsMax: 0, migrations: "apply" },
     tls: undefined,
@@ -98,7 +100,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
   } as Config;
   const server = opening.use(await startServer(config));
   const grpcUrl = `http://127.0.0.1:${server.grpc.port}`;
-  const transport = createGrpcTransport({ baseUrl: grpcUrl });
+  const transport = createGrpcTransport({ baseUrl: grpcUrl, interceptors: [expectNamed] });
   const users = createClient(UserService, transport);
   const orders = createClient(OrderService, transport);
   const inventory = createClient(InventoryService, transport);

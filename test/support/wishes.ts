@@ -44,8 +44,8 @@ export type Kind<W extends Wish = Wish> = {
   readonly statement: string;
   /** Why it is refused. */
   readonly reason: string;
-  /** Makes what the wish is about, by a replica that can reach the database. */
-  readonly make: (replica: Replica, shop: Shop) => Promise<W>;
+  /** Makes what the wish is about, by a replica that can reach the database. "" is no request_id. */
+  readonly make: (replica: Replica, shop: Shop, requestId?: string) => Promise<W>;
 };
 
 /** Each kind of call that can be held up by another one's row. */
@@ -79,13 +79,11 @@ async function answerOf(call: Promise<unknown>): Promise<string> {
 
 /** A product of which there is nothing, and one with an id before it, whose row is locked first. */
 async function givenProducts({ inventory }: Replica): Promise<{ scarce: Product; before: Product }> {
-  const create = async (onHand: bigint): Promise<Product> =>
-    (await inventory.createProduct({ name: "Lamp", onHand })).product!;
-  const before = await create(100n);
-  for (;;) {
-    const scarce = await create(0n);
-    if (scarce.id > before.id) return { scarce, before };
-  }
+  const create = async (): Promise<Product> => (await inventory.createProduct({ name: "Lamp" })).product!;
+  const products = [await create(), await create()];
+  const [before, scarce] = products.toSorted((a, b) => (a.id < b.id ? -1 : 1)) as [Product, Product];
+  await inventory.adjustStock({ productId: before.id, delta: 100n });
+  return { scarce, before };
 }
 
 function toStock({ inventory }: Replica, { id }: Product): Pick<Wish, "permit" | "hasHappened"> {
@@ -95,9 +93,8 @@ function toStock({ inventory }: Replica, { id }: Product): Pick<Wish, "permit" |
   };
 }
 
-async function makeOrder(replica: Replica, shop: Shop): Promise<HeldUp> {
+async function makeOrder(replica: Replica, shop: Shop, requestId: string = randomUUID()): Promise<HeldUp> {
   const [{ scarce, before }, { id: userId }] = [await givenProducts(replica), await userOf(replica)];
-  const requestId = randomUUID();
   const order = { userId, items: [line(scarce)], requestId };
   const ask: Wish["ask"] = ({ orders }, options) => answerOf(orders.createOrder(order, options));
   return {
@@ -111,9 +108,13 @@ async function makeOrder(replica: Replica, shop: Shop): Promise<HeldUp> {
   };
 }
 
-async function makeAdjustment(replica: Replica, shop: Shop): Promise<HeldUp> {
+async function makeAdjustment(
+  replica: Replica,
+  shop: Shop,
+  requestId: string = randomUUID(),
+): Promise<HeldUp> {
   const { scarce, before } = await givenProducts(replica);
-  const taking = { productId: scarce.id, delta: -1n, requestId: randomUUID() };
+  const taking = { productId: scarce.id, delta: -1n, requestId };
   const ask: Wish["ask"] = ({ inventory }, options) => answerOf(inventory.adjustStock(taking, options));
   return {
     ...toStock(replica, scarce),
@@ -127,16 +128,14 @@ async function makeAdjustment(replica: Replica, shop: Shop): Promise<HeldUp> {
 }
 
 /** Ships an order that is not confirmed yet. */
-async function makeStep(replica: Replica, shop: Shop): Promise<HeldUp> {
+async function makeStep(replica: Replica, shop: Shop, requestId: string = randomUUID()): Promise<HeldUp> {
   const { orders } = replica;
   const { id: userId } = await userOf(replica);
   const { before: lamp } = await givenProducts(replica);
   const place = async (): Promise<string> =>
     (await orders.createOrder({ userId, items: [line(lamp)] })).order!.id;
-  const before = await place();
-  let id = await place();
-  while (id < before) id = await place();
-  const step = { id, status: OrderStatus.SHIPPED, requestId: randomUUID() };
+  const [before, id] = [await place(), await place()].toSorted() as [string, string];
+  const step = { id, status: OrderStatus.SHIPPED, requestId };
   const ask: Wish["ask"] = (other, options) => answerOf(other.orders.updateOrderStatus(step, options));
   return {
     ask,
@@ -151,9 +150,8 @@ async function makeStep(replica: Replica, shop: Shop): Promise<HeldUp> {
 }
 
 /** The second row of an import, which is resumed behind the first one. */
-async function makeRow(replica: Replica, shop: Shop): Promise<HeldUp> {
+async function makeRow(replica: Replica, shop: Shop, requestId: string = randomUUID()): Promise<HeldUp> {
   const [{ scarce, before }, { id: userId }] = [await givenProducts(replica), await userOf(replica)];
-  const requestId = randomUUID();
   const rows = [before, scarce].map((product) => ({ userId, items: [line(product)] }));
   const importFrom = async (firstIndex: number, { orders }: Replica, options?: CallOptions) => {
     const request = { requestId, firstIndex: BigInt(firstIndex), orders: rows.slice(firstIndex) };

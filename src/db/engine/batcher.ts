@@ -32,6 +32,11 @@ export type BatcherOptions<Q> = BatchBounds<Q> & {
    * other, never in two batches at once: the second batch would wait for the first one only to be aborted.
    */
   readonly locksOf?: (request: Q) => readonly string[];
+  /**
+   * What is sent again for a request whose batch was stopped: that batch may still arrive, even after the
+   * answer. By default the request itself.
+   */
+  readonly toRepeated?: (request: Q) => Q;
 };
 
 /** Requests in flight at once that go alone, because their batch was late or failed. */
@@ -60,7 +65,7 @@ export function createBatcher<Q, A>(
   operation: BatchOperation<Q, A>,
   options: BatcherOptions<Q>,
 ): (request: Q, deadline: Deadline) => Promise<A> {
-  const { batches, writes = false, keysOf = () => [], locksOf = () => [] } = options;
+  const { batches, writes = false, keysOf = () => [], locksOf = () => [], toRepeated } = options;
   const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
   const [inBatches, alone, holdings] = [createRoom(batches), createRoom(singlesMax), createHoldings()];
   let scheduled = false;
@@ -109,7 +114,7 @@ export function createBatcher<Q, A>(
       if (isHeldUp) holdings.holdUp(needs);
       schedule();
     };
-    const again = await runBatch(batch, operation, { writes, pace: room.pace, onLate });
+    const again = await runBatch(batch, operation, { writes, pace: room.pace, onLate, toRepeated });
     for (const waiter of again) waiter.onLeave = onLeave;
     takeBack(queue, singles, again);
     holdings.release(needs, isHeldUp);
@@ -123,11 +128,12 @@ export function createBatcher<Q, A>(
 /** The reason with which a batch is stopped although some of its callers go on waiting. */
 const split = new Error("the batch was split");
 
-type Run = {
+type Run<Q> = {
   readonly writes: boolean;
   readonly pace: Pace;
   /** Called once when the batch is late, with whether it goes on. */
   readonly onLate: (goesOn: boolean) => void;
+  readonly toRepeated: ((request: Q) => Q) | undefined;
 };
 
 /**
@@ -139,7 +145,7 @@ type Run = {
 async function runBatch<Q, A>(
   batch: readonly Waiter<Q, A>[],
   operation: (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>,
-  { writes, pace, onLate }: Run,
+  { writes, pace, onLate, toRepeated = (request) => request }: Run<Q>,
 ): Promise<readonly Waiter<Q, A>[]> {
   const isSplit = writes && batch.length > 1;
   let since = performance.now();
@@ -164,7 +170,7 @@ async function runBatch<Q, A>(
   };
   const onLeave = (): void => void (lateAt < Infinity && watch(pace.leftMs()));
   const shared = shareDeadline(batch, { writes, begin, onLeave });
-  const requests = batch.map(({ request }) => request);
+  const requests = batch.map(({ request, inDoubt }) => (inDoubt ? toRepeated(request) : request));
   const again = await operation(requests, shared.deadline).then(
     (answers) => {
       batch.forEach((waiter, n) => settle(waiter).resolve(answers[n]!));

@@ -4,7 +4,7 @@ import { getOrders, orderColumns, type Order } from "./orders.ts";
 import { expectDistinct, expectOne, type Outcome } from "../outcome.ts";
 import { decide, type Refusable, type StoredRefusal, toRefusal } from "../refusals.ts";
 import { refuseChanges } from "./refuse-orders.ts";
-import { refusal } from "./status-refusals.ts";
+import { type Before, refusal, type Refused } from "./status-refusals.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { nth } from "../../lists.ts";
@@ -33,9 +33,10 @@ const sentChanges = rowSet<
   2,
 );
 
-type ChangedRow = { readonly n: number; readonly was: OrderStatus | null } & (
-  | ({ readonly verdict: "ok" } & (Order | { readonly [K in keyof Order]: null }))
-  | { readonly verdict: "replayed" | "unknown" | "stale" | "forbidden" }
+type ChangedRow = { readonly n: number } & (
+  | ({ readonly verdict: "ok" } & Before & (Order | { readonly [K in keyof Order]: null }))
+  | { readonly verdict: "replayed" }
+  | Refused
 );
 
 /**
@@ -90,7 +91,7 @@ const updateStatuses = statement<ChangedRow>(
     from accepted a where o.id = a.id
     returning ${orderColumns.of("o")}
   )
-  select c.n, c.verdict, c.was, ${orderColumns.again("o")}
+  select c.n, c.verdict, c.was, c.version as "versionBefore", ${orderColumns.again("o")}
   from candidate c left join changed o on o.id = c.id`,
 );
 
@@ -139,15 +140,17 @@ export async function changeStatusesAtomically(
     keep: refuseChanges,
     async write(_, batch) {
       const { outcomes, kept, refusals } = await moveOrders(run, changes, all, true);
-      const errors = new Map([...refusals, ...outcomes].filter(([, each]) => each instanceof DomainError));
+      const isOrder = (each: Outcome<Order>): each is Order => !(each instanceof DomainError);
+      const errors = new Map([...refusals, ...outcomes].filter(([, each]) => !isOrder(each)));
       const first = all.find((n) => errors.has(n));
-      const orders = all.flatMap((n) => outcomes.get(n) ?? []);
+      const orders = all.flatMap((n) => outcomes.get(n) ?? []).filter(isOrder);
       if (kept.has(0)) batch[0] = kept.get(0);
       else if (first !== undefined) {
         const error = ofChange(first, errors.get(first) as DomainError);
-        if (refusals.has(first)) return new Map([[0, error]]);
+        // Where one change has happened all have: what is missing was deleted since, with its order.
+        if (refusals.has(first) && orders.length === 0) return new Map([[0, error]]);
         batch[0] = error;
-      } else if (orders.length === changes.length) batch[0] = orders as Order[];
+      } else if (orders.length === changes.length) batch[0] = orders;
       return new Map();
     },
   });
@@ -178,9 +181,9 @@ async function moveOrders(
 ): Promise<Moved> {
   const moved: Moved = { outcomes: new Map(), kept: new Map(), refusals: new Map() };
   const replayed: number[] = [];
-  for (const { n, was, ...row } of await run(updateStatuses, updateValues(changes, open, atomic))) {
+  for (const { n, ...row } of await run(updateStatuses, updateValues(changes, open, atomic))) {
     if (row.verdict === "replayed") replayed.push(n);
-    else if (row.verdict !== "ok") moved.refusals.set(n, refusal(nth(changes, n), row.verdict, was!));
+    else if (row.verdict !== "ok") moved.refusals.set(n, refusal(nth(changes, n), row));
     else if (row.id !== null) moved.outcomes.set(n, withoutVerdict(row));
   }
   if (replayed.length > 0) await answerReplays(run, changes, replayed, moved);
@@ -195,7 +198,12 @@ function updateValues(changes: readonly StatusChange[], open: readonly number[],
   return [atomic, ...sentChanges.values(rows)];
 }
 
-function withoutVerdict({ verdict: _, ...order }: Order & { readonly verdict: "ok" }): Order {
+function withoutVerdict({
+  verdict: _,
+  was: __,
+  versionBefore: ___,
+  ...order
+}: Order & Before & { readonly verdict: "ok" }): Order {
   return order;
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { importSuperseded } from "../../errors.ts";
 import { statement, type Run } from "../engine/statement.ts";
-import { nth } from "../../lists.ts";
 
 /**
  * An attempt at an import. Rows that are refused leave nothing behind and are decided anew when the import is
@@ -8,20 +8,32 @@ import { nth } from "../../lists.ts";
  */
 export type ImportAttempt = { readonly importId: string; readonly attemptId: string };
 
+const selectAttempt = statement<{ readonly attemptId: string }>(
+  "imports.get",
+  `select attempt_id as "attemptId" from imports where id = $1::uuid`,
+);
+
+/** It may run twice: where it has begun already, it finds its own name. */
 const beginAttempt = statement<{ readonly attemptId: string }>(
   "imports.begin",
   `insert into imports (id, attempt_id, expire_time)
   values ($1::uuid, $2::uuid, now() + $3::int4 * interval '1 day')
   on conflict (id) do update set attempt_id = excluded.attempt_id, expire_time = excluded.expire_time
+  where imports.attempt_id in (excluded.attempt_id, $4::uuid)
   returning attempt_id as "attemptId"`,
 );
 
 /**
- * Begins an attempt, and with that ends the one before. An attempt that lasts for more than `daysMax` is
+ * Begins an attempt, and with that ends the one before. It replaces the one that it has read and no other: a
+ * beginning that arrives late, maybe of a replica that is gone, would end an attempt that has begun
+ * meanwhile. Throws "aborted" where another one has begun. An attempt that lasts for more than `daysMax` is
  * ended as well.
  */
 export async function beginImport(run: Run, importId: string, daysMax: number): Promise<ImportAttempt> {
-  const { attemptId } = nth(await run(beginAttempt, [importId, randomUUID(), daysMax]), 0);
+  const attemptId = randomUUID();
+  const [before] = await run(selectAttempt, [importId]);
+  const begun = await run(beginAttempt, [importId, attemptId, daysMax, before?.attemptId ?? null]);
+  if (begun.length === 0) throw importSuperseded();
   return { importId, attemptId };
 }
 

@@ -62,6 +62,7 @@ type LeftRow = {
   readonly verdict: "existed" | "contended" | "superseded" | Refusal;
   readonly orderCurrency: string | null;
   readonly status: OrderStatus | null;
+  readonly onHand: bigint | null;
 };
 
 /**
@@ -163,7 +164,7 @@ const insertItems = statement<LeftRow>(
     ) t
     where p.id = t.product_id
   )
-  select c.n, c.currency_code as "orderCurrency", c.status,
+  select c.n, c.currency_code as "orderCurrency", c.status, c.on_hand as "onHand",
     case when c.verdict <> 'possible' then c.verdict else 'contended' end as verdict
   from candidate c left join accepted a on a.n = c.n where a.n is null`,
   { isolation: "repeatable read" },
@@ -184,10 +185,10 @@ export async function importItems(
     ...toAttemptValues(attempt),
   ];
   const rows = await writeUntilSettled(run, insertItems, [...drafts.keys()], toValues);
-  for (const { n, verdict, orderCurrency, status } of rows) {
+  for (const { n, verdict, ...found } of rows) {
     if (verdict === "superseded") throw importSuperseded();
     if (verdict === "existed") outcomes[n] = verdict;
-    else outcomes[n] = refusal(nth(drafts, n), verdict, orderCurrency!, status!);
+    else outcomes[n] = refusal(nth(drafts, n), verdict, found);
   }
   return outcomes;
 }
@@ -204,10 +205,9 @@ function insertValues(drafts: readonly ItemDraft[], numbers: readonly number[]):
 function refusal(
   draft: ItemDraft,
   verdict: Refusal,
-  orderCurrency: string,
-  status: OrderStatus,
+  { orderCurrency, status, onHand }: Pick<LeftRow, "orderCurrency" | "status" | "onHand">,
 ): DomainError {
-  const { orderId, productId } = draft;
+  const { orderId, productId, quantity } = draft;
   switch (verdict) {
     case "reused":
       return requestIdReused();
@@ -222,14 +222,14 @@ function refusal(
         "FINAL_ORDER",
         "STATUS",
         draft,
-        `is ${status.toUpperCase()}, which ${isFinal(status) ? "is final" : "takes no items"}`,
+        `is ${status!.toUpperCase()}, which ${isFinal(status!) ? "is final" : "takes no items"}`,
       );
     case "full":
       return unfit("TOO_MANY_ITEMS", "ITEMS", draft, `has ${itemsMax} items, the most that there may be`);
     case "over":
       return unfit("TOTAL_LIMIT", "TOTAL", draft, "would have a total that is not below 10^15");
     case "short":
-      return insufficientStock("item", [productId]);
+      return insufficientStock([{ productId, onHand: onHand!, requested: BigInt(quantity) }]);
     default:
       return verdict satisfies never;
   }

@@ -56,13 +56,9 @@ export const sentLines = rowSet<LineRow>(
 );
 
 /** What an order asks for of a product, in all its lines. */
-type Demand = Numbered & {
-  readonly productId: string;
-  readonly quantity: number;
-  readonly reserved: boolean;
-};
+type Demand = { readonly productId: string; readonly quantity: number; readonly reserved: boolean };
 
-export const sentDemands = rowSet<Demand>(
+export const sentDemands = rowSet<Numbered & Demand>(
   { n: "n int4", productId: "product_id uuid", quantity: "quantity int8", reserved: "reserved bool" },
   sentLines.next,
 );
@@ -76,7 +72,7 @@ export function toParameters(drafts: readonly OrderDraft[], round: readonly numb
   const lines = orders.flatMap(({ n, items }) =>
     items.map((item, position) => ({ ...item, n, position, unitPrice: toDecimal(item.unitPrice) })),
   );
-  const demands = round.flatMap((n) => demandsOf(n, nth(drafts, n)));
+  const demands = round.flatMap((n) => demandsOf(nth(drafts, n)).map((demand) => ({ n, ...demand })));
   const products = (reserved: boolean): string[] => [
     ...new Set(demands.filter((d) => d.reserved === reserved).map((d) => d.productId)),
   ];
@@ -90,14 +86,10 @@ export function toParameters(drafts: readonly OrderDraft[], round: readonly numb
   ];
 }
 
-function demandsOf(n: number, { items, reservesStock }: OrderDraft): Demand[] {
+/** What an order asks for, by products, in the order in which they are first named. */
+export function demandsOf({ items, reservesStock }: OrderDraft): Demand[] {
   const quantities = new Map<string, number>();
   for (const { productId, quantity } of items)
     quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
-  return [...quantities].map(([productId, quantity]) => ({
-    n,
-    productId,
-    quantity,
-    reserved: reservesStock,
-  }));
+  return [...quantities].map(([productId, quantity]) => ({ productId, quantity, reserved: reservesStock }));
 }

@@ -6,10 +6,18 @@ import {
   notFound,
   productType,
   requestIdReused,
+  type Shortage,
   userType,
 } from "../../errors.ts";
 import { attemptOf, type ImportAttempt, isSuperseded, toAttemptValues } from "./import-attempts.ts";
-import { sentDemands, sentLines, sentOrders, toParameters, type OrderDraft } from "./order-drafts.ts";
+import {
+  demandsOf,
+  type OrderDraft,
+  sentDemands,
+  sentLines,
+  sentOrders,
+  toParameters,
+} from "./order-drafts.ts";
 import { firstStatus } from "../order-status.ts";
 import { getOrders, type Order } from "./orders.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
@@ -34,7 +42,8 @@ type CreatedRow = {
     | "superseded";
   readonly createTime: Micros | null;
   readonly unknown: string[] | null;
-  readonly short: string[] | null;
+  /** The stock of products of which there is too little, by their ids. */
+  readonly short: Readonly<Record<string, string>> | null;
 };
 
 /**
@@ -68,7 +77,7 @@ const insertOrders = statement<CreatedRow>(
   alone as (
     select n,
       array_agg(product_id) filter (where unknown) as unknown,
-      array_agg(product_id) filter (where quantity > on_hand) as short
+      jsonb_object_agg(product_id::text, on_hand::text) filter (where quantity > on_hand) as short
     from demand group by n
   ),
   buyer as (select id from users where id = any($3::uuid[])),
@@ -205,12 +214,20 @@ function placed(draft: OrderDraft, createTime: Micros): Order {
   };
 }
 
+/** What there is too little of, in the order of the draft. */
+function shortagesOf(draft: OrderDraft, short: Readonly<Record<string, string>>): Shortage[] {
+  return demandsOf(draft).flatMap(({ productId, quantity }) => {
+    const onHand = short[productId];
+    return onHand === undefined ? [] : [{ productId, onHand: BigInt(onHand), requested: BigInt(quantity) }];
+  });
+}
+
 function refusal(draft: OrderDraft, row: Pick<CreatedRow, "verdict" | "unknown" | "short">): DomainError {
   if (row.verdict === "unknown_user") return notFound(userType, draft.userId);
   if (row.verdict === "unknown_product") {
     const asked = draft.items.find((item) => row.unknown!.includes(item.productId))!;
     return notFound(productType, asked.productId);
   }
-  const short = draft.items.map((item) => item.productId).filter((id) => row.short!.includes(id));
-  return insufficientStock("order", short);
+  const [first, ...others] = shortagesOf(draft, row.short!);
+  return insufficientStock([first!, ...others]);
 }

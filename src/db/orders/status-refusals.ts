@@ -1,21 +1,29 @@
+import { toEtag } from "../etag.ts";
 import { createError, type DomainError, notFound, orderType, staleEtag, unmet } from "../../errors.ts";
 import { isFinal, targetsOf, type OrderStatus } from "../order-status.ts";
+
+/** An order as it was before a change. */
+export type Before = { readonly was: OrderStatus; readonly versionBefore: bigint };
+
+/** A change that was not made. */
+export type Refused =
+  | { readonly verdict: "unknown" }
+  | ({ readonly verdict: "stale" | "forbidden" } & Before);
 
 /** Why an order does not move to a status. */
 export function refusal(
   { orderId, status }: { readonly orderId: string; readonly status: OrderStatus },
-  verdict: "unknown" | "stale" | "forbidden",
-  was: OrderStatus,
+  refused: Refused,
 ): DomainError {
-  switch (verdict) {
+  switch (refused.verdict) {
     case "unknown":
       return notFound(orderType, orderId);
     case "stale":
-      return staleEtag(orderType, orderId);
+      return staleEtag(orderType, orderId, toEtag(refused.versionBefore));
     case "forbidden":
-      return forbidden(orderId, was, status);
+      return forbidden(orderId, refused.was, status);
     default:
-      return verdict satisfies never;
+      return refused satisfies never;
   }
 }
 

@@ -1,5 +1,12 @@
 import { writeUntilSettled } from "../engine/contended.ts";
-import { type DomainError, notFound, productType, requestIdReused, stockOutOfRange } from "../../errors.ts";
+import {
+  type DomainError,
+  insufficientStock,
+  notFound,
+  productType,
+  requestIdReused,
+  stockLimit,
+} from "../../errors.ts";
 import { getProducts, productColumns, type Product } from "./products.ts";
 import { expectDistinct, type Outcome } from "../outcome.ts";
 import {
@@ -178,7 +185,6 @@ function refusal(
   onHand: bigint,
 ): DomainError {
   if (verdict === "unknown") return notFound(productType, productId);
-  const description = `${onHand} in stock; ${delta} would leave the range from 0 to ${onHandMax}`;
-  const reason = verdict === "short" ? "INSUFFICIENT_STOCK" : "STOCK_LIMIT";
-  return stockOutOfRange(reason, productId, onHand, description);
+  if (verdict === "short") return insufficientStock([{ productId, onHand, requested: -delta }]);
+  return stockLimit(productId, onHand, `${onHand} in stock; ${delta} would lead to more than ${onHandMax}`);
 }

@@ -7,6 +7,7 @@ import {
   unmet,
   userType,
 } from "../../errors.ts";
+import { toEtag } from "../etag.ts";
 import { statusesThat } from "../order-status.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { expectOne, type Outcome } from "../outcome.ts";
@@ -32,7 +33,7 @@ const judgeChange = (refused = "", alsoRecorded = "") => `
   known as (select fingerprint, refusal from user_changes where id = $1::uuid),
   locked as (select id, version from users where id = $2::uuid for update),
   candidate as (
-    select k.fingerprint, k.refusal,
+    select k.fingerprint, k.refusal, l.version as version_before,
       case when k.fingerprint is not null then 'replayed' when l.id is null then 'unknown'
         when l.version <> $3::int8 then 'stale' ${refused} else 'ok' end as verdict
     from (select 1) one left join known k on true left join locked l on true
@@ -46,6 +47,7 @@ type Judged = {
   readonly verdict: "ok" | "replayed" | "unknown" | "stale" | "has_orders" | "too_many_orders";
   readonly fingerprint: string | null;
   readonly refusal: StoredRefusal | null;
+  readonly versionBefore: bigint | null;
 };
 
 /** New values of a user's fields; what is undefined stays. */
@@ -68,7 +70,7 @@ const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | nul
     from candidate c where u.id = $2::uuid and c.verdict = 'ok'
     returning ${userColumns.of("u")}
   )
-  select c.verdict, c.fingerprint, c.refusal, ${userColumns.again("u")}
+  select c.verdict, c.fingerprint, c.refusal, c.version_before as "versionBefore", ${userColumns.again("u")}
   from candidate c left join changed u on true`,
 );
 
@@ -81,11 +83,16 @@ export async function updateUser(run: Run, change: UserChange & UserEdits): Prom
   const edits = editedFields.map((field) => change[field] ?? null);
   const values = [changeId, userId, version ?? null, fingerprint, ...edits];
   const write = async () => nth(await run(updateOne, values), 0);
-  return decideChange(run, change, write, async ({ verdict, fingerprint: _, refusal: __, ...user }) => {
-    if (verdict === "ok") return user as User;
-    const [now] = await getUsers(run, [userId]);
-    return now ?? notFound(userType, userId);
-  });
+  return decideChange(
+    run,
+    change,
+    write,
+    async ({ verdict, fingerprint: _, refusal: __, versionBefore: ___, ...user }) => {
+      if (verdict === "ok") return user as User;
+      const [now] = await getUsers(run, [userId]);
+      return now ?? notFound(userType, userId);
+    },
+  );
 }
 
 /**
@@ -126,7 +133,7 @@ const deleteOne = statement<Judged>(
   deleted as (
     delete from users u using candidate c where u.id = $2::uuid and c.verdict = 'ok'
   )
-  select verdict, fingerprint, refusal from candidate`,
+  select verdict, fingerprint, refusal, version_before as "versionBefore" from candidate`,
 );
 
 /**
@@ -154,7 +161,7 @@ async function decideChange<Row extends Judged, T>(
     keep: refuseChanges,
     async write(_, outcomes) {
       const row = await write().catch(expectEmailTaken);
-      const refused = row instanceof DomainError ? row : refusalOf(row.verdict, change);
+      const refused = row instanceof DomainError ? row : refusalOf(row, change);
       if (refused) return new Map([[0, refused]]);
       const { verdict, refusal, fingerprint } = row as Row;
       if (refusal) outcomes[0] = toRefusal(refusal, change);
@@ -173,7 +180,7 @@ function expectEmailTaken(error: unknown): DomainError {
 }
 
 /** Why a change is refused; undefined if it has happened. */
-function refusalOf(verdict: Judged["verdict"], { userId }: UserChange): DomainError | undefined {
+function refusalOf({ verdict, versionBefore }: Judged, { userId }: UserChange): DomainError | undefined {
   switch (verdict) {
     case "ok":
     case "replayed":
@@ -181,7 +188,7 @@ function refusalOf(verdict: Judged["verdict"], { userId }: UserChange): DomainEr
     case "unknown":
       return notFound(userType, userId);
     case "stale":
-      return staleEtag(userType, userId);
+      return staleEtag(userType, userId, toEtag(versionBefore!));
     case "has_orders":
       return undeletable("USER_HAS_ORDERS", userId, "has orders", "set force to delete them");
     case "too_many_orders":

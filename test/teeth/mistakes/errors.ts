@@ -4,7 +4,7 @@ const error = "src/errors/domain-error.ts";
 const resources = "src/errors/resources.ts";
 const calls = "src/errors/calls.ts";
 const database = "src/errors/database.ts";
-const domain = "src/errors/domain-reasons.ts";
+const catalogue = "src/errors/catalogue.ts";
 const tables = "scripts/reasons.ts";
 
 /** Mistakes in the catalogue of reasons and in the errors that are made beside it. */
@@ -39,9 +39,37 @@ export const errors: readonly Mutation[] = [
   },
   {
     file: resources,
-    what: "a product that is missing twice in an order is named twice",
-    from: "[...new Set(productIds)]",
-    to: "[...productIds]",
+    what: "an answer names all products that are short, however many",
+    from: "shortages.slice(0, shortagesMax)",
+    to: "shortages",
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: resources,
+    what: "what is there of a product that is short is taken for what was asked",
+    from: "`${each.productId}:${each.onHand}:${each.requested}`",
+    to: "`${each.productId}:${each.requested}:${each.onHand}`",
+    tests: ["test/reasons.test.ts"],
+  },
+  {
+    file: "src/db/orders/status-refusals.ts",
+    what: "a stale etag is told with another etag than the order has",
+    from: "toEtag(refused.versionBefore)",
+    to: "toEtag(refused.versionBefore + 1n)",
+    tests: ["test/service/statuses.test.ts"],
+  },
+  {
+    file: "src/db/orders/place-orders.ts",
+    what: "an order that is short says what its first line asks for, and not all lines of the product",
+    from: "requested: BigInt(quantity) }",
+    to: "requested: BigInt(draft.items[0]!.quantity) }",
+    tests: ["test/service/orders.test.ts"],
+  },
+  {
+    file: "src/rpc/status.ts",
+    what: "metadata that would fit is cut",
+    from: "bytes <= METADATA_BYTES_MAX ? bytes : ",
+    to: "",
     tests: ["test/reasons.test.ts"],
   },
   {
@@ -73,24 +101,31 @@ export const errors: readonly Mutation[] = [
     tests: ["test/retries.test.ts"],
   },
   {
-    file: domain,
+    file: catalogue,
     what: "a stale etag is another kind of refusal",
     from: '  ETAG_MISMATCH: {\n    kind: "aborted",',
     to: '  ETAG_MISMATCH: {\n    kind: "failed_precondition",',
     tests: ["test/service/batches.test.ts"],
   },
   {
-    file: domain,
+    file: catalogue,
     what: "a key of an error stands in no document",
     from: 'metadata: { id: "always", from: "always", to: "always", index: "in an atomic batch" },',
     to: 'metadata: { id: "always", from: "always", index: "in an atomic batch" },',
     tests: ["test/reasons.test.ts"],
   },
   {
+    file: "scripts/rules.ts",
+    what: "the rules of elements are taken for those of the list",
+    from: 'rule.name === "items" ? words.map((word) => `each ${word}`) : words',
+    to: "words",
+    tests: ["test/reference.test.ts"],
+  },
+  {
     file: tables,
     what: "a reason with two codes is listed under one of them",
-    from: "CODES[kind] === code || CODES[kindWithKey] === code",
-    to: "CODES[kind] === code",
+    from: "return [code, codeWithKey];",
+    to: "return [code];",
     tests: ["test/reasons.test.ts"],
   },
 ];

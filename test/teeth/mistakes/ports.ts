@@ -4,9 +4,38 @@ const connections = "src/rpc/connections.ts";
 const http1 = "src/rpc/http1.ts";
 const refusals = "src/rpc/refusals.ts";
 const admin = "src/rpc/admin.ts";
+const cors = "src/rpc/cors.ts";
 
 /** Mistakes on the ports, before there is a call. */
 export const ports: readonly Mutation[] = [
+  {
+    file: cors,
+    what: "pages of any origin may call",
+    from: "callback(null, isAllowed(origin) && origin)",
+    to: "callback(null, origin)",
+    tests: ["test/cors.test.ts"],
+  },
+  {
+    file: cors,
+    what: "a page may not send its token",
+    from: "[...connectCors.allowedHeaders, ...callersHeaders]",
+    to: "[...connectCors.allowedHeaders]",
+    tests: ["test/cors.test.ts"],
+  },
+  {
+    file: "src/rpc/http-calls.ts",
+    what: "answers may be kept by caches",
+    from: 'response.setHeader("cache-control", "no-store");',
+    to: "",
+    tests: ["test/cors.test.ts"],
+  },
+  {
+    file: "src/config/addresses.ts",
+    what: "a service without tokens answers every web page",
+    from: 'values.HTTP_CORS_ORIGINS?.includes("*") && !hasTokens',
+    to: "false",
+    tests: ["test/cors.test.ts"],
+  },
   {
     file: connections,
     what: "a peer may have all connections of a port",

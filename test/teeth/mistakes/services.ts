@@ -186,8 +186,8 @@ export const services: readonly Mutation[] = [
   {
     file: imports,
     what: "each chunk of an import begins another attempt",
-    from: "begun ??= mutate(",
-    to: "begun = mutate(",
+    from: "begun ??= beginImport(",
+    to: "begun = beginImport(",
     tests: ["test/service/round-trips.test.ts"],
   },
   {
@@ -226,7 +226,7 @@ export const services: readonly Mutation[] = [
     tests: ["test/parsing.test.ts"],
   },
   {
-    file: parse,
+    file: "src/db/etag.ts",
     what: "an etag may begin with a zero",
     from: '/^"([1-9]\\d{0,17})"$/',
     to: '/^"(\\d{1,18})"$/',

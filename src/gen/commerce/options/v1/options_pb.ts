@@ -3,10 +3,12 @@
 /* eslint-disable */
 
 // Method options that state, in the contract, which scopes a call needs, how it may be repeated, how long it may
-// last and how much it may send.
+// last, how much it may send and why it may be refused.
 
 import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ErrorReason } from "../../errors/v1/error_reason_pb.ts";
+import { file_commerce_errors_v1_error_reason } from "../../errors/v1/error_reason_pb.ts";
 import type { Duration, MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor, file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,10 +17,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file commerce/options/v1/options.proto.
  */
 export const file_commerce_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEi6wEKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAYgASgNOlsKBnBvbGljeRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyIS5jb21tZXJjZS5vcHRpb25zLnYxLk1ldGhvZFBvbGljeVIGcG9saWN5YgZwcm90bzM", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("CiFjb21tZXJjZS9vcHRpb25zL3YxL29wdGlvbnMucHJvdG8SE2NvbW1lcmNlLm9wdGlvbnMudjEinQIKDE1ldGhvZFBvbGljeRIOCgZzY29wZXMYASADKAkSHQoVaWRlbXBvdGVuY3lfa2V5X2ZpZWxkGAIgASgJEjMKEGRlZmF1bHRfZGVhZGxpbmUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLwoMbWF4X2RlYWRsaW5lGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCG1heF9pZGxlGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEW1heF9yZXF1ZXN0X2J5dGVzGAYgASgNEjAKB3JlYXNvbnMYByADKA4yHy5jb21tZXJjZS5lcnJvcnMudjEuRXJyb3JSZWFzb246WwoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIhLmNvbW1lcmNlLm9wdGlvbnMudjEuTWV0aG9kUG9saWN5UgZwb2xpY3lCjAEKF2NvbS5jb21tZXJjZS5vcHRpb25zLnYxQgxPcHRpb25zUHJvdG9QAVpLZ2l0aHViLmNvbS9jb21tZXJjZS1jb3JlL2NvbW1lcmNlLWNvcmUvZ2VuL2dvL2NvbW1lcmNlL29wdGlvbnMvdjE7b3B0aW9uc3YxqgITQ29tbWVyY2UuT3B0aW9ucy5WMWIGcHJvdG8z", [file_commerce_errors_v1_error_reason, file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
- * The scopes, the idempotency key, the deadlines and the maximum request size of a method.
+ * The scopes, the idempotency key, the deadlines, the maximum request size and the refusals of a method.
  *
  * @generated from message commerce.options.v1.MethodPolicy
  */
@@ -70,6 +72,13 @@ export type MethodPolicy = Message<"commerce.options.v1.MethodPolicy"> & {
    * @generated from field: uint32 max_request_bytes = 6;
    */
   maxRequestBytes: number;
+
+  /**
+   * Why the method refuses calls, or rows of them, beside the reasons of ORIGIN_CALL, for which any call may fail.
+   *
+   * @generated from field: repeated commerce.errors.v1.ErrorReason reasons = 7;
+   */
+  reasons: ErrorReason[];
 };
 
 /**
@@ -80,7 +89,7 @@ export const MethodPolicySchema: GenMessage<MethodPolicy> = /*@__PURE__*/
   messageDesc(file_commerce_options_v1_options, 0);
 
 /**
- * The scopes, the idempotency key, the deadlines and the maximum request size of the method.
+ * The scopes, the idempotency key, the deadlines, the maximum request size and the refusals of the method.
  *
  * @generated from extension: commerce.options.v1.MethodPolicy policy = 50001;
  */

@@ -1,0 +1,115 @@
+// Written by `npm run generate` from the reasons in proto/commerce/errors/v1/.
+import type { Definition } from "./definition.ts";
+
+/** Why the service refuses what a call asks for. */
+export const methodReasons = {
+  USER_NOT_FOUND: {
+    kind: "not_found",
+    repeat: "never",
+    metadata: { id: "by id", email: "by email", missing: "BatchGetUsers" },
+  },
+  ORDER_NOT_FOUND: {
+    kind: "not_found",
+    repeat: "never",
+    metadata: { id: "always", index: "in an atomic batch" },
+  },
+  PRODUCT_NOT_FOUND: { kind: "not_found", repeat: "never", metadata: { id: "always" } },
+  EMAIL_TAKEN: { kind: "already_exists", repeat: "never" },
+  ETAG_MISMATCH: {
+    kind: "aborted",
+    repeat: "never",
+    metadata: { id: "always", etag: "always", index: "in an atomic batch" },
+  },
+  REQUEST_ID_REUSED: { kind: "invalid", repeat: "never", metadata: { index: "in an atomic batch" } },
+  FORBIDDEN_STATUS_CHANGE: {
+    kind: "failed_precondition",
+    repeat: "never",
+    metadata: { id: "always", from: "always", to: "always", index: "in an atomic batch" },
+  },
+  FINAL_ORDER: { kind: "failed_precondition", repeat: "never", metadata: { id: "always" } },
+  TOO_MANY_ITEMS: { kind: "failed_precondition", repeat: "never", metadata: { id: "always" } },
+  TOTAL_LIMIT: { kind: "failed_precondition", repeat: "never", metadata: { id: "always" } },
+  INSUFFICIENT_STOCK: {
+    kind: "failed_precondition",
+    repeat: "never",
+    metadata: { product_id: "always", on_hand: "always", requested: "always", shortages: "always" },
+  },
+  STOCK_LIMIT: {
+    kind: "failed_precondition",
+    repeat: "never",
+    metadata: { product_id: "always", on_hand: "always" },
+  },
+  USER_HAS_ORDERS: { kind: "failed_precondition", repeat: "never", metadata: { id: "always" } },
+  TOO_MANY_ORDERS: { kind: "failed_precondition", repeat: "never", metadata: { id: "always" } },
+  INVALID_PAGE_TOKEN: { kind: "invalid", repeat: "never" },
+  MALFORMED_ROW: { kind: "invalid", repeat: "never" },
+  STOPPED_ON_ERROR: { kind: "aborted", repeat: "never", metadata: { index: "always" } },
+  IMPORT_SUPERSEDED: { kind: "aborted", repeat: "never" },
+  INVALID_CREDENTIALS: { kind: "unauthenticated", repeat: "never" },
+  TOO_MANY_ATTEMPTS: { kind: "exhausted", repeat: "after_wait" },
+  TOO_MANY_PASSWORDS: { kind: "exhausted", repeat: "after_wait" },
+} as const satisfies Readonly<Record<string, Definition>>;
+
+/** Why any call may fail: its request, its caller, its time, a limit, the database. */
+export const callReasons = {
+  INVALID_FIELD: { kind: "invalid", repeat: "never" },
+  MALFORMED_REQUEST: { kind: "invalid", repeat: "never" },
+  MALFORMED_TIMEOUT: { kind: "invalid", repeat: "never" },
+  MESSAGE_TOO_LARGE: { kind: "exhausted", repeat: "never" },
+  DECOMPRESSION_RATIO: { kind: "exhausted", repeat: "never" },
+  TOO_MANY_PIECES: { kind: "exhausted", repeat: "never" },
+  TOO_MANY_BYTES: { kind: "exhausted", repeat: "after_wait" },
+  TOO_MANY_CALLS: { kind: "exhausted", repeat: "after_wait" },
+  TOO_MANY_LARGE_READS: { kind: "exhausted", repeat: "after_wait" },
+  TOO_MANY_UNREAD_BYTES: { kind: "exhausted", repeat: "after_wait" },
+  POOL_EXHAUSTED: { kind: "exhausted", repeat: "after_wait" },
+  CREDENTIALS_MISSING: { kind: "unauthenticated", repeat: "never" },
+  CREDENTIALS_MALFORMED: { kind: "unauthenticated", repeat: "never" },
+  TOKEN_EXPIRED: { kind: "unauthenticated", repeat: "never" },
+  TOKEN_INVALID: { kind: "unauthenticated", repeat: "never", metadata: { check: "always" } },
+  SIGNING_KEYS_UNAVAILABLE: { kind: "unavailable", repeat: "after_wait" },
+  METHOD_CLOSED: { kind: "permission_denied", repeat: "never", metadata: { method: "always" } },
+  SCOPE_MISSING: {
+    kind: "permission_denied",
+    repeat: "never",
+    metadata: { method: "always", scope: "always" },
+  },
+  DEADLINE_EXCEEDED: { kind: "deadline_exceeded", repeat: "same_request_id" },
+  STREAM_IDLE: { kind: "deadline_exceeded", repeat: "never" },
+  CANCELLED: { kind: "cancelled", repeat: "same_request_id" },
+  SHUTTING_DOWN: { kind: "unavailable", repeat: "at_once", metadata: { last_index: "imports" } },
+  COMMIT_OUTCOME_UNKNOWN: {
+    kind: "outcome_unknown",
+    kindWithKey: "unavailable",
+    repeat: "same_request_id",
+    metadata: { request_id: "if the call had none" },
+  },
+  DATABASE_UNAVAILABLE: { kind: "unavailable", repeat: "after_wait" },
+  DATABASE_READ_ONLY: { kind: "unavailable", repeat: "after_wait" },
+  DATABASE_OVERLOADED: { kind: "exhausted", repeat: "after_wait" },
+  CONTENTION: { kind: "unavailable", repeat: "after_wait" },
+  UNKNOWN_SERVICE: { kind: "not_found", repeat: "never" },
+  INTERNAL: { kind: "internal", repeat: "same_request_id", metadata: { id: "always" } },
+} as const satisfies Readonly<Record<string, Definition>>;
+
+/** What a port answers by itself, to what is no call or cannot become one. */
+export const transportReasons = {
+  UNKNOWN_METHOD: { kind: "unimplemented", repeat: "never" },
+  NOT_SUPPORTED: { kind: "unimplemented", repeat: "never" },
+  METHOD_NOT_ALLOWED: { kind: "unimplemented", repeat: "never" },
+  UNSUPPORTED_MEDIA_TYPE: { kind: "unimplemented", repeat: "never" },
+  EXPECTATION_FAILED: { kind: "unimplemented", repeat: "never" },
+  NEEDS_HTTP2: { kind: "unimplemented", repeat: "never" },
+  NEEDS_HTTP1: { kind: "invalid", repeat: "never" },
+  NEEDS_TLS: { kind: "invalid", repeat: "never" },
+  NO_TLS: { kind: "invalid", repeat: "never" },
+  MALFORMED_HTTP: { kind: "invalid", repeat: "never" },
+  HEADERS_TOO_LARGE: { kind: "exhausted", repeat: "never" },
+  REQUEST_TIMEOUT: { kind: "deadline_exceeded", repeat: "never" },
+  UNREAD_TOO_LONG: { kind: "deadline_exceeded", repeat: "same_request_id" },
+  TOO_MANY_CONNECTIONS: { kind: "exhausted", repeat: "after_wait" },
+  TOO_MANY_IDLE_BYTES: { kind: "exhausted", repeat: "never" },
+  TOO_MANY_RESETS: { kind: "exhausted", repeat: "same_request_id" },
+  TOO_MANY_SCRAPES: { kind: "exhausted", repeat: "after_wait" },
+  TRANSPORT: { kind: "internal", repeat: "same_request_id" },
+} as const satisfies Readonly<Record<string, Definition>>;

@@ -34,6 +34,16 @@ async function refusalOf(connection: Connection): Promise<unknown> {
   return reason instanceof Error ? (reason as pg.DatabaseError).code : reason;
 }
 
+test("sessions of calls are planned for their values, and are refused no setting", async () => {
+  const cluster = await clusters.start();
+  const { client, release } = await openPool(cluster.connection).checkOut(deadline());
+
+  const { rows } = await client.query("show plan_cache_mode");
+
+  release(true);
+  expect(rows).toEqual([{ plan_cache_mode: "force_custom_plan" }]);
+});
+
 test("a node that drains ends its idle connections with 57P01, whose severity is ERROR, and takes no others", async () => {
   const cluster = await clusters.start();
   const client = new pg.Client(toClientConfig(nodeOf(cluster, 1)));

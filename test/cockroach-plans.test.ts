@@ -50,7 +50,7 @@ test.each<[why: string, text: string, problems: readonly string[]]>([
   ],
   [
     "an array of a subquery",
-    "select id from products where id = any(array(select product_id from order_items where order_id = $1::uuid))",
+    "select id from products where id = any(array(select id from order_items where order_id = $1::uuid))",
     ["products: full scan"],
   ],
   ["either of two columns", "select id from users where id = $1::uuid or name = 'a'", ["users: full scan"]],

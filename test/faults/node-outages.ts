@@ -9,9 +9,9 @@ export type NodeOutages = {
   end(): Promise<void>;
 };
 
-const pauseMs = { min: 20, max: 400 };
+const pauseMs = { min: 200, max: 1_500 };
 /** From less than an attempt takes to more than one waits. */
-const outageMs = { min: 20, max: 800 };
+const outageMs = { min: 20, max: 500 };
 const kinds = ["drain", "kill", "hang"] as const;
 
 export function startNodeOutages(cluster: Cluster, random: Random): NodeOutages {

@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Worker } from "node:worker_threads";
 import type { TestProject } from "vitest/node";
+import type { Connection } from "../../src/config.ts";
 import { startEmbedded } from "../../src/db/embedded/embedded.ts";
-import { refuseScans, startCluster } from "./cockroach/cluster.ts";
 import { prepareEngine } from "./databases.ts";
 import { settings } from "./setup-embedded.ts";
 
@@ -14,10 +16,16 @@ import { settings } from "./setup-embedded.ts";
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(path.join(tmpdir(), "commerce-core-test-"));
   const embedded = await startEmbedded(directory, { settings });
-  const cluster = await startCluster({ upstream: embedded.connection, settingsFor: refuseScans });
-  project.provide("engine", await prepareEngine(cluster.connection, "cockroachdb", embedded.connection));
+  const thread = new Worker(path.join(import.meta.dirname, "cockroach/thread.ts"), {
+    workerData: embedded.connection,
+  });
+  const [connection] = (await once(thread, "message")) as [Connection];
+  project.provide("engine", await prepareEngine(connection, "cockroachdb", embedded.connection));
   return async () => {
-    await cluster[Symbol.asyncDispose]();
+    const ended = once(thread, "exit");
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    thread.postMessage("end");
+    await ended;
     await embedded[Symbol.asyncDispose]();
     await rm(directory, { recursive: true });
   };

@@ -33,7 +33,7 @@ const contention: Readonly<Record<string, string>> = {
 
 /** Whether an error says that the transaction met another one, and is to be run again. */
 export function isContention(fields: Fields): boolean {
-  return fields.get("C")! in contention;
+  return Object.hasOwn(contention, fields.get("C") ?? "");
 }
 
 /** An error of PostgreSQL's in the words of CockroachDB. */

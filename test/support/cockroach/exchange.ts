@@ -1,7 +1,7 @@
 import { message, query, readStrings, type Message } from "../wire.ts";
 import { translate, type Translation } from "./translate.ts";
 
-/** What a client sends up to Sync, or as a simple Query, with the statements that it prepares and executes. */
+/** What a client sends up to Sync, or as a simple Query, with the statements that it is about. */
 export type Exchange = {
   readonly messages: readonly Message[];
   /** In the order of the messages; statements of a session are known by the names it has given to them. */

@@ -73,7 +73,13 @@ export function startFront(client: Socket, greeting: Message, node: NodeState, h
     const id = createSessionId(node.id);
     const { user, application } = startup;
     const made: Session = {
-      ...{ id, node: node.id, key: createKey(node.id), user, application, query: undefined, queryId: id },
+      id,
+      node: node.id,
+      key: createKey(node.id),
+      user,
+      application,
+      query: undefined,
+      queryId: id,
       cancel: () => upstream.cancel(),
       async end() {
         isOver = true;
@@ -111,10 +117,13 @@ export function startFront(client: Socket, greeting: Message, node: NodeState, h
   function sayDraining(): void {
     send(errorOf({ code: "57P01", message: "server is shutting down" }));
     isOver = true;
-    void delay(drainedMs).then(() => {
-      client.end();
-      upstream.end();
-    });
+    void closeLater();
+  }
+
+  async function closeLater(): Promise<void> {
+    await delay(drainedMs);
+    client.end();
+    upstream.end();
   }
 
   async function run(asked: Exchange): Promise<void> {

@@ -5,15 +5,14 @@ import { sessionMark, sessionsMarks, queriesMark } from "./translate.ts";
 /** Puts what a node knows of sessions into a text, in the place of the marks. */
 export function fillMarks(text: string, own: Session, hub: Hub): string {
   if (!text.includes("crdb")) return text;
+  const all = (): string => listSessions(own, hub);
+  // A node that cannot be asked has no application's name, and so is not among those of applications.
+  const ofApplications = (): string =>
+    `select * from (${all()}) as every where application_name not like '$ internal%'`;
   return text
     .replaceAll(sessionMark, own.id)
-    .replaceAll(sessionsMarks.all, () => `(${listSessions(own, hub)}) as sessions`)
-    .replaceAll(
-      sessionsMarks.ofApplications,
-      // A node that cannot be asked has no application's name, and so is not among them.
-      () =>
-        `(select * from (${listSessions(own, hub)}) as x where application_name not like '$ internal%') as sessions`,
-    )
+    .replaceAll(sessionsMarks.all, () => `(${all()}) as sessions`)
+    .replaceAll(sessionsMarks.ofApplications, () => `(${ofApplications()}) as sessions`)
     .replaceAll(queriesMark, () => `(${listQueries(own, hub)}) as queries`);
 }
 
@@ -51,14 +50,11 @@ function listQueries({ node }: Session, hub: Hub): string {
   return table("node_id query_id session_id user_name query", rows);
 }
 
+/** A query of rows, the first column of which is a number and the others texts. */
 function table(columns: string, rows: readonly string[]): string {
-  const [first, ...others] = columns.split(" ");
-  const list = [`${first}::int8`, ...others.map((name) => `${name}::text`)].join(", ");
-  const nulls = `(${columns
-    .split(" ")
-    .map(() => "null")
-    .join(", ")})`;
+  const names = columns.split(" ");
+  const list = names.map((name, n) => `${name}::${n === 0 ? "int8" : "text"}`).join(", ");
+  const nulls = `(${names.map(() => "null").join(", ")})`;
   const values = rows.length > 0 ? rows.join(", ") : nulls;
-  const names = columns.split(" ").join(", ");
-  return `select * from (select ${list} from (values ${values}) as v (${names})) as w${rows.length > 0 ? " where true" : " where false"}`;
+  return `select ${list} from (values ${values}) as v (${names.join(", ")}) where ${rows.length > 0}`;
 }

@@ -96,19 +96,23 @@ function refuseWrites(statement: Node): Refusal | undefined {
   return undefined;
 }
 
-/** The functions that CockroachDB has, of those that somebody here calls. */
+/**
+ * The functions that CockroachDB has, of those that are called here:
+ * https://www.cockroachlabs.com/docs/stable/functions-and-operators.
+ */
 const functions = new Set(
-  `abs array_agg array_length array_to_string bool_and bool_or cardinality ceil clock_timestamp coalesce concat
-  count count_rows current_database current_setting current_user date_trunc encode extract first_value floor
-  format_type gen_random_uuid generate_series jsonb_agg jsonb_array_elements jsonb_array_length
-  jsonb_build_array jsonb_build_object jsonb_object_agg json_agg lag lead length lower max md5 min now
-  obj_description pg_backend_pid pg_get_constraintdef pg_get_indexdef pg_sleep quote_ident quote_literal
-  random rank repeat replace round row_number row_to_json set_config sha256 split_part statement_timestamp
-  string_agg string_to_array substr substring sum timezone to_char to_jsonb to_timestamp
-  transaction_timestamp trim btrim unnest upper uuid_generate_v4 version pg_typeof to_regclass
-  has_table_privilege`.split(/\s+/),
+  `abs array_agg array_length array_to_string bool_and bool_or cardinality ceil clock_timestamp coalesce
+  concat count current_database current_setting date_trunc encode extract first_value floor
+  gen_random_uuid generate_series json_agg json_build_array json_build_object jsonb_agg
+  jsonb_array_elements jsonb_array_length jsonb_build_array jsonb_build_object jsonb_object_agg lag lead
+  length lower max md5 min now pg_backend_pid pg_get_constraintdef pg_get_indexdef pg_sleep pg_typeof
+  random rank repeat replace round row_number set_config sha256 split_part statement_timestamp string_agg
+  string_to_array substr substring sum timezone to_char to_jsonb to_timestamp transaction_timestamp unnest
+  upper version`.split(/\s+/),
 );
-/** Up to v26.2 they answer true and lock nothing: see `translate`. */
+/**
+ * Up to v26.2 they answer true and lock nothing: https://github.com/cockroachdb/cockroach/issues/13546.
+ */
 export const advisoryLock = /^pg_(try_)?advisory_(xact_)?(un)?lock(_shared|_all)?$/;
 
 function refuseFunction(statement: Node): Refusal | undefined {

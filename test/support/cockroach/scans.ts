@@ -1,6 +1,7 @@
 import type { Node, SelectStmt, RangeVar } from "libpg-query";
-import type { Catalog, Table } from "./catalog.ts";
-import { as, findAll, lastWord, wordsOf, type NodeOf } from "./tree.ts";
+import type { Catalog } from "./catalog.ts";
+import { toLeads, type Block, type Condition, type Source } from "./conditions.ts";
+import { as, findAll, lastWord, type NodeOf } from "./tree.ts";
 
 /** What CockroachDB would do at a cost that grows with a table. */
 export type Problem = {
@@ -13,29 +14,6 @@ export type Problem = {
     /** A limit inside of a correlated lateral subquery, whose index may be lost. */
     | "lateral limit";
 };
-
-/** A table that a block of a query reads. */
-type Source = {
-  readonly alias: string;
-  readonly name: string;
-  readonly table: Table | undefined;
-};
-
-/** A condition, and the tables that it can lead to: the inner side of an outer join, or all. */
-type Condition = { readonly node: Node; readonly leadsTo: (alias: string) => boolean };
-
-/** One `from` with its conditions. */
-type Block = {
-  readonly sources: Source[];
-  readonly conditions: Condition[];
-  readonly ctes: ReadonlySet<string>;
-};
-
-/**
- * A column of a table that a condition leads to, from the tables that it is compared with; none of them for
- * parameters, and for what is joined that is no table.
- */
-type Lead = { readonly column: string; readonly from: ReadonlySet<string>; readonly isEqual: boolean };
 
 /**
  * What is wrong with how CockroachDB would read the tables of a statement, by its shape alone. Its optimizer
@@ -52,14 +30,15 @@ export function findProblems(statement: Node, catalog: Catalog): Problem[] {
 
 function* readStatement(node: Node, catalog: Catalog, outer: ReadonlySet<string>): Generator<Problem> {
   const select = as(node, "SelectStmt");
-  if (select) return yield* readSelect(select, catalog, outer);
+  if (select) yield* readSelect(select, catalog, outer);
   const [insert, update, remove] = [as(node, "InsertStmt"), as(node, "UpdateStmt"), as(node, "DeleteStmt")];
   const write = insert ?? update ?? remove;
   if (write === undefined) return;
   const ctes = yield* readWith(write.withClause, catalog, outer);
   if (insert) {
     if (insert.selectStmt) yield* readStatement(insert.selectStmt, catalog, ctes);
-    return yield* readInner([insert.onConflictClause, insert.returningClause], catalog, ctes);
+    yield* readInner([insert.onConflictClause, insert.returningClause], catalog, ctes);
+    return;
   }
   const block: Block = { sources: [], conditions: [], ctes };
   addSource(block, catalog, write.relation);
@@ -68,7 +47,7 @@ function* readStatement(node: Node, catalog: Catalog, outer: ReadonlySet<string>
   const { whereClause } = (update ?? remove)!;
   addConditions(block, whereClause, () => true);
   yield* judgeBlock(block, catalog, undefined);
-  yield* readInner([update?.targetList, whereClause, write.returningClause], catalog, ctes);
+  yield* readInner([update?.targetList, block.conditions, write.returningClause], catalog, ctes);
 }
 
 function* readSelect(select: SelectStmt, catalog: Catalog, outer: ReadonlySet<string>): Generator<Problem> {
@@ -78,8 +57,8 @@ function* readSelect(select: SelectStmt, catalog: Catalog, outer: ReadonlySet<st
   for (const each of select.fromClause ?? []) yield* readFrom(each, block, catalog, () => true);
   addConditions(block, select.whereClause, () => true);
   yield* judgeBlock(block, catalog, select);
-  const { targetList, whereClause, havingClause, valuesLists } = select;
-  yield* readInner([targetList, whereClause, havingClause, valuesLists], catalog, ctes);
+  const { targetList, havingClause, valuesLists } = select;
+  yield* readInner([targetList, block.conditions, havingClause, valuesLists], catalog, ctes);
 }
 
 /** Reads the queries of a `with`, and returns the names that stand for no table behind it. */
@@ -125,7 +104,7 @@ function* readFrom(
   leadsTo: Condition["leadsTo"],
 ): Generator<Problem> {
   const relation = as(node, "RangeVar");
-  if (relation) return addSource(block, catalog, relation);
+  if (relation) addSource(block, catalog, relation);
   const { subquery, lateral } = as(node, "RangeSubselect") ?? {};
   if (subquery) {
     const select = as(subquery, "SelectStmt");
@@ -133,7 +112,7 @@ function* readFrom(
       const [table] = findAll(select.fromClause, "RangeVar");
       yield { table: table?.relname ?? "", problem: "lateral limit" };
     }
-    return yield* readStatement(subquery, catalog, block.ctes);
+    yield* readStatement(subquery, catalog, block.ctes);
   }
   const join = as(node, "JoinExpr");
   if (join === undefined) return;
@@ -193,69 +172,6 @@ function lockedBy(select: SelectStmt | undefined, sources: readonly Source[]): r
 function isOrdered({ sortClause = [] }: SelectStmt, { table }: Source): boolean {
   const [first] = sortClause.map((each) => lastWord(as(as(each, "SortBy")?.node, "ColumnRef")?.fields));
   return first === undefined || (table?.indexes.some(({ columns }) => columns[0] === first) ?? false);
-}
-
-/** The columns of a table that the conditions of its block lead to. */
-function toLeads(source: Source, block: Block): Lead[] {
-  return block.conditions
-    .filter(({ leadsTo }) => leadsTo(source.alias))
-    .flatMap(({ node }) => [...readComparison(node)])
-    .flatMap(({ left, right, isEqual }) => {
-      const column = columnOf(left, source, block);
-      const from = new Set(sourcesOf(right, block));
-      if (column === undefined || from.has(source.alias) || isSubqueriedArray(right)) return [];
-      return [{ column, from, isEqual }];
-    });
-}
-
-type Comparison = { readonly left: unknown; readonly right: unknown; readonly isEqual: boolean };
-
-const ranges = new Set(["<", ">", "<=", ">="]);
-
-/** What is compared with what, both ways; of tuples each pair where they are equal, else the first one. */
-function* readComparison(node: Node): Generator<Comparison> {
-  const sublink = as(node, "SubLink");
-  // `in (select …)` is a join.
-  if (sublink?.subLinkType === "ANY_SUBLINK" && sublink.operName === undefined)
-    yield { left: sublink.testexpr, right: undefined, isEqual: true };
-  const expression = as(node, "A_Expr");
-  if (expression === undefined) return;
-  const { kind, lexpr: left, rexpr: right } = expression;
-  const operator = lastWord(expression.name);
-  const isEqual = operator === "=";
-  if (kind === "AEXPR_IN" || (kind === "AEXPR_OP_ANY" && isEqual)) yield { left, right, isEqual };
-  if (kind !== "AEXPR_OP" || !(isEqual || ranges.has(operator))) return;
-  const [lefts, rights] = [as(left, "RowExpr")?.args ?? [left], as(right, "RowExpr")?.args ?? [right]];
-  for (const [n, one] of lefts.entries()) {
-    if (n > 0 && !isEqual) return;
-    yield { left: one, right: rights[n], isEqual };
-    yield { left: rights[n], right: one, isEqual };
-  }
-}
-
-/** The column of a table that an expression is, bare. */
-function columnOf(node: unknown, source: Source, block: Block): string | undefined {
-  const words = wordsOf(as(node, "ColumnRef")?.fields);
-  return resolve(words, block) === source ? words.at(-1) : undefined;
-}
-
-/** The tables of a block that an expression names. */
-function* sourcesOf(node: unknown, block: Block): Generator<string> {
-  for (const { fields } of findAll([node], "ColumnRef")) {
-    const source = resolve(wordsOf(fields), block);
-    if (source) yield source.alias;
-  }
-}
-
-/** The table of a block that a column is of, if it is of one. */
-function resolve(words: readonly string[], { sources }: Block): Source | undefined {
-  const [column, qualifier] = words.toReversed();
-  if (column === undefined) return undefined;
-  return sources.find(({ alias, table }) => (qualifier ? alias === qualifier : table?.columns.has(column)));
-}
-
-function isSubqueriedArray(node: unknown): boolean {
-  return Array.from(findAll([node], "SubLink")).some(({ subLinkType }) => subLinkType === "ARRAY_SUBLINK");
 }
 
 function isIn(some: Iterable<string>, all: ReadonlySet<string>): boolean {

@@ -24,7 +24,8 @@ const upstreamSettings: readonly (readonly [string, string])[] = [
 
 /**
  * Reads the first message of a client. A parameter that CockroachDB does not know is no error there; it is
- * logged and forgotten (https://github.com/cockroachdb/cockroach/blob/master/pkg/sql/pgwire/pre_serve_options.go).
+ * logged and forgotten:
+ * https://github.com/cockroachdb/cockroach/blob/master/pkg/sql/pgwire/pre_serve_options.go.
  */
 export function readStartup(
   { bytes }: Message,

@@ -77,8 +77,11 @@ function read(text: string): Translation {
   };
 }
 
-const cancel =
-  /^\s*cancel\s+(session|query|sessions|queries)\s+(if\s+exists\s+)?((?:'[^']*'|\(\s*values[^;]*\)))\s*;?\s*$/i;
+const oneOrMore = /(?:'[^']*'|\(\s*values[^;]*\))/;
+const cancel = new RegExp(
+  `^\\s*cancel\\s+(sessions?|query|queries)\\s+(if\\s+exists\\s+)?(${oneOrMore.source})\\s*;?\\s*$`,
+  "i",
+);
 
 function readCommand(text: string): Command | undefined {
   const [, what, ifExists, ids] = cancel.exec(text) ?? [];
@@ -176,9 +179,10 @@ function* editVariable(node: Node, text: string, place: Place): Generator<Edit> 
   const { name = "" } = show ?? as(node, "VariableSetStmt") ?? {};
   const upstream = name && toUpstreamName(name);
   if (typeof upstream !== "string" || upstream === name) return;
-  if (show) return yield { ...place, text: `select current_setting('${upstream}') as ${name}` };
   const before = textAt(text, place).toLowerCase().indexOf(name);
-  yield { at: place.at + before, length: name.length, text: upstream };
+  yield show
+    ? { ...place, text: `select current_setting('${upstream}') as ${name}` }
+    : { at: place.at + before, length: name.length, text: upstream };
 }
 
 function readSet(node: Node): [string, string][] {

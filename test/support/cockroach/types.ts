@@ -21,14 +21,13 @@ const retyped = {
 } as const;
 
 /** The number of the type that CockroachDB gives to a column. */
-export function toTypeNumber(as_: Retyped | undefined, number: number): number {
-  return (as_ && retyped[as_].get(number)) ?? number;
+export function toTypeNumber(own: Retyped | undefined, number: number): number {
+  return (own && retyped[own].get(number)) ?? number;
 }
 
 const integers = new Set(
-  "array_length array_upper array_lower cardinality length char_length strpos position pg_backend_pid ascii".split(
-    " ",
-  ),
+  `array_length array_upper array_lower cardinality length char_length strpos position pg_backend_pid
+  ascii`.split(/\s+/),
 );
 const unifying = new Set(["coalesce", "greatest", "least", "nullif", "abs", "min", "max"]);
 

@@ -27,7 +27,7 @@ afterAll(async () => {
   await replica[Symbol.asyncDispose]();
   await base[Symbol.asyncDispose]();
 });
-const { methods, callWith } = await createRequests(shop);
+const { callWith } = await createRequests(shop);
 
 const reading = services.flatMap((service) =>
   service.methods.filter(

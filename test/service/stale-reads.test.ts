@@ -16,7 +16,7 @@ import { openShop } from "../support/shop.ts";
 const { STALE, STRONG } = ReadConsistency;
 const { engine } = inject("engine");
 
-/** The service reaches its database through one proxy, and a replica, the same server, through another one. */
+/** The service reaches its database through one proxy, and through another one a replica: the same server. */
 const base = await openShop({}, { through: startProxy });
 const replica = await startProxy(base.connection);
 const shop = await openShop({

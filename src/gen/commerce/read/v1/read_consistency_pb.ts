@@ -12,7 +12,7 @@ import type { UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file commerce/read/v1/read_consistency.proto.
  */
 export const file_commerce_read_v1_read_consistency: GenFile = /*@__PURE__*/
-  fileDesc("Cidjb21tZXJjZS9yZWFkL3YxL3JlYWRfY29uc2lzdGVuY3kucHJvdG8SEGNvbW1lcmNlLnJlYWQudjEqbAoPUmVhZENvbnNpc3RlbmN5EiAKHFJFQURfQ09OU0lTVEVOQ1lfVU5TUEVDSUZJRUQQABIbChdSRUFEX0NPTlNJU1RFTkNZX1NUUk9ORxABEhoKFlJFQURfQ09OU0lTVEVOQ1lfU1RBTEUQAmIGcHJvdG8z");
+  fileDesc("Cidjb21tZXJjZS9yZWFkL3YxL3JlYWRfY29uc2lzdGVuY3kucHJvdG8SEGNvbW1lcmNlLnJlYWQudjEqbAoPUmVhZENvbnNpc3RlbmN5EiAKHFJFQURfQ09OU0lTVEVOQ1lfVU5TUEVDSUZJRUQQABIbChdSRUFEX0NPTlNJU1RFTkNZX1NUUk9ORxABEhoKFlJFQURfQ09OU0lTVEVOQ1lfU1RBTEUQAkKIAQoUY29tLmNvbW1lcmNlLnJlYWQudjFCFFJlYWRDb25zaXN0ZW5jeVByb3RvUAFaRWdpdGh1Yi5jb20vY29tbWVyY2UtY29yZS9jb21tZXJjZS1jb3JlL2dlbi9nby9jb21tZXJjZS9yZWFkL3YxO3JlYWR2MaoCEENvbW1lcmNlLlJlYWQuVjFiBnByb3RvMw");
 
 /**
  * How new the data must be that a call reads.

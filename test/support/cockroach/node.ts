@@ -66,6 +66,8 @@ export async function startNode(id: number, hub: Hub, times: NodeTimes): Promise
   }
 
   function begin(client: Socket, greeting: Message): Front | undefined {
+    // It has left while the node hung.
+    if (client.destroyed) return undefined;
     if (isCancelRequest(greeting)) void cancel(client, greeting);
     else if (state.isDraining) client.end(errorOf(drainingNew));
     else {

@@ -190,8 +190,8 @@ export type Call<M extends Change = Change> = {
   readonly entries: readonly Entry[];
   /**
    * "ok" if one attempt was. Else "failed" if one attempt was refused, at whichever replica: the call has not
-   * happened and never will, also where other attempts are unknown. A row of an import that is asked for again
-   * after that is decided anew, and may be unknown.
+   * happened and never will, also where other attempts are unknown. A row of an import that is asked for
+   * again after that is decided anew, and may be unknown.
    */
   readonly verdict: "ok" | "failed" | "unknown";
   /** When it was first asked for, and when its caller first knew that it had happened (Infinity: never). */

@@ -28,8 +28,8 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
   --impatient P  the share of calls with deadlines from 20 ms to 2 s, or a cancellation at any moment, that
                are repeated at once (default: 0, or chance decides with more than one replica)
   --processes  services are processes of their own, whose clocks differ, and die by kill -9
-  --revive N   instead of rounds, play N times each way in which a call that was refused could happen later, for
-               each kind of call, and say how many did
+  --revive N   instead of rounds, play N times each way in which a call that was refused could happen
+               later, for each kind of call, and say how many did
   --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
 Prints a line for each round, each kill, or each kind of call, and exits with 1 when an invariant is broken.`;

@@ -18,7 +18,7 @@ const env = {
 const steps: readonly Step[] = [
   { name: "format", what: "oxfmt would change nothing", run: () => succeeds("oxfmt", "--check") },
   { name: "lint", what: "oxlint finds nothing", run: () => succeeds("oxlint", "--deny-warnings") },
-  { name: "types", what: "tsc finds nothing, in bench/ neither", run: checkTypes },
+  { name: "types", what: "tsc finds nothing, in bench/ and client/ neither", run: checkTypes },
   { name: "generated", what: "generated files are those that npm run generate writes", run: checkGenerated },
   {
     name: "buf-format",
@@ -67,7 +67,9 @@ async function main(): Promise<number> {
 /** Of the service with its tests and scripts, and of each workspace, which has a configuration of its own. */
 async function checkTypes(): Promise<boolean> {
   const service = await succeeds("tsc", "-p", ".");
-  return (await succeeds("tsc", "-p", "bench")) && service;
+  const bench = await succeeds("tsc", "-p", "bench");
+  const client = await succeeds("tsc", "-p", "client");
+  return (await succeeds("tsc", "-p", "client/tsconfig.web.json")) && client && bench && service;
 }
 
 /**
@@ -88,7 +90,7 @@ async function digestGenerated(): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   for await (const file of glob(
     [
-      "src/gen/**/*.{ts,binpb}",
+      "{src,client/src}/gen/**/*.{ts,binpb}",
       "src/errors/catalogue.ts",
       "third_party/**/*.{proto,md}",
       "schema.sql",

@@ -1,7 +1,8 @@
 // Drives the service like a caller and checks the result by reading it back: `npm run demo`.
 import pLimit from "p-limit";
 import type { Check } from "./demo/audit.ts";
-import { openServer, openShop } from "./demo/connect.ts";
+import { createCommerceClient } from "../client/src/grpc.ts";
+import { openServer } from "./demo/connect.ts";
 import { runFlashSale } from "./demo/flash-sale.ts";
 import { help, type Options, readOptions } from "./demo/options.ts";
 import { createEach } from "./demo/shop.ts";
@@ -21,7 +22,7 @@ async function main({ size, concurrency, url, isFlashSale, write }: Options): Pr
   if (isFlashSale) return report(await runFlashSale(server.url, size, concurrency, process.stdout));
   const each = createEach(pLimit(concurrency), process.stdout);
   if (write === undefined) return report(await runTrade(server.url, size, each));
-  using shop = openShop(server.url);
+  using shop = createCommerceClient({ baseUrl: server.url });
   await writeOrders(shop, size, each, write);
   console.log(`${write}: ${size.orders} orders; npm run import -- --url ${server.url} ${write}`);
   return 0;

@@ -1,17 +1,17 @@
 // Imports orders, or items of orders, from a file: `npm run import`.
 import { styleText } from "node:util";
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { OrderService, type CommittedChunk } from "../src/gen/commerce/order/v1/order_service_pb.ts";
+import { type CommittedChunk, createCommerceClient } from "../client/src/grpc.ts";
 import { endings, help, readOptions, toExitCode, type Options } from "./import/options.ts";
 import { startProgress } from "./import/progress.ts";
 import { cutRefusals, listRefusals } from "./import/refusals.ts";
 import { readState, writeState, type State } from "./import/resume.ts";
-import { sendUntilAnswered } from "./import/send.ts";
 import { expectUnchanged, openSource, type Source } from "./import/source.ts";
 
 // An output that is closed early, as by `| head`, does not stop an import.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
+
+/** With their waits some eight seconds, in which a server restarts. */
+const retry = { attemptsMax: 12 };
 
 process.exitCode = await main();
 
@@ -47,8 +47,7 @@ async function main(): Promise<number> {
 
 async function run({ url, resume, refused }: Options, source: Source, initial: State): Promise<State> {
   const { queue } = source;
-  const sessionManager = new Http2SessionManager(url);
-  const client = createClient(OrderService, createGrpcTransport({ baseUrl: url, sessionManager }));
+  using client = createCommerceClient({ baseUrl: url, retry });
   let state = { ...initial, refusedBytes: await cutRefusals(refused, initial.refusedBytes) };
   // Before the first row is sent, so that an import that breaks before its first answer keeps its request id.
   await writeState(resume, state);
@@ -75,7 +74,7 @@ async function run({ url, resume, refused }: Options, source: Source, initial: S
     progress.update(state);
   };
   try {
-    await sendUntilAnswered(queue, () => source.send(client), take);
+    for await (const chunk of source.send(client)) await take(chunk);
     state = { ...state, isDone: true, checkpoint: source.lines.end };
     await writeState(resume, state);
     progress.update(state);
@@ -83,7 +82,6 @@ async function run({ url, resume, refused }: Options, source: Source, initial: S
   } finally {
     for (const signal of endings) process.off(signal, end);
     progress.stop();
-    sessionManager.abort();
   }
 }
 

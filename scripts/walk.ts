@@ -13,7 +13,8 @@
 // Path. How deep a reader goes from the first function behind the service, such as the batcher's, to the
 // driver's `query` (walk/path.ts): the functions that stand on the stack, one inside of the other.
 import { parseArgs } from "node:util";
-import { openServer, openShop } from "./demo/connect.ts";
+import { createCommerceClient } from "../client/src/grpc.ts";
+import { openServer } from "./demo/connect.ts";
 import { type Call, calls, openStock } from "./walk/calls.ts";
 import { type Begun, startCoverage } from "./walk/coverage.ts";
 import { type Frame, watchPath } from "./walk/path.ts";
@@ -60,7 +61,7 @@ type Options = {
 
 async function main({ method, call, times, goals: areHeld }: Options): Promise<number> {
   await using server = await openServer(undefined);
-  using shop = openShop(server.url);
+  using shop = createCommerceClient({ baseUrl: server.url });
   const stock = await openStock(shop);
   // The first call has statements prepared and connections opened, and all code loaded.
   await (

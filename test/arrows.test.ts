@@ -154,6 +154,39 @@ test("bench/ imports the rest of the project by its own service/ alone", () => {
   expect(outside).toEqual([]);
 });
 
+const forNode = ["client/src/grpc.ts", "client/src/connect-node.ts", "client/src/node-session.ts"];
+const ofClient = sources("client/src/**/*.ts").map(({ file, text }) => ({
+  file,
+  targets: findImports(file, text).map(({ target }) => target),
+}));
+
+test("client/ imports nothing of the rest of the project, and only what its package.json names", () => {
+  const allowed = /^(client\/src\/|@bufbuild\/protobuf(\/|$)|@connectrpc\/connect(-node|-web)?$)/;
+
+  const wrong = ofClient.flatMap(({ file, targets }) =>
+    targets.filter((target) => !allowed.test(target)).map((target) => `${file} imports ${target}`),
+  );
+
+  expect(wrong).toEqual([]);
+});
+
+test("what browsers load of client/ is free of Node, and the rest of it of both transports", () => {
+  const wrong = ofClient
+    .filter(({ file }) => !forNode.includes(file))
+    .flatMap(({ file, targets }) =>
+      targets
+        .filter(
+          (target) =>
+            forNode.includes(target) ||
+            target === "@connectrpc/connect-node" ||
+            (target === "@connectrpc/connect-web" && file !== "client/src/connect-web.ts"),
+        )
+        .map((target) => `${file} imports ${target}`),
+    );
+
+  expect(wrong).toEqual([]);
+});
+
 test.each([
   ["src/db/orders/orders.ts", 'import { a } from "../../gen/b_pb.ts";'],
   ["src/db/orders/orders.ts", 'import { a } from "../../services/b.ts";'],

@@ -1,7 +1,12 @@
-import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
-import { type Order, OrderStatus, OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import {
+  type CommerceClient,
+  type Order,
+  OrderStatus,
+  OrderView,
+  type Product,
+} from "../../client/src/index.ts";
 import { formatNanos, toNanos } from "./money.ts";
-import type { Each, Shop } from "./shop.ts";
+import type { Each } from "./shop.ts";
 
 /** A promise of the service and its violations. */
 export type Check = { readonly promise: string; readonly violations: readonly string[] };
@@ -9,32 +14,32 @@ export type Check = { readonly promise: string; readonly violations: readonly st
 const ordersPageSize = 200;
 const productsPageSize = 1000;
 
-/** Reads all orders of some users, with their items, page by page. */
-export async function readOrders(shop: Shop, each: Each, userIds: readonly string[]): Promise<Order[]> {
+/** Reads all orders of some users, with their items. */
+export async function readOrders(
+  shop: CommerceClient,
+  each: Each,
+  userIds: readonly string[],
+): Promise<Order[]> {
   const lists = await each("reading the orders of users", userIds, async (userId) => {
     const orders: Order[] = [];
-    let pageToken = "";
-    do {
-      const request = { userId, pageToken, pageSize: ordersPageSize, view: OrderView.FULL };
-      const page = await shop.orders.listOrders(request);
-      orders.push(...page.orders);
-      pageToken = page.nextPageToken;
-    } while (pageToken !== "");
+    const request = { userId, pageSize: ordersPageSize, view: OrderView.FULL };
+    for await (const order of shop.orders.list(request)) orders.push(order);
     return orders;
   });
   return lists.flat();
 }
 
-/** Reads products page by page until all have been found: a shared server may have very many. */
-export async function readProducts(shop: Shop, ids: readonly string[]): Promise<Map<string, Product>> {
+/** Reads products until all have been found: a shared server may have very many. */
+export async function readProducts(
+  shop: CommerceClient,
+  ids: readonly string[],
+): Promise<Map<string, Product>> {
   const missing = new Set(ids);
   const products = new Map<string, Product>();
-  let pageToken = "";
-  do {
-    const page = await shop.inventory.listProducts({ pageToken, pageSize: productsPageSize });
-    for (const product of page.products) if (missing.delete(product.id)) products.set(product.id, product);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== "" && missing.size > 0);
+  for await (const product of shop.inventory.list({ pageSize: productsPageSize })) {
+    if (missing.delete(product.id)) products.set(product.id, product);
+    if (missing.size === 0) break;
+  }
   return products;
 }
 

@@ -1,9 +1,8 @@
 import pLimit from "p-limit";
-import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
+import { type CommerceClient, createCommerceClient, type Product } from "../../client/src/grpc.ts";
 import { type Check, checkNothingLeft, checkOrders, checkSold, readOrders, readProducts } from "./audit.ts";
-import { openShop } from "./connect.ts";
 import { type Plan, type PlannedOrder, planFlashSale, type Size } from "./plan.ts";
-import { createEach, createProducts, createUsers, placeOrder, type Shop } from "./shop.ts";
+import { createEach, createProducts, createUsers, placeOrder } from "./shop.ts";
 import { heading, showRow, startTally, type Tally } from "./tally.ts";
 
 /** Half of the calls that the server accepts at a time on a connection: more would wait at the client. */
@@ -14,7 +13,7 @@ const calmConcurrency = 32;
 /** The products on sale, and the clients that buy them. */
 type Sale = Plan & {
   /** One per connection. */
-  readonly shops: readonly Shop[];
+  readonly shops: readonly CommerceClient[];
   readonly userIds: readonly string[];
 };
 
@@ -30,7 +29,7 @@ export async function runFlashSale(
 ): Promise<Check[]> {
   using connections = new DisposableStack();
   const count = Math.ceil(callersMax / callersPerConnection);
-  const shops = Array.from({ length: count }, () => connections.use(openShop(url)));
+  const shops = Array.from({ length: count }, () => connections.use(createCommerceClient({ baseUrl: url })));
   const shop = shops[0]!;
   const each = createEach(pLimit(calmConcurrency), output);
   const crowds = toCrowds(callersMax);
@@ -78,7 +77,7 @@ async function sell(
 ): Promise<Tally> {
   const pieces = products.reduce((sum, { onHand }) => sum + Number(onHand), 0);
   const tally = startTally(callers, pieces, orders.length);
-  const buy = async (shop: Shop, wanted: PlannedOrder): Promise<void> => {
+  const buy = async (shop: CommerceClient, wanted: PlannedOrder): Promise<void> => {
     const startMs = performance.now();
     try {
       const order = await placeOrder(shop, wanted, userIds, products, planned);
@@ -91,7 +90,7 @@ async function sell(
   };
   // All callers take from the same orders.
   const open = orders.values();
-  const call = async (shop: Shop): Promise<void> => {
+  const call = async (shop: CommerceClient): Promise<void> => {
     for (const wanted of open) await buy(shop, wanted);
   };
   using _ = showRow(tally, output);

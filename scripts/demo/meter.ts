@@ -1,10 +1,10 @@
-import type { Interceptor } from "@connectrpc/connect";
+import type { OnAttempt } from "../../client/src/index.ts";
 
 type Timing = { start: number; end: number; readonly durations: number[] };
 
-/** Times every call of a client, by method. */
+/** Times every attempt of a client's calls, by method. */
 export type Meter = {
-  readonly interceptor: Interceptor;
+  readonly onAttempt: OnAttempt;
   /**
    * Lines with a heading, one per method in the order of their first calls: calls, time, calls per second,
    * p50, p99.
@@ -14,19 +14,17 @@ export type Meter = {
 
 export function createMeter(): Meter {
   const timings = new Map<string, Timing>();
-  const interceptor: Interceptor = (next) => async (request) => {
+  const onAttempt: OnAttempt = ({ method: { name } }) => {
     const start = performance.now();
-    const timing = timings.get(request.method.name) ?? { start, end: start, durations: [] };
-    timings.set(request.method.name, timing);
-    try {
-      return await next(request);
-    } finally {
+    const timing = timings.get(name) ?? { start, end: start, durations: [] };
+    timings.set(name, timing);
+    return ({ durationMs }) => {
       timing.end = performance.now();
-      timing.durations.push(timing.end - start);
-    }
+      timing.durations.push(durationMs);
+    };
   };
   return {
-    interceptor,
+    onAttempt,
     lines: () => [heading, ...Array.from(timings, ([name, timing]) => toLine(name, timing))],
   };
 }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Money, MoneySchema } from "../../src/gen/google/type/money_pb.ts";
+import type { Money, MoneySchema } from "../../client/src/gen/google/type/money_pb.ts";
 
 const nanosPerUnit = 1_000_000_000n;
 const currencyCode = "EUR";

@@ -1,4 +1,4 @@
-import { OrderStatus } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { OrderStatus } from "../../client/src/index.ts";
 
 /** The size of the demonstration; `seed` decides only what is bought. */
 export type Size = {

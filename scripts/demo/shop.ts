@@ -1,18 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import type { LimitFunction } from "p-limit";
-import type { InventoryService, Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
-import type { Order, OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import type { UserService } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
+import { type CommerceClient, CommerceError, type Order, type Product } from "../../client/src/index.ts";
 import { toMoney } from "./money.ts";
 import type { PlannedOrder, PlannedProduct } from "./plan.ts";
-
-/** The service's clients. */
-export type Shop = {
-  readonly users: Client<typeof UserService>;
-  readonly orders: Client<typeof OrderService>;
-  readonly inventory: Client<typeof InventoryService>;
-};
 
 /**
  * Runs `work` for each item, some at a time, and shows the progress; results are in the order of the items.
@@ -40,7 +30,7 @@ export function createEach(limit: LimitFunction, output: NodeJS.WriteStream): Ea
 }
 
 /** Creates users with emails that no other run uses, and returns their ids. */
-export async function createUsers(shop: Shop, each: Each, count: number): Promise<string[]> {
+export async function createUsers(shop: CommerceClient, each: Each, count: number): Promise<string[]> {
   const run = randomUUID();
   const numbers = Array.from({ length: count }, (_, n) => n + 1);
   return each("creating users", numbers, async (n) => {
@@ -48,7 +38,6 @@ export async function createUsers(shop: Shop, each: Each, count: number): Promis
       email: `demo-${run}-${n}@example.com`,
       name: `Demo ${n}`,
       password: randomUUID(),
-      requestId: randomUUID(),
     });
     return expectGiven(user).id;
   });
@@ -56,19 +45,19 @@ export async function createUsers(shop: Shop, each: Each, count: number): Promis
 
 /** Creates products and returns them in the order of the plan. */
 export async function createProducts(
-  shop: Shop,
+  shop: CommerceClient,
   each: Each,
   planned: readonly PlannedProduct[],
 ): Promise<Product[]> {
   return each("creating products", planned, async ({ name, onHand }) => {
-    const { product } = await shop.inventory.createProduct({ name, onHand, requestId: randomUUID() });
+    const { product } = await shop.inventory.createProduct({ name, onHand });
     return expectGiven(product);
   });
 }
 
 /** Places an order. Returns undefined if it is refused because there is too little stock. */
 export async function placeOrder(
-  shop: Shop,
+  shop: CommerceClient,
   order: PlannedOrder,
   userIds: readonly string[],
   products: readonly Product[],
@@ -81,19 +70,23 @@ export async function placeOrder(
   }));
   try {
     const userId = expectGiven(userIds[order.user]);
-    return expectGiven((await shop.orders.createOrder({ userId, items, requestId: randomUUID() })).order);
+    return expectGiven((await shop.orders.createOrder({ userId, items })).order);
   } catch (error) {
-    if (ConnectError.from(error).code === Code.FailedPrecondition) return undefined;
+    if (error instanceof CommerceError && error.reason === "INSUFFICIENT_STOCK") return undefined;
     throw error;
   }
 }
 
 /** Moves an order through its statuses, each step with the etag that the previous one returned. */
-export async function moveOrder(shop: Shop, order: Order, steps: PlannedOrder["steps"]): Promise<Order> {
+export async function moveOrder(
+  shop: CommerceClient,
+  order: Order,
+  steps: PlannedOrder["steps"],
+): Promise<Order> {
   let moved = order;
   for (const status of steps) {
     const { id, etag } = moved;
-    const answer = await shop.orders.updateOrderStatus({ id, status, etag, requestId: randomUUID() });
+    const answer = await shop.orders.updateOrderStatus({ id, status, etag });
     moved = expectGiven(answer.order);
   }
   return moved;

@@ -1,4 +1,4 @@
-import type { Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import type { Order } from "../../client/src/index.ts";
 import { quantile } from "./meter.ts";
 
 /** The outcomes of a crowd's calls so far. */

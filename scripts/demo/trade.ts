@@ -1,4 +1,4 @@
-import { type Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { createCommerceClient, type CommerceClient, type Order } from "../../client/src/grpc.ts";
 import {
   type Check,
   checkOrders,
@@ -8,17 +8,16 @@ import {
   readOrders,
   readProducts,
 } from "./audit.ts";
-import { openShop } from "./connect.ts";
 import { createMeter } from "./meter.ts";
 import { formatNanos, toNanos } from "./money.ts";
 import { planDemo, type Size } from "./plan.ts";
-import { createProducts, createUsers, type Each, moveOrder, placeOrder, type Shop } from "./shop.ts";
+import { createProducts, createUsers, type Each, moveOrder, placeOrder } from "./shop.ts";
 
 /** Places orders, moves them through their statuses, prints the results and checks them. */
 export async function runTrade(url: string, size: Size, each: Each): Promise<Check[]> {
   const meter = createMeter();
   console.log(`${url}: ${size.orders} orders of ${size.products} products by ${size.users} users\n`);
-  using shop = openShop(url, [meter.interceptor]);
+  using shop = createCommerceClient({ baseUrl: url, onAttempt: meter.onAttempt });
   const { checks, orders, refused } = await trade(shop, size, each);
   console.log(`\n${[...toSummary(orders, refused), "", ...meter.lines()].join("\n")}\n`);
   return checks;
@@ -26,7 +25,7 @@ export async function runTrade(url: string, size: Size, each: Each): Promise<Che
 
 type Outcome = { readonly checks: Check[]; readonly orders: Order[]; readonly refused: number };
 
-async function trade(shop: Shop, size: Size, each: Each): Promise<Outcome> {
+async function trade(shop: CommerceClient, size: Size, each: Each): Promise<Outcome> {
   const plan = planDemo(size);
   const userIds = await createUsers(shop, each, size.users);
   const initial = await createProducts(shop, each, plan.products);

@@ -2,16 +2,16 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
 import { create, toJsonString } from "@bufbuild/protobuf";
-import { OrderDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { type CommerceClient, OrderDraftSchema } from "../../client/src/index.ts";
 import { toMoney } from "./money.ts";
 import { planDemo, type Size } from "./plan.ts";
-import { createProducts, createUsers, expectGiven, type Each, type Shop } from "./shop.ts";
+import { createProducts, createUsers, expectGiven, type Each } from "./shop.ts";
 
 /**
  * Creates the users and products of the demonstration and writes its orders to a file for `npm run import`,
  * one line of JSON each. Some products are scarce, so that a few orders will be refused.
  */
-export async function writeOrders(shop: Shop, size: Size, each: Each, file: string): Promise<void> {
+export async function writeOrders(shop: CommerceClient, size: Size, each: Each, file: string): Promise<void> {
   const plan = planDemo(size);
   const userIds = await createUsers(shop, each, size.users);
   const products = await createProducts(shop, each, plan.products);

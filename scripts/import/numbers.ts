@@ -1,5 +1,5 @@
 import { ScalarType, type DescMessage } from "@bufbuild/protobuf";
-import { OrderDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { OrderDraftSchema } from "../../client/src/index.ts";
 
 /** Names of an order's integer fields in JSON. */
 const integers = new Set(namesOfIntegers(OrderDraftSchema));

@@ -2,19 +2,16 @@ import type { State } from "./resume.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /**
- * The rows of an import between the input and their answers. It keeps rows that were read but not answered,
- * so that they can be sent again even if the input cannot be read twice. The service bounds their number,
- * because it does not read further ahead than it can write.
+ * The rows of an import between the input and their answers. It keeps the rows that have no answer: their lines
+ * are in no answer. The service bounds their number, because it does not read further ahead than it can write.
  */
 export type Queue<Message> = {
   /** The index of the first row without an answer. */
   readonly nextIndex: number;
-  /** Whether all rows that were read have been answered. */
-  readonly isEmpty: boolean;
-  /** Waits until there is a row to send or the input ends; returns which. Throws the error of reading. */
-  hasRows(): Promise<boolean>;
-  /** Yields all rows from the first without an answer, some at a time, as the input provides them. */
-  sendAll(): AsyncGenerator<readonly Row<Message>[]>;
+  /** Reads up to the first row that was not answered before. Throws for an input that is no import. */
+  begin(): Promise<void>;
+  /** Yields all rows without an answer, some at a time, as the input provides them. */
+  read(): AsyncGenerator<readonly Row<Message>[]>;
   /** Removes the rows up to an index and returns them. */
   acknowledge(lastIndex: number): readonly Row<Message>[];
 };
@@ -29,9 +26,8 @@ export function createQueue<Message>(
   let nextIndex = skipped;
   let left = skipped;
   let isAtEnd = false;
-  let reading: Promise<void> | undefined;
 
-  async function read(): Promise<void> {
+  async function readOn(): Promise<void> {
     const { done, value = [] } = await input.next();
     if (left > 0 && (done || value.length >= left)) {
       const last = value[left - 1]?.end;
@@ -42,26 +38,16 @@ export function createQueue<Message>(
     left -= value.length - fresh.length;
     open = [...open, ...fresh];
     isAtEnd = done === true;
-    // Kept after a failure: later calls must not mistake it for the end of the input.
-    reading = undefined;
   }
-  // One read at a time: what a broken stream has begun to read belongs to the next one.
-  const readOn = (): Promise<void> => (reading ??= read());
 
   return {
     get nextIndex() {
       return nextIndex;
     },
-    get isEmpty() {
-      return open.length === 0;
+    async begin() {
+      while (open.length === 0 && !isAtEnd) await readOn();
     },
-    async hasRows() {
-      for (;;) {
-        if (open.length > 0 || isAtEnd) return open.length > 0;
-        await readOn();
-      }
-    },
-    async *sendAll() {
+    async *read() {
       for (let cursor = nextIndex; ;) {
         const fresh = takeBytes(open.slice(cursor - nextIndex), bytesMax);
         cursor += fresh.length;

@@ -1,8 +1,6 @@
 import { appendFile, rm, stat, truncate } from "node:fs/promises";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import type { CommittedChunk } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import { ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import { type CommittedChunk, refusalOf } from "../../client/src/index.ts";
 import type { Row } from "./rows.ts";
 
 /**
@@ -23,13 +21,13 @@ export async function listRefusals(
   { firstIndex, refused }: CommittedChunk,
   rows: readonly Row<unknown>[],
 ): Promise<number> {
-  const lines = refused.map(({ index, status }) => {
-    const row = rows[Number(index - firstIndex)];
-    const [info] = status!.details.flatMap((detail) => anyUnpack(detail, ErrorInfoSchema) ?? []);
+  const lines = refused.map((each) => {
+    const index = Number(each.index);
+    const row = rows[index - Number(firstIndex)];
+    const { code, reason, rawMessage } = refusalOf(each);
     // The service has not seen a row that could not be read.
-    const why = row?.problem ?? status!.message;
-    const code = Code[status!.code] ?? status!.code;
-    return `${JSON.stringify({ index: Number(index), line: row?.line, code, reason: info?.reason, why })}\n`;
+    const why = row?.problem ?? rawMessage;
+    return `${JSON.stringify({ index, line: row?.line, code: Code[code], reason, why })}\n`;
   });
   const text = lines.join("");
   if (file === undefined) process.stderr.write(text);

@@ -1,5 +1,5 @@
 import { create, fromJsonString, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import { OrderDraftSchema, OrderItemDraftSchema } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import { OrderDraftSchema, OrderItemDraftSchema } from "../../client/src/index.ts";
 import { parseDecimal } from "../demo/money.ts";
 import { readRecords, type CsvRecord } from "./csv.ts";
 import { expectExactNumbers } from "./numbers.ts";

@@ -1,8 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import type { Client } from "@connectrpc/connect";
-import type { CommittedChunk, OrderService } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
+import type { CommerceClient, CommittedChunk } from "../../client/src/index.ts";
 import { readLines, type Checkpoint, type Lines } from "./lines.ts";
 import type { Options } from "./options.ts";
 import { createQueue, type Queue } from "./queue.ts";
@@ -16,7 +15,7 @@ export type Source = AsyncDisposable & {
   readonly lines: Lines;
   /** The size in bytes, if it is a file. */
   readonly bytes: number | undefined;
-  send(client: Client<typeof OrderService>): AsyncIterable<CommittedChunk>;
+  send(client: CommerceClient): AsyncIterable<CommittedChunk>;
 };
 
 /**
@@ -30,7 +29,7 @@ export async function openSource({ file, isItems }: Options, state: State): Prom
   if (about?.isDirectory()) throw new Error(`${file} is a directory`);
   const lines = readLines(opened?.createReadStream({ autoClose: false }) ?? process.stdin);
   const { queue, send } = isItems ? toItems(lines, state) : toOrders(lines, state);
-  await queue.hasRows();
+  await queue.begin();
   const held = opening.move();
   const bytes = about?.isFile() ? about.size : undefined;
   return { queue, lines, bytes, send, [Symbol.asyncDispose]: () => held.disposeAsync() };

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { OrderStatus } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
-import type { Shop } from "../demo/shop.ts";
+import { type CommerceClient, OrderStatus } from "../../client/src/index.ts";
 
 /** What the calls are about: a user, a product and an order. */
 export type Stock = {
@@ -12,10 +11,10 @@ export type Stock = {
 };
 
 /** Prepares a call, by other calls if need be, and returns what makes it. */
-export type Call = (shop: Shop, stock: Stock) => Promise<() => Promise<unknown>>;
+export type Call = (shop: CommerceClient, stock: Stock) => Promise<() => Promise<unknown>>;
 
 /** Creates what the calls are about. */
-export async function openStock(shop: Shop): Promise<Stock> {
+export async function openStock(shop: CommerceClient): Promise<Stock> {
   const [email, password] = [`${randomUUID()}@example.com`, randomUUID()];
   const { user } = await shop.users.createUser({ email, name: "Walker", password });
   const { product } = await shop.inventory.createProduct({ name: "Boots", onHand: 1_000_000n });
@@ -119,7 +118,10 @@ function toOrder({ userId, productId }: Pick<Stock, "userId" | "productId">) {
   return { userId, items: [{ productId, quantity: 1, unitPrice }] };
 }
 
-async function placeOrder({ orders }: Shop, stock: Pick<Stock, "userId" | "productId">): Promise<string> {
+async function placeOrder(
+  { orders }: CommerceClient,
+  stock: Pick<Stock, "userId" | "productId">,
+): Promise<string> {
   const { order } = await orders.createOrder({ ...toOrder(stock), requestId: randomUUID() });
   return order!.id;
 }

@@ -7,7 +7,13 @@ export type Source = { readonly file: string; readonly text: string };
 
 /** The files that are written by hand. */
 export function sources(glob: string): Source[] {
-  const exclude = ["src/gen/**", "package-lock.json", "LICENSE"];
+  const exclude = [
+    "{src,client/src}/gen/**",
+    "client/dist/**",
+    "package-lock.json",
+    "LICENSE",
+    "client/LICENSE",
+  ];
   const entries = globSync(glob, { cwd: root, exclude, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );

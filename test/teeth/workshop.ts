@@ -11,7 +11,7 @@ import type { Mutation } from "./mutation.ts";
 const root = path.join(import.meta.dirname, "../..");
 
 /** What the project consists of. */
-const parts = ["src", "test", "scripts", "bench", "migrations", "proto", "docs"];
+const parts = ["src", "test", "scripts", "bench", "client", "migrations", "proto", "docs"];
 const files = [
   "package.json",
   "package-lock.json",

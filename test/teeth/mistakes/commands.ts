@@ -1,6 +1,5 @@
 import type { Mutation } from "../mutation.ts";
 
-const send = "scripts/import/send.ts";
 const queue = "scripts/import/queue.ts";
 const lines = "scripts/import/lines.ts";
 const csv = "scripts/import/csv.ts";
@@ -8,41 +7,6 @@ const rows = "scripts/import/rows.ts";
 
 /** Mistakes in the programs that people run. */
 export const commands: readonly Mutation[] = [
-  {
-    file: send,
-    what: "an import gives up when the server restarts",
-    from: "  Code.Unavailable,\n",
-    to: "",
-    tests: ["test/import-attempts.test.ts"],
-  },
-  {
-    file: send,
-    what: "an import gives up when a call has ended before its rows were answered",
-    from: "  Code.Aborted,\n",
-    to: "",
-    tests: ["test/import-send.test.ts"],
-  },
-  {
-    file: send,
-    what: "calls that bring something count as failures",
-    from: "        failures = 0;\n",
-    to: "",
-    tests: ["test/import-attempts.test.ts"],
-  },
-  {
-    file: send,
-    what: "an import never gives up",
-    from: "if (!isPassing(error) || failures > failuresMax) throw error;",
-    to: "if (!isPassing(error)) throw error;",
-    tests: ["test/import-attempts.test.ts"],
-  },
-  {
-    file: send,
-    what: "a message that is too large is sent again and again",
-    from: "!error.findDetails(ErrorInfoSchema).some(({ reason }) => lasting.has(reason))",
-    to: "true",
-    tests: ["test/import-attempts.test.ts"],
-  },
   {
     file: queue,
     what: "an import goes on in a file whose rows have changed",
@@ -55,14 +19,14 @@ export const commands: readonly Mutation[] = [
     what: "requests have any number of bytes",
     from: "return end === -1 ? rows : rows.slice(0, end);",
     to: "return rows;",
-    tests: ["test/import-attempts.test.ts"],
+    tests: ["test/import-parts.test.ts"],
   },
   {
     file: queue,
     what: "one row too few is acknowledged",
     from: "open.slice(0, lastIndex + 1 - nextIndex)",
     to: "open.slice(0, lastIndex - nextIndex)",
-    tests: ["test/import-send.test.ts"],
+    tests: ["test/import-queue.test.ts"],
   },
   {
     file: lines,
@@ -90,7 +54,7 @@ export const commands: readonly Mutation[] = [
     what: "a doubled quote stays doubled",
     from: ".replaceAll('\"\"', '\"')",
     to: "",
-    tests: ["test/import-attempts.test.ts"],
+    tests: ["test/import-parts.test.ts"],
   },
   {
     file: rows,
@@ -118,14 +82,14 @@ export const commands: readonly Mutation[] = [
     what: "rows that were listed behind the resume file are listed twice",
     from: "else if (bytes !== undefined && bytes < about.size) await truncate(file, bytes);",
     to: "",
-    tests: ["test/service/import-resume.test.ts", "test/import-attempts.test.ts"],
+    tests: ["test/service/import-resume.test.ts", "test/import-parts.test.ts"],
   },
   {
     file: "scripts/import/resume.ts",
     what: "a resume file is taken for another request id",
     from: "if (stored && requestId !== undefined && stored.requestId !== requestId)",
     to: "if (false)",
-    tests: ["test/service/import-cli.test.ts", "test/import-attempts.test.ts"],
+    tests: ["test/service/import-cli.test.ts", "test/import-parts.test.ts"],
   },
   {
     file: "scripts/import/source.ts",

@@ -1,0 +1,142 @@
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
+import {
+  type CallOptions,
+  type Code,
+  ConnectError,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { findInfo } from "./errors.ts";
+
+/** An attempt of a call, as it begins. */
+export type Attempt = {
+  /** The method in the contract; `method.name` is "CreateOrder", `method.parent.typeName` its service. */
+  readonly method: DescMethod;
+  /** Counts the attempts of a call from 1. */
+  readonly number: number;
+  /** The idempotency key, the same in all attempts of a call; undefined for methods without one. */
+  readonly requestId: string | undefined;
+  /** The headers to be sent: what is set here, such as `traceparent`, goes with this attempt. */
+  readonly headers: Headers;
+};
+
+/** How an attempt has ended. */
+export type AttemptEnd = {
+  /** Undefined if it has succeeded. */
+  readonly code: Code | undefined;
+  /** The reason of the service's error, also one that this release of the client does not know. */
+  readonly reason: string | undefined;
+  readonly durationMs: number;
+};
+
+/**
+ * Is called when an attempt begins, and returns what is to be called when it has ended, if anything. Calls
+ * that succeed at once have one attempt. What it throws fails the call.
+ */
+export type OnAttempt = (attempt: Attempt) => ((end: AttemptEnd) => void) | void;
+
+/** The token of a caller, or what gets one for each attempt, such as one that is still valid. */
+export type Token = string | (() => string | Promise<string>);
+
+/** The call to which an attempt belongs. */
+type OfCall = Pick<Attempt, "number" | "requestId"> & { readonly timeoutMs: number | undefined };
+
+/** Makes single attempts over a transport. They reject with ConnectErrors, and repeat nothing. */
+export type Attempts = {
+  readonly unary: <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    call: OfCall,
+    options: CallOptions,
+  ) => Promise<UnaryResponse<I, O>>;
+  /** The attempt has ended when its messages have been read to their end, or the signal is aborted. */
+  readonly stream: <I extends DescMessage, O extends DescMessage>(
+    method: DescMethodStreaming<I, O>,
+    requests: AsyncIterable<MessageInitShape<I>>,
+    call: OfCall,
+    options: CallOptions,
+  ) => Promise<StreamResponse<I, O>>;
+};
+
+export function createAttempts(
+  transport: Transport,
+  token: Token | undefined,
+  onAttempt: OnAttempt = () => {},
+): Attempts {
+  const begin = async (method: DescMethod, call: OfCall, options: CallOptions): Promise<Begun> => {
+    const headers = new Headers(options.headers);
+    if (token !== undefined && !headers.has("authorization"))
+      headers.set("authorization", `Bearer ${typeof token === "string" ? token : await token()}`);
+    const startMs = performance.now();
+    const { number, requestId } = call;
+    const onEnd = onAttempt({ method, number, requestId, headers });
+    let isOpen = true;
+    const end = (error?: ConnectError): void => {
+      if (isOpen) {
+        const reason = error && findInfo(error)?.reason;
+        onEnd?.({ code: error?.code, reason, durationMs: performance.now() - startMs });
+      }
+      isOpen = false;
+    };
+    return { headers, end };
+  };
+  return {
+    async unary(method, request, call, options) {
+      const { headers, end } = await begin(method, call, options);
+      const { signal, contextValues } = options;
+      try {
+        const answer = await transport.unary(method, signal, call.timeoutMs, headers, request, contextValues);
+        end();
+        return answer;
+      } catch (reason) {
+        const error = ConnectError.from(reason);
+        end(error);
+        throw error;
+      }
+    },
+    async stream(method, requests, call, options) {
+      const { headers, end } = await begin(method, call, options);
+      const { signal, contextValues } = options;
+      const fail = (reason: unknown): never => {
+        const error = ConnectError.from(reason);
+        end(error);
+        throw error;
+      };
+      try {
+        const answer = await transport.stream(
+          method,
+          signal,
+          call.timeoutMs,
+          headers,
+          requests,
+          contextValues,
+        );
+        return { ...answer, message: watchEnd(answer.message, end, fail) };
+      } catch (reason) {
+        return fail(reason);
+      }
+    },
+  };
+}
+
+type Begun = { readonly headers: Headers; readonly end: (error?: ConnectError) => void };
+
+async function* watchEnd<T>(
+  messages: AsyncIterable<T>,
+  end: () => void,
+  fail: (reason: unknown) => never,
+): AsyncGenerator<T> {
+  try {
+    yield* messages;
+    end();
+  } catch (reason) {
+    fail(reason);
+  }
+}

@@ -100,18 +100,23 @@ test("retry: false attempts an import once", async () => {
 });
 
 test("an import that is left is given up", async () => {
-  const given = Promise.withResolvers<void>();
+  let isLeft = false;
   const importOrders = async function* (_: ImportOrdersRequest, { signal }: HandlerContext) {
-    signal.addEventListener("abort", () => given.resolve());
+    signal.addEventListener("abort", () => (isLeft = true));
     yield chunk(0n, 0n);
-    await given.promise;
+    await new Promise(() => {});
   };
-  const client = createCommerceClient({ transport: play({ orders: { importOrders } }) });
+  const ends: unknown[] = [];
+  const client = createCommerceClient({
+    transport: play({ orders: { importOrders } }),
+    onAttempt: () => (end) => ends.push(end.code),
+  });
 
   for await (const answer of client.orders.importOrders({ orders: drafts(4) })) {
     expect(answer.chunk?.lastIndex).toBe(0n);
     break;
   }
 
-  await given.promise;
+  await expect.poll(() => isLeft).toBe(true);
+  expect(ends).toEqual([Code.Canceled]);
 });

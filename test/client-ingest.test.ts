@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import {
   createCommerceClient,
@@ -103,17 +103,36 @@ test("a call that ends while it waits for rows is no failure, however often it h
   expect(answers.at(-1)?.answer.value).toMatchObject({ insertedCount: 20n });
 });
 
-test("a source that cannot be read any further is not taken for its end", async () => {
-  const { client, calls } = ingesting([]);
-  const broken = new Error("the disk is gone");
-  const source = async function* (): AsyncGenerator<Request> {
-    yield { orders: drafts(1) };
-    throw broken;
-  };
+test.each([
+  ["have been answered", true],
+  ["have no answer", false],
+])(
+  "a source that cannot be read any further is not taken for its end, when its rows %s",
+  async (_, answers) => {
+    let calls = 0;
+    const answered = Promise.withResolvers<void>();
+    const ingestOrders = async function* (requests: AsyncIterable<IngestOrdersRequest>) {
+      calls += 1;
+      for await (const { firstIndex } of requests)
+        if (answers) yield { answer: { case: "chunk" as const, value: chunk(firstIndex, firstIndex).chunk } };
+    };
+    const client = createCommerceClient({ transport: play({ orders: { ingestOrders } }), retry });
+    const broken = new Error("the disk is gone");
+    const source = async function* (): AsyncGenerator<Request> {
+      yield { orders: drafts(1) };
+      if (answers) await answered.promise;
+      throw broken;
+    };
 
-  await expect(collect(client.orders.ingestOrders(source()))).rejects.toBe(broken);
-  expect(calls.length).toBe(1);
-});
+    const failed = (async () => {
+      for await (const { answer } of client.orders.ingestOrders(source()))
+        if (answer.case === "chunk") answered.resolve();
+    })();
+
+    await expect(failed).rejects.toBe(broken);
+    expect(calls).toBe(1);
+  },
+);
 
 test("a source without rows makes no call", async () => {
   const { client, calls } = ingesting([]);
@@ -164,4 +183,29 @@ test("an ingest that is left gives up its call and its source, also one that is 
     expect(answer.case).toBe("chunk");
     break;
   }
+});
+
+test.each([
+  ["before the first", 0],
+  ["after a row was answered", 1],
+])("an ingest that is given up while its source has no rows ends, %s", async (_, before) => {
+  const idle = toConnectError(createError("STREAM_IDLE", "the stream was idle"));
+  const ingestOrders = async function* (requests: AsyncIterable<IngestOrdersRequest>) {
+    for await (const { firstIndex } of requests) {
+      yield { answer: { case: "chunk" as const, value: chunk(firstIndex, firstIndex).chunk } };
+      throw idle;
+    }
+  };
+  const client = createCommerceClient({ transport: play({ orders: { ingestOrders } }), retry });
+  const leaving = new AbortController();
+  const source = async function* (): AsyncGenerator<Request> {
+    for (let n = 0; n < before; n += 1) yield { orders: drafts(1) };
+    await new Promise(() => {});
+  };
+
+  const reading = collect(client.orders.ingestOrders(source(), { signal: leaving.signal }));
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  leaving.abort();
+
+  await expect(reading).rejects.toMatchObject({ code: Code.Canceled });
 });

@@ -92,6 +92,14 @@ test.each<[string, ConnectError]>([
   expect(service.seen.length).toBe(1);
 });
 
+test("a request that cannot be encoded is not sent again and again", async () => {
+  const { orders } = callPlayed({});
+
+  const failed = orders.createOrder({ items: [{ quantity: 1.5 }] });
+
+  await expect(failed).rejects.toMatchObject({ code: Code.Internal, attempts: 1, inDoubt: false });
+});
+
 test("a read is repeated like a mutation, and is never in doubt", async () => {
   const getUser = () => {
     throw reset;

@@ -7,7 +7,7 @@ import type {
 } from "@bufbuild/protobuf";
 import {
   type CallOptions,
-  type Code,
+  Code,
   ConnectError,
   type StreamResponse,
   type Transport,
@@ -56,7 +56,7 @@ export type Attempts = {
     call: OfCall,
     options: CallOptions,
   ) => Promise<UnaryResponse<I, O>>;
-  /** The attempt has ended when its messages have been read to their end, or the signal is aborted. */
+  /** The attempt has ended when its messages have been read to their end, or are left. */
   readonly stream: <I extends DescMessage, O extends DescMessage>(
     method: DescMethodStreaming<I, O>,
     requests: AsyncIterable<MessageInitShape<I>>,
@@ -77,13 +77,9 @@ export function createAttempts(
     const startMs = performance.now();
     const { number, requestId } = call;
     const onEnd = onAttempt({ method, number, requestId, headers });
-    let isOpen = true;
     const end = (error?: ConnectError): void => {
-      if (isOpen) {
-        const reason = error && findInfo(error)?.reason;
-        onEnd?.({ code: error?.code, reason, durationMs: performance.now() - startMs });
-      }
-      isOpen = false;
+      const reason = error && findInfo(error)?.reason;
+      onEnd?.({ code: error?.code, reason, durationMs: performance.now() - startMs });
     };
     return { headers, end };
   };
@@ -104,11 +100,6 @@ export function createAttempts(
     async stream(method, requests, call, options) {
       const { headers, end } = await begin(method, call, options);
       const { signal, contextValues } = options;
-      const fail = (reason: unknown): never => {
-        const error = ConnectError.from(reason);
-        end(error);
-        throw error;
-      };
       try {
         const answer = await transport.stream(
           method,
@@ -118,9 +109,11 @@ export function createAttempts(
           requests,
           contextValues,
         );
-        return { ...answer, message: watchEnd(answer.message, end, fail) };
+        return { ...answer, message: watchEnd(answer.message, end) };
       } catch (reason) {
-        return fail(reason);
+        const error = ConnectError.from(reason);
+        end(error);
+        throw error;
       }
     },
   };
@@ -128,15 +121,15 @@ export function createAttempts(
 
 type Begun = { readonly headers: Headers; readonly end: (error?: ConnectError) => void };
 
-async function* watchEnd<T>(
-  messages: AsyncIterable<T>,
-  end: () => void,
-  fail: (reason: unknown) => never,
-): AsyncGenerator<T> {
+async function* watchEnd<T>(messages: AsyncIterable<T>, end: Begun["end"]): AsyncGenerator<T> {
+  let error: ConnectError | undefined = new ConnectError("the caller has left", Code.Canceled);
   try {
     yield* messages;
-    end();
+    error = undefined;
   } catch (reason) {
-    fail(reason);
+    error = ConnectError.from(reason);
+    throw error;
+  } finally {
+    end(error);
   }
 }

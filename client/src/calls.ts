@@ -1,6 +1,8 @@
-import { type CallOptions, ConnectError, type Transport } from "@connectrpc/connect";
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { type CallOptions, Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Attempts } from "./attempts.ts";
 import { type Clock, startDeadline } from "./clock.ts";
+import type { Judgement } from "./judge.ts";
 import { type Retry, startRepeats, toTimeout } from "./repeats.ts";
 import { withRequestId } from "./request-id.ts";
 
@@ -18,7 +20,9 @@ export function createReliableTransport(
     async unary(method, signal, timeoutMs, headers, input, contextValues) {
       const { request, requestId } = withRequestId(method, input);
       const deadline = startDeadline(clock, timeoutMs ?? deadlineMs);
-      const repeats = startRepeats(method, { requestId, deadline, signal }, retry, clock);
+      const rejudge = (error: ConnectError, judgement: Judgement): Judgement =>
+        error.code === Code.Internal && !canEncode(method.input, request) ? neverSent : judgement;
+      const repeats = startRepeats(method, { requestId, deadline, signal, rejudge }, retry, clock);
       const options = toOptions({ signal, headers, contextValues });
       for (;;) {
         const { number } = repeats;
@@ -49,6 +53,19 @@ export function createReliableTransport(
       }
     },
   };
+}
+
+/** What the failure of a call means whose request is none, such as a text where the contract has a number. */
+const neverSent: Judgement = { mayRepeat: false, retryAfterMs: 0, mayHaveHappened: false, isFinal: false };
+
+/** Whether a request can be encoded: a transport says INTERNAL of one that cannot, as of much else. */
+function canEncode<I extends DescMessage>(schema: I, request: MessageInitShape<I>): boolean {
+  try {
+    toBinary(schema, create(schema, request));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function* withErrors<T>(

@@ -24,6 +24,21 @@ export const systemClock: Clock = {
     }),
 };
 
+/** Waits for something, or rejects as soon as the signal is aborted, with `toError()`. */
+export function orAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  toError: (signal: AbortSignal) => unknown,
+): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(toError(signal));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
 /** A time by which a call has to end. */
 export type Deadline = {
   /** Milliseconds until then, not below zero; undefined if the call may last for ever. */

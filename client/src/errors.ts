@@ -115,12 +115,6 @@ export function isReason(text: string): text is Reason {
   return Object.hasOwn(repeats, text);
 }
 
-/** The error of a call that its caller has given up. */
-export function toCancellation(signal: AbortSignal): ConnectError {
-  const { reason }: { readonly reason: unknown } = signal;
-  return ConnectError.from(reason, Code.Canceled);
-}
-
 /** Keys as TypeScript writes them: `product_id` is productId. */
 function toFacts(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const rename = (key: string): string =>

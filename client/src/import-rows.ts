@@ -47,6 +47,7 @@ export function importRows<I extends DescMessage, O extends DescMessage, Row>(
     chunkOf,
     acknowledge: (lastIndex) => void (answered = Number(lastIndex - firstIndex) + 1),
     isWaiting: () => answered < rows.length,
+    expectReadable: () => {},
   };
   return resume(importing, method, source, options);
 }

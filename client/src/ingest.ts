@@ -1,11 +1,13 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions } from "@connectrpc/connect";
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import {
   type IngestOrdersRequestSchema,
   type IngestOrdersResponse,
   IngestOrdersResponseSchema,
   OrderService,
 } from "./gen/commerce/order/v1/order_service_pb.ts";
+import { orAborted } from "./clock.ts";
+import { type CommerceError, toCommerceError } from "./errors.ts";
 import { createRequestId } from "./request-id.ts";
 import { type Importing, resume } from "./resume.ts";
 import { createUnanswered } from "./unanswered.ts";
@@ -25,7 +27,7 @@ export async function* ingest(
   const sums = { insertedCount: 0n, existingCount: 0n, refusedCount: 0n };
   const source = requests[Symbol.asyncIterator]();
   try {
-    const first = await source.next();
+    const first = await orAborted(source.next(), options.signal, neverBegun);
     const { requestId = "", firstIndex = 0n, stopOnError = false } = first.done ? {} : first.value;
     const head = { requestId: requestId === "" ? createRequestId() : requestId, stopOnError };
     const unanswered = createUnanswered(first, source, firstIndex);
@@ -33,6 +35,7 @@ export async function* ingest(
       requestId: head.requestId,
       wait: unanswered.wait,
       isWaiting: unanswered.isWaiting,
+      expectReadable: unanswered.expectReadable,
       acknowledge: unanswered.acknowledge,
       async *requests() {
         for await (const { orders, index } of unanswered.read()) yield { ...head, firstIndex: index, orders };
@@ -52,4 +55,10 @@ export async function* ingest(
     // Not awaited: a source that is being read answers only when it has something.
     source.return?.().catch(() => {});
   }
+}
+
+/** The error of a call that was given up before it had a row. */
+function neverBegun({ reason }: AbortSignal): CommerceError {
+  const error = ConnectError.from(reason, Code.Canceled);
+  return toCommerceError(error, { requestId: undefined, attempts: 0, inDoubt: false });
 }

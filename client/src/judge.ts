@@ -1,15 +1,7 @@
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { findInfo, findRetryAfterMs, isReason } from "./errors.ts";
 import { repeats } from "./gen/reasons.ts";
-import { findRequestIdField } from "./request-id.ts";
-
-/**
- * What repeating a call costs. A read changes nothing; a keyed mutation happens once, however often it is
- * called with its request_id; of others a repetition may happen again.
- */
-export type Effect = "read" | "keyed" | "other";
+import type { Effect } from "./traits.ts";
 
 /** What the failure of an attempt means for its call. */
 export type Judgement = {
@@ -22,12 +14,6 @@ export type Judgement = {
   /** Whether the answer is the final one of all attempts: none of them has happened or ever will. */
   readonly isFinal: boolean;
 };
-
-/** The effect of a method, as its options in the contract say. */
-export function effectOf(method: DescMethod): Effect {
-  if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return "read";
-  return findRequestIdField(method) === undefined ? "other" : "keyed";
-}
 
 /** The refusals that are kept under the request_id, and so answer for each attempt that there was. */
 const kept: ReadonlySet<Code> = new Set([

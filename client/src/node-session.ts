@@ -9,8 +9,8 @@ export type Closable = CommerceClient &
   };
 
 /**
- * A connection on which a call hears nothing for so long is asked whether it lives, and is given up if it does
- * not say so: in time for another attempt within the usual deadline.
+ * A connection on which a call hears nothing for so long is asked whether it lives, and is given up if it
+ * does not say so: in time for another attempt within the usual deadline.
  */
 const pings = { pingIntervalMs: 5_000, pingTimeoutMs: 5_000 };
 

@@ -1,8 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock, Deadline } from "./clock.ts";
-import { type CommerceError, toCancellation, toCommerceError } from "./errors.ts";
-import { effectOf, judge, type Judgement } from "./judge.ts";
+import { type CommerceError, toCommerceError } from "./errors.ts";
+import { judge, type Judgement } from "./judge.ts";
+import { traitsOf } from "./traits.ts";
 
 /** How calls are repeated. */
 export type RetryOptions = {
@@ -29,6 +30,8 @@ export type Repeats = {
   progress(): void;
   /** Waits until the next attempt may begin. Throws the error of the call if there is none. */
   next(error: ConnectError): Promise<void>;
+  /** The error of the call, which its caller has given up. */
+  readonly toCancellation: (signal: AbortSignal) => CommerceError;
 };
 
 /** What repeats a call of a method under one request_id. */
@@ -44,13 +47,15 @@ export function startRepeats(
   { attemptsMax, backoffMs, backoffMsMax }: Retry,
   clock: Clock,
 ): Repeats {
-  const effect = effectOf(method);
+  const { effect } = traitsOf(method);
   const { requestId, deadline, signal, rejudge = (_, judgement) => judgement } = call;
   let number = 1;
   let inARow = 1;
   let inDoubt = false;
   const toError = (error: ConnectError): CommerceError =>
     toCommerceError(error, { requestId, attempts: number, inDoubt });
+  const toCancellation = (aborted: AbortSignal): CommerceError =>
+    toError(ConnectError.from(aborted.reason, Code.Canceled));
   return {
     get number() {
       return number;
@@ -69,17 +74,18 @@ export function startRepeats(
       const leftMs = deadline.leftMs();
       if (leftMs !== undefined && leftMs <= waitMs) throw toError(error);
       await clock.sleep(waitMs, signal);
-      if (signal?.aborted) throw toError(toCancellation(signal));
+      if (signal?.aborted) throw toCancellation(signal);
       number += 1;
       inARow += 1;
     },
+    toCancellation,
   };
 }
 
 /**
- * What an attempt may take of the time that is left, as a time-out of a transport: all of it. A part would cut
- * attempts off that wait in the queue of a busy service, and have them wait there once more. It is a whole
- * number, and not zero, which would be no time-out.
+ * What an attempt may take of the time that is left, as a time-out of a transport: all of it. A part would
+ * cut attempts off that wait in the queue of a busy service, and have them wait there once more. It is a
+ * whole number, and not zero, which would be no time-out.
  */
 export function toTimeout(leftMs: number | undefined): number | undefined {
   return leftMs === undefined ? undefined : Math.max(1, Math.ceil(leftMs));

@@ -1,19 +1,17 @@
 import {
   type DescMessage,
   type DescMethodStreaming,
-  getOption,
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { Attempts } from "./attempts.ts";
-import { type Clock, startDeadline } from "./clock.ts";
+import { type Clock, orAborted, startDeadline } from "./clock.ts";
 import { findInfo } from "./errors.ts";
-import { policy } from "./gen/commerce/options/v1/options_pb.ts";
 import type { CommittedChunk } from "./gen/commerce/order/v1/order_service_pb.ts";
 import type { Judgement } from "./judge.ts";
 import { type Retry, startRepeats, toTimeout } from "./repeats.ts";
+import { traitsOf } from "./traits.ts";
 
 /** What an import needs of the client. */
 export type Importing = { readonly attempts: Attempts; readonly retry: Retry; readonly clock: Clock };
@@ -29,8 +27,10 @@ export type Rows<I extends DescMessage, O extends DescMessage> = {
   readonly chunkOf: (answer: MessageShape<O>) => CommittedChunk | undefined;
   /** Takes note that the rows up to an index have been answered. */
   readonly acknowledge: (lastIndex: bigint) => void;
-  /** Whether rows that were read have no answer yet. Throws where no more can be read. */
+  /** Whether rows that were read have no answer yet. */
   readonly isWaiting: () => boolean;
+  /** Throws what has kept rows from being read. */
+  readonly expectReadable: () => void;
 };
 
 /**
@@ -48,13 +48,14 @@ export async function* resume<I extends DescMessage, O extends DescMessage>(
   const { signal } = options;
   const { requestId } = rows;
   const repeats = startRepeats(method, { requestId, deadline, signal, rejudge }, retry, clock);
-  const attemptMsMax = attemptMsMaxOf(method);
+  // A longer import goes on in the next attempt.
+  const { deadlineMs = Infinity } = traitsOf(method);
   // The caller that leaves gives the call up.
   const left = new AbortController();
   const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
   try {
-    while (await rows.wait()) {
-      const leftMs = Math.min(deadline.leftMs() ?? Infinity, attemptMsMax);
+    while (await orAborted(rows.wait(), signal, repeats.toCancellation)) {
+      const leftMs = Math.min(deadline.leftMs() ?? Infinity, deadlineMs);
       const call = {
         number: repeats.number,
         requestId,
@@ -74,20 +75,14 @@ export async function* resume<I extends DescMessage, O extends DescMessage>(
         if (rows.isWaiting()) throw endedEarly();
       } catch (reason) {
         if (!(reason instanceof ConnectError)) throw reason;
-        // The service may end a call that waits for rows.
-        if (!rows.isWaiting()) repeats.progress();
+        // A transport says of requests that cannot be read that the call was cancelled.
+        rows.expectReadable();
         await repeats.next(reason);
       }
     }
   } finally {
     left.abort();
   }
-}
-
-/** The longest that an attempt may last: a longer import goes on in the next one. */
-function attemptMsMaxOf(method: DescMethodStreaming): number {
-  const { defaultDeadline } = getOption(method, policy);
-  return defaultDeadline === undefined ? Infinity : durationMs(defaultDeadline);
 }
 
 /**

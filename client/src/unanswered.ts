@@ -11,8 +11,10 @@ type Piece = { readonly index: bigint; readonly orders: Orders };
 export type Unanswered = {
   /** Waits until there is an order to be answered or the source has ended; returns which. */
   readonly wait: () => Promise<boolean>;
-  /** Whether orders that were read have no answer yet. Throws what the source has thrown. */
+  /** Whether orders that were read have no answer yet. */
   readonly isWaiting: () => boolean;
+  /** Throws what the source has thrown. */
+  readonly expectReadable: () => void;
   /** Yields the orders that have no answer, and then those that the source brings. */
   readonly read: () => AsyncGenerator<Piece>;
   readonly acknowledge: (lastIndex: bigint) => void;
@@ -47,10 +49,8 @@ export function createUnanswered(
   take(first);
 
   return {
-    isWaiting() {
-      expectReadable();
-      return nextIndex < readIndex;
-    },
+    isWaiting: () => nextIndex < readIndex,
+    expectReadable,
     async wait() {
       for (;;) {
         if (nextIndex < readIndex || isAtEnd) return nextIndex < readIndex;

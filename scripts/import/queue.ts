@@ -2,8 +2,9 @@ import type { State } from "./resume.ts";
 import type { Row, Rows } from "./rows.ts";
 
 /**
- * The rows of an import between the input and their answers. It keeps the rows that have no answer: their lines
- * are in no answer. The service bounds their number, because it does not read further ahead than it can write.
+ * The rows of an import between the input and their answers. It keeps the rows that have no answer: their
+ * lines are in no answer. The service bounds their number, because it does not read further ahead than it
+ * can write.
  */
 export type Queue<Message> = {
   /** The index of the first row without an answer. */

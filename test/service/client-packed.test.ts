@@ -21,7 +21,8 @@ afterAll(() => project[Symbol.asyncDispose]());
 /** A first order, and one that is refused: what each way of calling must do. */
 const story = `
 export async function play(client) {
-  const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada", password: "12345678" });
+  const ada = { email: "ada@example.com", name: "Ada", password: "correct horse" };
+  const { user } = await client.users.createUser(ada);
   const { product } = await client.inventory.createProduct({ name: "Lamp", onHand: 2n });
   const unitPrice = { currencyCode: "EUR", units: 9n, nanos: 990_000_000 };
   const order = (quantity) => ({ userId: user.id, items: [{ productId: product.id, quantity, unitPrice }] });

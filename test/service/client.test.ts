@@ -161,6 +161,24 @@ test("an import of items that is cut adds each item once", async () => {
   expect(await readViolations(shop)).toEqual([]);
 });
 
+test("an import that is left is ended at the service, too", async () => {
+  await using shop = await openShop();
+  using client = createGrpcClient({ baseUrl: shop.grpcUrl });
+  const [ada, lamp] = [await shop.user(), await shop.product(1_000_000n)];
+  const endless = async function* () {
+    for (;;) yield { orders: drafts(ada.id, lamp, 50) };
+  };
+
+  for await (const { answer } of client.orders.ingestOrders(endless())) {
+    expect(answer.case).toBe("chunk");
+    break;
+  }
+
+  const count = async () => (await collect(client.orders.list({ pageSize: 1_000 }))).length;
+  // What is being written when the call ends may be committed.
+  await expect.poll(async () => (await count()) === (await count())).toBe(true);
+});
+
 test("a client that is closed ends its connection, and a later call opens another", async () => {
   await using shop = await openShop();
   await using network = await openSeverable(shop.server.grpc.port);

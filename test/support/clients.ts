@@ -7,8 +7,11 @@ import * as grpc from "@grpc/grpc-js";
  * A Connect transport that calls through the client of @grpc/grpc-js: what most services in Node use. Unary
  * only.
  */
-export function createGrpcJsTransport(address: string): Transport & Disposable {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure());
+export function createGrpcJsTransport(
+  address: string,
+  options: grpc.ClientOptions = {},
+): Transport & Disposable {
+  const client = new grpc.Client(address, grpc.credentials.createInsecure(), options);
   return {
     [Symbol.dispose]: () => client.close(),
     unary: (method, signal, timeoutMs, header, input) =>

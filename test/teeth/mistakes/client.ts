@@ -22,6 +22,27 @@ export const client: readonly Mutation[] = [
     tests: ["test/client-attempts.test.ts"],
   },
   {
+    file: "client/src/calls.ts",
+    what: "a request that cannot be encoded is sent again and again",
+    from: "error.code === Code.Internal && !canEncode(method.input, request) ? neverSent : judgement",
+    to: "judgement",
+    tests: ["test/client-repeats.test.ts"],
+  },
+  {
+    file: "client/src/attempts.ts",
+    what: "an attempt that is left has no end",
+    from: "  } finally {\n    end(error);",
+    to: "  } finally {\n    if (error?.code !== Code.Canceled) end(error);",
+    tests: ["test/client-imports.test.ts"],
+  },
+  {
+    file: "client/src/ingest.ts",
+    what: "an ingest cannot be given up before its first row",
+    from: "orAborted(source.next(), options.signal, neverBegun)",
+    to: "source.next()",
+    tests: ["test/client-ingest.test.ts"],
+  },
+  {
     file: "client/src/request-id.ts",
     what: "the caller's request_id is replaced",
     from: 'if (typeof given === "string" && given !== "")',
@@ -66,7 +87,7 @@ export const client: readonly Mutation[] = [
   {
     file: repeats,
     what: "a call that was given up during a wait is made again",
-    from: "if (signal?.aborted) throw toError(toCancellation(signal));",
+    from: "if (signal?.aborted) throw toCancellation(signal);",
     to: "",
     tests: ["test/client-attempts.test.ts"],
   },
@@ -142,9 +163,9 @@ export const client: readonly Mutation[] = [
   },
   {
     file: resume,
-    what: "a call that ends while it waits for rows is a failure",
-    from: "if (!rows.isWaiting()) repeats.progress();",
-    to: "rows.isWaiting();",
+    what: "a source that cannot be read is read again and again",
+    from: "        rows.expectReadable();\n",
+    to: "",
     tests: ["test/client-ingest.test.ts"],
   },
   {
@@ -153,6 +174,13 @@ export const client: readonly Mutation[] = [
     from: "if (rows.isWaiting()) throw endedEarly();",
     to: "return;",
     tests: ["test/client-imports.test.ts"],
+  },
+  {
+    file: resume,
+    what: "an import that waits for rows cannot be given up",
+    from: "orAborted(rows.wait(), signal, repeats.toCancellation)",
+    to: "rows.wait()",
+    tests: ["test/client-ingest.test.ts"],
   },
   {
     file: resume,

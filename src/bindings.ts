@@ -47,15 +47,19 @@ export async function createParts(db: Database, config: Config, telemetry: Telem
   return { pages: createPages(pageKeys), batchers, passwords, logins };
 }
 
+/** How long a chunk of an import may take, in milliseconds, as the contract has it; no longer than a call. */
+const chunkMsMax = 60_000;
+
 /** All services with their implementations. */
 export function bindAll(
   db: Database,
   parts: UserParts,
   health: Health,
   { check }: RequestValidator,
+  calls: Config["calls"],
 ): Binding[] {
   const reflection = reflectionServices([...services, HealthService]);
-  const imports = importService(db, { check, toStatus });
+  const imports = importService(db, { check, toStatus }, Math.min(calls.deadlineMsMax, chunkMsMax));
   return [
     bind(UserService, userService(db, parts)),
     bind(OrderService, { ...orderService(db, parts.batchers, parts.pages), ...imports }),

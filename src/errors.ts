@@ -5,6 +5,7 @@ export {
   databaseAway,
   databaseOverloaded,
   databaseReadOnly,
+  databaseSilent,
   outcomeUnknown,
   poolExhausted,
   repeatable,
@@ -13,6 +14,7 @@ export {
   type ServerError,
   tooSlow,
   toServerError,
+  unanswered,
 } from "./errors/database.ts";
 export type { Kind } from "./errors/definition.ts";
 export {

@@ -7,10 +7,15 @@ import { createShares } from "./shares.ts";
 export type Queue = {
   /**
    * Waits for a place and returns the function that gives it back. Throws what `refuse` returns when the
-   * queue is full, the holder has its share of it, or the wait is over. Throws the signal's reason when the
-   * signal aborts; the caller has then left the queue.
+   * queue is full, the holder has its share of it, or the wait is over: that of the queue, or the caller's,
+   * which ends at `deadlineMs`, in milliseconds since the epoch. Throws the signal's reason when the signal
+   * aborts; the caller has then left the queue.
    */
-  enter(caller: { readonly signal: AbortSignal; readonly holder?: unknown }): Promise<() => void>;
+  enter(caller: {
+    readonly signal: AbortSignal;
+    readonly deadlineMs: number;
+    readonly holder?: unknown;
+  }): Promise<() => void>;
   /** Callers that wait for a place. */
   readonly waiting: number;
 };
@@ -58,6 +63,11 @@ export type QueueLimits = {
   readonly refuse: (why: "full" | "late") => Error;
 };
 
+/** A caller's own deadline aborts its signal at that time, which is to come first. */
+const signalSlackMs = 20;
+/** setTimeout takes no more. */
+const timerMsMax = 2 ** 31 - 1;
+
 /** Creates an empty queue. */
 export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse }: QueueLimits): Queue {
   const lines = createLines();
@@ -84,7 +94,7 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
     get waiting() {
       return lines.waiting();
     },
-    async enter({ signal, holder }) {
+    async enter({ signal, deadlineMs, holder }) {
       signal.throwIfAborted();
       if (taken < places) {
         taken++;
@@ -101,10 +111,9 @@ export function createQueue({ places, lengthMax, lengthFloor, waitMsMax, refuse 
         };
         const admit = (): void => settle(() => resolve(place()));
         const abandon = (): void => settle(() => reject(signal.reason));
-        const isBounded = waitMsMax < Infinity;
-        const timer = isBounded
-          ? setTimeout(() => settle(() => reject(refuse("late"))), waitMsMax)
-          : undefined;
+        const waitMs = Math.min(waitMsMax, Math.max(0, deadlineMs - Date.now()) + signalSlackMs);
+        const giveUp = (): void => settle(() => reject(refuse("late")));
+        const timer = waitMs > timerMsMax ? undefined : setTimeout(giveUp, waitMs);
         signal.addEventListener("abort", abandon, { once: true });
         lines.add(holder, admit);
       });

@@ -75,7 +75,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 
   const parts = await createParts(db, config, telemetry);
   const validator = createRequestValidator();
-  const pipeline = createPipeline(bindAll(db, parts, health, validator), {
+  const pipeline = createPipeline(bindAll(db, parts, health, validator, config.calls), {
     calls: config.calls,
     authenticate: createAuthenticator(config.auth),
     telemetry,

@@ -45,6 +45,25 @@ test("a caller that waited too long has no turn", async () => {
   expect([queue.waiting, enterTwo(queue)]).toEqual([0, 1]);
 });
 
+test("a caller whose deadline has passed has no turn; its signal, if it aborts then, comes first", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const queue = createQueue({ ...limits, waitMsMax: Infinity });
+  const first = await queue.enter(patient);
+  const [deadlineMs, controller] = [Date.now() + 500, new AbortController()];
+  const waiting = [patient.signal, controller.signal].map((signal) =>
+    queue.enter({ signal, deadlineMs }).catch((error: unknown) => error),
+  );
+
+  vi.advanceTimersByTime(500);
+  controller.abort("left");
+  vi.advanceTimersByTime(100);
+  first();
+
+  expect(await Promise.all(waiting)).toMatchObject([{ message: "late" }, "left"]);
+  expect([queue.waiting, enterTwo(queue)]).toEqual([0, 1]);
+});
+
 test("no more wait than the queue is long, and a caller that has already left takes no place", async () => {
   const queue = createQueue({ ...limits, lengthMax: 2 });
   const first = await queue.enter(patient);

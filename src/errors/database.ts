@@ -13,6 +13,11 @@ export function outcomeUnknown(cause: unknown): DomainError {
   );
 }
 
+/** What is known of a call that has not been answered when the service's own deadline passes. */
+export function unanswered(): DomainError {
+  return outcomeUnknown(new Error("the deadline that the service has set has passed"));
+}
+
 /** An unknown outcome for a caller that gave the request_id and may repeat the call as it is. */
 export function repeatable({ reason, message, facts, cause }: DomainError): DomainError {
   const { kind, kindWithKey = kind }: Definition = reasons[reason];
@@ -32,6 +37,16 @@ export function databaseAway(cause: unknown): DomainError {
   return createError(
     "DATABASE_UNAVAILABLE",
     "the database cannot be reached now; nothing was changed",
+    { retryAfterMs: 1_000 },
+    cause,
+  );
+}
+
+/** The database has not answered in time a call that changes nothing. */
+export function databaseSilent(cause: unknown): DomainError {
+  return createError(
+    "DATABASE_UNAVAILABLE",
+    "the database has not answered in time; nothing was changed",
     { retryAfterMs: 1_000 },
     cause,
   );

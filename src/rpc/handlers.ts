@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
-import { late } from "../errors.ts";
+import { late, unanswered } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import type { Authenticate } from "./auth.ts";
 import { type Begin, callerLeft, type Incoming, type Lifetime } from "./lifetime.ts";
@@ -58,8 +58,11 @@ export function answerOnce(rpc: Rpc, shared: Shared) {
     using admitted = await admit(rpc, shared, incoming, begun, hold);
     const { filled, isGiven, explain } = rpc.requestIds.fill(admitted.requests);
     const call = isGiven ? { ...admitted.call, refusalMs: shared.refusalMs } : admitted.call;
-    const answer = Promise.resolve(rpc.implementation(filled, call));
-    return create(rpc.desc.output, (await answer.catch(explain)) as Init);
+    begun.handled(() => explain(unanswered()));
+    const answer = Promise.resolve(rpc.implementation(filled, call)).catch((error: unknown) => {
+      throw explain(error);
+    });
+    return create(rpc.desc.output, (await answer) as Init);
   };
   return (incoming: Incoming): Promise<Message> =>
     new Promise((resolve, reject) => {
@@ -77,11 +80,13 @@ export function answerStream(rpc: Rpc, shared: Shared) {
     using hold = shared.receipt.open(incoming.connection);
     using admitted = await admit(rpc, shared, incoming, begun, hold);
     const { filled, explain } = rpc.requestIds.fill(admitted.requests);
+    // Who streams requests may be what is waited for.
+    if (!rpc.streamsRequests) begun.handled(() => explain(unanswered()));
     const answers = rpc.implementation(filled, admitted.call) as AsyncIterable<Init>;
     try {
       for await (const answer of answers) yield create(rpc.desc.output, answer);
     } catch (error) {
-      explain(error);
+      throw explain(error);
     }
   }
   return async function* (incoming: Incoming): AsyncGenerator<Message> {

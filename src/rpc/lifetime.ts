@@ -36,6 +36,11 @@ export type Lifetime = {
   readonly observed: Observed;
   /** Set for methods with an idle limit. */
   readonly idle: IdleWatch | undefined;
+  /**
+   * The handler runs from now on: if a deadline of the service's own passes, the answer is what `toError`
+   * returns then, because the work may have been done.
+   */
+  readonly handled: (toError: () => unknown) => void;
   /** False if the call is over already, with another answer. */
   readonly succeed: () => boolean;
   /** Ends the call and returns the error to answer. */
@@ -70,7 +75,10 @@ export function createLifetimes(): Begin {
     const observed = observer(listener, header, nowMs - arrivedMs);
     const ownMs = arrivedMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
     const deadlineMs = Math.min(askedMs, ownMs);
+    const isOwn = deadlineMs === ownMs;
+    const tellMs = isOwn ? toTellMs(arrivedMs, ownMs) : 0;
     let open = true;
+    let toLate: () => unknown = late;
     let answer: ConnectError | undefined;
     let tell = onAbort;
     const end = (error: ConnectError | undefined): void => {
@@ -104,26 +112,28 @@ export function createLifetimes(): Begin {
       idleMsMax === Infinity
         ? undefined
         : startIdleWatch(idleMsMax, () => controller.abort(idledFor(idleMsMax)));
-    const stopTimer = startTimer(deadlineMs, () => controller.abort(late()));
+    // A handler that has not answered by now does not, and its caller goes on waiting.
+    const lastMs = deadlineMs - tellMs / 2;
+    const stopTimer = startTimer(lastMs, () => controller.abort(toLate()));
     controller.signal.addEventListener("abort", abort, { once: true });
     if (deadlineMs <= nowMs) controller.abort(late());
     // Aborting before the listener was added does not call it.
     if (controller.signal.aborted) abort();
-    const concludeMs = deadlineMs === ownMs ? toConcludeMs(arrivedMs, ownMs) : deadlineMs;
-    return { deadlineMs: concludeMs, observed, idle, succeed, fail };
+    const handled = (toError: () => unknown): void => void (toLate = isOwn ? toError : late);
+    return { deadlineMs: deadlineMs - tellMs, observed, idle, handled, succeed, fail };
   };
 }
 
-/**
- * Time in milliseconds before a deadline of the service's own for telling the caller the outcome: the caller
- * goes on waiting.
- */
-const TELL_MS = 250;
+const TELL_MS_MAX = 250;
 const TELL_SHARE = 0.1;
 
-function toConcludeMs(beginMs: number, deadlineMs: number): number {
-  if (deadlineMs === Infinity) return Infinity;
-  return deadlineMs - Math.min(TELL_MS, TELL_SHARE * (deadlineMs - beginMs));
+/**
+ * Time in milliseconds before a deadline of the service's own for telling the caller the outcome: the caller
+ * goes on waiting. In its first half what the database was asked ends; who has not heard of an end by then is
+ * told in the second half that the outcome is not known.
+ */
+function toTellMs(beginMs: number, deadlineMs: number): number {
+  return deadlineMs === Infinity ? 0 : Math.min(TELL_MS_MAX, TELL_SHARE * (deadlineMs - beginMs));
 }
 
 /** The maximum of setTimeout, 24.8 days; it fires at once for more. */

@@ -8,6 +8,11 @@ import type { Bounds, Entry } from "./row-buffer.ts";
 export type RowKind<Draft, Row> = {
   /** The largest chunk. */
   readonly chunkMax: Bounds;
+  /**
+   * The time limit of a chunk, in milliseconds: a stream may have no deadline, and must not be held forever
+   * by a database that does not answer or a row that stays locked.
+   */
+  readonly chunkMsMax: number;
   /** Throws a DomainError for an invalid row. `index` is the row's within the import. */
   readonly parse: (draft: Draft, index: number) => Row;
   /** The number of lines that the row writes. */

@@ -16,12 +16,6 @@ export type Import<Draft> = {
 const rowsGrowth = 32;
 
 /**
- * The time limit of a chunk: a stream may have no deadline, and must not be held forever by a database that
- * does not answer or a row that stays locked. As long as a call may take.
- */
-const chunkMsMax = 60_000;
-
-/**
  * Chunk writes in flight: while the database writes one, the service prepares and sends the next one, which
  * hides round trips and the service's own work.
  */
@@ -85,7 +79,7 @@ export async function* importChunks<Draft, Row>(
 
 /** The progress of an import. */
 type Progress<Row> = {
-  readonly kind: Pick<RowKind<never, Row>, "write" | "chunkMax">;
+  readonly kind: Pick<RowKind<never, Row>, "write" | "chunkMax" | "chunkMsMax">;
   readonly call: Call;
   /** The writes in flight, in order. */
   readonly writes: ChunkWrite<Row>[];
@@ -98,7 +92,7 @@ type Progress<Row> = {
 function startWrite<Row>(
   { kind, call }: Progress<Row>,
   entries: readonly Entry<Row>[],
-  deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),
+  deadlineMs = Math.min(call.deadlineMs, Date.now() + kind.chunkMsMax),
 ): ChunkWrite<Row> {
   const locks = new Set(entries.flatMap((entry) => entry.locks));
   const written = call.working(

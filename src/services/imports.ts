@@ -54,14 +54,16 @@ type OrderRows = RowKind<OrderDraftMessage, OrderDraft>;
 const requestDaysMax = 2;
 const streamDaysMax = 30;
 
-/** Implements the importing methods of the order service. */
+/** Implements the importing methods of the order service. A chunk takes at most `chunkMsMax` milliseconds. */
 export function importService(
   database: Database,
   { check, toStatus }: RowTools,
+  chunkMsMax: number,
 ): Pick<Service<typeof OrderService>, ImportMethod> {
   // IngestOrders derives the same ids as ImportOrders, so that either can resume an import.
   const orders = ({ principal }: Call, requestId: string, daysMax?: number): OrderRows => ({
     chunkMax: ordersMax,
+    chunkMsMax,
     parse(draft, index) {
       check(OrderDraftSchema, draft);
       // Refused rows are decided anew when the import is repeated.
@@ -78,6 +80,7 @@ export function importService(
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
     chunkMax: itemsMax,
+    chunkMsMax,
     parse(draft, index) {
       check(OrderItemDraftSchema, draft);
       return parseItem(draft, deriveId(principal, "ImportOrderItems", requestId, index));

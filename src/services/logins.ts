@@ -3,7 +3,7 @@ import type { Call } from "../call.ts";
 import type { Config } from "../config.ts";
 import { sweepAttempts } from "../db/users/attempts.ts";
 import type { Database } from "../db/engine/database.ts";
-import { createError, databaseAway, DomainError } from "../errors.ts";
+import { createError, type DomainError } from "../errors.ts";
 import type { Batchers } from "../db/batchers.ts";
 
 /** Limits attempts to authenticate, over all replicas that share a database. */
@@ -66,14 +66,14 @@ export function createLogins(
       const limitsCaller = knowsCallers && callerFailuresMax > 0;
       const callerId = limitsCaller ? toRowId(key, "caller", call.principal) : undefined;
       const attempt = { accountId, callerId, delaysMs, forgetMs };
-      const waitMs = await batchers.reserveAttempt(attempt, call).catch(unanswered);
+      const waitMs = await batchers.reserveAttempt(attempt, call);
       if (waitMs > 0) throw tooManyAttempts(waitMs);
       return {
-        succeed: () => batchers.clearAttempts(accountId, call).catch(unanswered),
+        succeed: () => batchers.clearAttempts(accountId, call),
         async fail() {
           const failure = callerId && { callerId, failuresMax: callerFailuresMax, windowMs };
-          if (failure) await batchers.countFailure(failure, call).catch(unanswered);
-          if (++failures % failuresBetweenSweeps === 0) await sweepAttempts(db, call).catch(unanswered);
+          if (failure) await batchers.countFailure(failure, call);
+          if (++failures % failuresBetweenSweeps === 0) await sweepAttempts(db, call);
         },
       };
     },
@@ -89,13 +89,4 @@ function toRowId(key: Buffer, kind: "account" | "caller", name: string): string 
 function tooManyAttempts(waitMs: number): DomainError {
   const message = "too many attempts to authenticate have failed or are in progress";
   return createError("TOO_MANY_ATTEMPTS", message, { retryAfterMs: waitMs });
-}
-
-/**
- * An attempt changes nothing that its caller asked for, so that it can be repeated unchanged: an unknown
- * outcome becomes UNAVAILABLE.
- */
-function unanswered(error: unknown): never {
-  if (error instanceof DomainError && error.kind === "outcome_unknown") throw databaseAway(error);
-  throw error;
 }

@@ -32,8 +32,6 @@ export type Load = {
   /** Whether most products are scarce, and their stock comes and goes: calls are refused that a moment later
    * would not be. */
   readonly scarce?: boolean;
-  /** Whether calls that were refused are repeated. */
-  readonly repeatsRefused?: boolean;
 };
 
 /** How an attempt ended and, for a list, the token of the next page. */

@@ -6,7 +6,7 @@ import { checkReads } from "./check-reads.ts";
 import { checkRefusals } from "./check-refusals.ts";
 import { checkStock } from "./check-stock.ts";
 import type { FinalState } from "./final-state.ts";
-import { toCalls, type Call, type Entry, type Promises } from "./history.ts";
+import { toCalls, type Call, type Entry } from "./history.ts";
 import { takeApart, toRowEntries, type Parts } from "./import-rows.ts";
 
 /**
@@ -16,7 +16,7 @@ import { takeApart, toRowEntries, type Parts } from "./import-rows.ts";
  * - I3: a call, or a row of an import, has at most one effect, and all answers to it name the same resource.
  * - I4: what was acknowledged is there.
  * - I5: what was refused is not there, whichever replica refused it and whatever the others had been asked;
- *   where refusals are final, no repetition of a refused call is acknowledged.
+ *   no repetition of a refused call is acknowledged, but for rows of imports.
  * - I6: the history of an order is a path in the status machine, a version for each step and for items that
  *   were added.
  * - I7: of changes that exclude each other one happens.
@@ -45,24 +45,16 @@ export type Violation = {
 export type Evidence = {
   readonly history: readonly Entry[];
   readonly calls: readonly Call[];
-  readonly promises: Promises;
   readonly state: FinalState;
   /** The stored orders. */
   readonly parts: readonly Parts[];
 };
 
-/** What the contract promises today. */
-const today: Promises = { finalRefusals: false };
-
 /** Finds what is wrong in a history and in the state that it ended in: nothing, if all invariants hold. */
-export function check(
-  attempts: readonly Entry[],
-  state: FinalState,
-  promises: Promises = today,
-): Violation[] {
+export function check(attempts: readonly Entry[], state: FinalState): Violation[] {
   const history = [...attempts, ...attempts.flatMap(toRowEntries)];
-  const calls = toCalls(history, promises);
-  const evidence = { history, calls, promises, state, parts: takeApart(state, calls) };
+  const calls = toCalls(history);
+  const evidence = { history, calls, state, parts: takeApart(state, calls) };
   return [
     checkEffects,
     checkRefusals,

@@ -1,12 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { startEmbedded } from "../../src/db/embedded/embedded.ts";
-import { dropDatabase, execute, prepareEngine } from "../support/databases.ts";
-import type { RigDatabase } from "./rig.ts";
+import { dropDatabase, execute, prepareEngine, type TestDatabase } from "../support/databases.ts";
+import { makeDirectory } from "./leftovers.ts";
 
 /** A PostgreSQL of our own that makes databases for rounds. */
-export type Cluster = AsyncDisposable & { clone(): Promise<RigDatabase & AsyncDisposable> };
+export type Cluster = AsyncDisposable & { clone(): Promise<TestDatabase> };
 
 /** Nothing that a round writes has to survive a crash: the network breaks, not the server. */
 const settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"];
@@ -14,9 +11,8 @@ const settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off",
 /** Starts it in a temporary directory. */
 export async function startCluster(): Promise<Cluster> {
   await using starting = new AsyncDisposableStack();
-  const directory = await mkdtemp(path.join(tmpdir(), "commerce-faults-"));
-  starting.defer(() => rm(directory, { recursive: true }));
-  const { connection } = starting.use(await startEmbedded(directory, { settings }));
+  const directory = starting.use(await makeDirectory("commerce-faults-"));
+  const { connection } = starting.use(await startEmbedded(directory.path, { settings }));
   const { template } = await prepareEngine(connection, "postgresql");
   const running = starting.move();
   let clones = 0;

@@ -189,9 +189,9 @@ export type Call<M extends Change = Change> = {
   readonly request: M;
   readonly entries: readonly Entry[];
   /**
-   * "ok" if one attempt was. Else "failed" if one attempt was refused, at whichever replica: what was asked
-   * for before that answer has not happened and never will, also where the other attempts are unknown. What
-   * is asked for again after it is decided anew, and may be unknown, unless refusals are final.
+   * "ok" if one attempt was. Else "failed" if one attempt was refused, at whichever replica: the call has not
+   * happened and never will, also where other attempts are unknown. A row of an import that is asked for
+   * again after that is decided anew, and may be unknown.
    */
   readonly verdict: "ok" | "failed" | "unknown";
   /** When it was first asked for, and when its caller first knew that it had happened (Infinity: never). */
@@ -199,14 +199,8 @@ export type Call<M extends Change = Change> = {
   readonly acknowledged: number;
 };
 
-/** What the contract is taken to promise beside what holds in any case. */
-export type Promises = {
-  /** A refusal is the answer to all repetitions of the call. Rows of imports are decided anew. */
-  readonly finalRefusals: boolean;
-};
-
 /** Gathers the attempts of the calls, and of the rows, that change something. */
-export function toCalls(history: readonly Entry[], promises: Promises): Call[] {
+export function toCalls(history: readonly Entry[]): Call[] {
   const mutations = history.filter(({ request }) => "requestId" in request && !isImport(request));
   const groups = Map.groupBy(mutations, ({ request }) => JSON.stringify(request));
   return [...groups.values()].map((entries) => {
@@ -215,18 +209,18 @@ export function toCalls(history: readonly Entry[], promises: Promises): Call[] {
     return {
       request: last.request as Change,
       entries,
-      verdict: oks.length > 0 ? "ok" : toVerdict(entries, promises.finalRefusals && !isRow(last.request)),
+      verdict: oks.length > 0 ? "ok" : toVerdict(entries, isRow(last.request)),
       invoked: Math.min(...entries.map(({ invoked }) => invoked)),
       acknowledged: Math.min(...oks.map(({ returned }) => returned)),
     };
   });
 }
 
-/** What became of a call that no attempt was acknowledged of. */
-function toVerdict(entries: readonly Entry[], finalRefusals: boolean): "failed" | "unknown" {
+/** What became of a call, or a row, that no attempt was acknowledged of. */
+function toVerdict(entries: readonly Entry[], isDecidedAnew: boolean): "failed" | "unknown" {
   const of = (kind: Outcome["kind"]): Entry[] => entries.filter(({ outcome }) => outcome.kind === kind);
   const refused = Math.max(...of("failed").map(({ returned }) => returned));
-  const isOver = finalRefusals || of("unknown").every(({ invoked }) => invoked < refused);
+  const isOver = !isDecidedAnew || of("unknown").every(({ invoked }) => invoked < refused);
   return of("failed").length > 0 && isOver ? "failed" : "unknown";
 }
 

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { kill } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
@@ -12,6 +9,7 @@ import {
   HealthCheckResponse_ServingStatus as Serving,
 } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import type { Entry } from "./history.ts";
+import { makeDirectory } from "./leftovers.ts";
 import { createRandom } from "./random.ts";
 import { startRig, type Finding } from "./rig.ts";
 
@@ -37,8 +35,7 @@ export async function killDatabase(
   report: (readyMs: number) => void,
 ): Promise<Kills> {
   await using resources = new AsyncDisposableStack();
-  const directory = await mkdtemp(path.join(tmpdir(), "commerce-kills-"));
-  resources.defer(() => rm(directory, { recursive: true }));
+  const { path: directory } = resources.use(await makeDirectory("commerce-kills-"));
   let database = await startEmbedded(directory);
   resources.defer(() => database[Symbol.asyncDispose]());
   const load = { clients: 8, callsPerClient: Infinity, attemptsMax };

@@ -4,19 +4,21 @@ import type { Deadline } from "../../src/db/engine/deadline.ts";
 import type { Statement } from "../../src/db/engine/statement.ts";
 import type { Violation } from "./checker.ts";
 import type { FaultPlan } from "./faults.ts";
+import { decorate, replace, type Query } from "./decorations.ts";
+import { ofRefusals } from "./refusal-protections.ts";
 import type { Load } from "./calls.ts";
 
-/** A service without one of its protections, the network that shows it, and what the checker must find. */
+/** Services without one of their protections, the network that shows it, and what the checker must find. */
 export type Unprotected = {
   readonly decorateDatabase: (db: Database) => Database;
   readonly faults: FaultPlan;
   readonly load?: Partial<Load>;
+  /** How many services share the database; default: one. */
+  readonly replicas?: number;
   readonly finds: readonly Violation["invariant"][];
   /** What the database itself would not allow. */
   readonly sql?: string;
 };
-
-type Query = Database["query"];
 
 /** Where statements have the ids that are derived from the call. */
 type IdPositions = Readonly<Record<string, number>>;
@@ -90,11 +92,8 @@ export const unprotected = {
     faults: { names: ["drop_answer"], probability: 0.15 },
     finds: ["I3", "I5"],
   },
+  ...ofRefusals,
 } as const satisfies Record<string, Unprotected>;
-
-function decorate(toQuery: (db: Database) => Query): (db: Database) => Database {
-  return (db) => ({ ...db, query: toQuery(db) });
-}
 
 function renewIds(
   positions: IdPositions,
@@ -142,13 +141,4 @@ function findRefused(rows: readonly CreatedRow[], values: readonly unknown[]): S
   // Behind the products and the users.
   const [numbers, ids] = values.slice(3);
   return new Set(refused.map(({ n }) => (ids as unknown[])[(numbers as number[]).indexOf(n)]));
-}
-
-/**
- * Fails if there is nothing to replace: the statement has changed, and its protection is not switched off.
- */
-function replace(text: string, from: string | RegExp, to: string): string {
-  const replaced = text.replace(from, to);
-  if (replaced === text) throw new Error(`the statement has no ${from}`);
-  return replaced;
 }

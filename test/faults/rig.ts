@@ -20,8 +20,6 @@ export type RigOptions = {
   readonly replicas?: number;
   /** Whether services are processes of their own, whose clocks differ, and die by kill -9. */
   readonly processes?: boolean;
-  /** Whether a call that was refused stays refused: its repetitions are answered the same. */
-  readonly finalRefusals?: boolean;
   /** Takes a protection away from the service. */
   readonly decorateDatabase?: (db: Database) => Database;
 };
@@ -55,7 +53,7 @@ const clocksMs = [0, -600_000, 86_400_000];
 /** Starts a rig. */
 export async function startRig(random: Random, database: RigDatabase, options: RigOptions): Promise<Rig> {
   await using starting = new AsyncDisposableStack();
-  const { load, decorateDatabase, finalRefusals = false } = options;
+  const { load, decorateDatabase } = options;
   const replicas: Replica[] = [];
   for (let n = 0; n < (options.replicas ?? 1); n++) {
     const start = options.processes ? asProcess(clocksMs[n % clocksMs.length]!) : inProcess(decorateDatabase);
@@ -63,8 +61,7 @@ export async function startRig(random: Random, database: RigDatabase, options: R
   }
   const { history, ...recorder } = createRecorder();
   const attempts = replicas.map(({ attempt }) => attempt);
-  const repeats = finalRefusals && { repeatsRefused: true };
-  const traffic = createTraffic(attempts, { history, ...recorder }, random, { ...load, ...repeats });
+  const traffic = createTraffic(attempts, { history, ...recorder }, random, load);
   const running = starting.move();
   return {
     replicas,
@@ -79,7 +76,7 @@ export async function startRig(random: Random, database: RigDatabase, options: R
       await traffic.close();
       const lost = history.slice(calm).flatMap(findUnrecovered);
       const state = await readFinalState(connection);
-      return [...check(history, state, { finalRefusals }), ...restless, ...lost];
+      return [...check(history, state), ...restless, ...lost];
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };

@@ -4,12 +4,14 @@ import { startCluster, type Cluster } from "./cluster.ts";
 import type { Entry } from "./history.ts";
 import { allFaults, type FaultName } from "./faults.ts";
 import { killDatabase } from "./kills.ts";
+import { endWithSignals } from "./leftovers.ts";
 import type { Finding } from "./rig.ts";
+import { revive } from "./revive.ts";
 import { playRound, type RoundOptions } from "./rounds.ts";
 
 const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b]
                        [--probability P] [--leaving P] [--replicas N] [--impatient P]
-                       [--processes] [--final-refusals] [--go-on]
+                       [--processes] [--go-on] [--revive N]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
@@ -26,18 +28,21 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
   --impatient P  the share of calls with deadlines from 20 ms to 2 s, or a cancellation at any moment, that
                are repeated at once (default: 0, or chance decides with more than one replica)
   --processes  services are processes of their own, whose clocks differ, and die by kill -9
-  --final-refusals   a refusal is to be the answer to every repetition of the call
+  --revive N   instead of rounds, play N times each way in which a call that was refused could happen later,
+               for each kind of call, and say how many did
   --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
-Prints a line for each round, or each kill, and exits with 1 when an invariant is broken.`;
+Prints a line for each round, each kill, or each kind of call, and exits with 1 when an invariant is broken.`;
 
 /** A round that breaks one invariant breaks it many times. */
 const shownMax = 5;
 
+endWithSignals();
 process.exitCode = await main().catch((error: unknown) => {
-  const { message, code } = error as NodeJS.ErrnoException;
-  console.error(code?.startsWith("ERR_PARSE_ARGS") ? `${message}\n\n${help}` : error);
-  return code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+  const { message, code } = error as Error & { readonly code?: unknown };
+  const isMisused = String(code).startsWith("ERR_PARSE_ARGS");
+  console.error(isMisused ? `${message}\n\n${help}` : error);
+  return isMisused ? 2 : 1;
 });
 
 async function main(): Promise<number> {
@@ -52,7 +57,7 @@ async function main(): Promise<number> {
       replicas: { type: "string", default: "1" },
       impatient: { type: "string" },
       processes: { type: "boolean", default: false },
-      "final-refusals": { type: "boolean", default: false },
+      revive: { type: "string" },
       "go-on": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -60,12 +65,14 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   const rounds = Number(values.rounds ?? (values.kill ? 10 : 20));
   const names = values.faults?.split(",") as FaultName[] | undefined;
+  const times = values.revive === undefined ? undefined : Number(values.revive);
   const unknown = names?.some((name) => !allFaults.includes(name)) ?? false;
-  if (values.help || unknown || !Number.isSafeInteger(seed) || !Number.isSafeInteger(rounds)) {
+  if (values.help || unknown || ![seed, rounds, times ?? 0].every(Number.isSafeInteger)) {
     console.log(help);
     return values.help ? 0 : 2;
   }
   if (values.kill) return playKills(seed, rounds);
+  if (times !== undefined) return playRevivals(times);
   const { leaving, impatient } = values;
   const options: RoundOptions = {
     ...(names && { faults: { names, probability: Number(values.probability) } }),
@@ -75,7 +82,6 @@ async function main(): Promise<number> {
     },
     replicas: Number(values.replicas),
     processes: values.processes,
-    finalRefusals: values["final-refusals"],
   };
   await using cluster = await startCluster();
   const broken = new Map<number, readonly Finding[]>();
@@ -108,6 +114,16 @@ async function play(cluster: Cluster, seed: number, options: RoundOptions): Prom
   if (findings.length > 0)
     console.error(`\nAgain: --seed ${seed} --rounds 1, with the other arguments of this run`);
   return findings;
+}
+
+async function playRevivals(times: number): Promise<number> {
+  await using cluster = await startCluster();
+  const revived = await revive(
+    () => cluster.clone(),
+    times,
+    (line) => console.log(line),
+  );
+  return revived === 0 ? 0 : 1;
 }
 
 async function playKills(seed: number, kills: number): Promise<number> {

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { parseConfig, type Config, type Connection, type Engine } from "../../src/config.ts";
 import type { Database } from "../../src/db/engine/database.ts";
 import { startServer } from "../../src/server.ts";
+import { onExit } from "./leftovers.ts";
 
 /** An empty, migrated database; migrated by the service where it is not. */
 export type RigDatabase = { readonly connection: Connection; readonly engine: Engine };
@@ -66,16 +67,18 @@ export function asProcess(clockMs: number): StartService {
       },
       stdio: ["ignore", "pipe", "inherit"],
     });
+    const kill = (): void => void child.kill("SIGKILL");
+    const exiting = onExit(kill);
     const ended = once(child, "close");
     const end = async (): Promise<void> => {
-      child.kill("SIGKILL");
+      kill();
       await ended;
+      exiting[Symbol.dispose]();
     };
     for await (const line of createInterface({ input: child.stdout })) {
       const grpc = /^ +gRPC +(\S+)$/.exec(line)?.[1];
       if (grpc === undefined) continue;
       child.stdout.resume();
-      const kill = (): void => void child.kill("SIGKILL");
       return { grpcUrl: `http://${grpc}`, unrest: () => undefined, kill, [Symbol.asyncDispose]: end };
     }
     throw new Error("a service has ended before it was ready");

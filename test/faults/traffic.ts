@@ -148,8 +148,7 @@ export function createTraffic(
     const scarcity = load.scarce ? chance.next() : 1;
     if (scarcity < restocking) return mutate(client, chance, restock(chance));
     if (scarcity < restocking + wanting) return want(client, chance);
-    if (load.repeatsRefused && refused.length > 0 && chance.chance(0.1))
-      return call(client, chance, chance.pick(refused));
+    if (refused.length > 0 && chance.chance(0.1)) return call(client, chance, chance.pick(refused));
     const dice = chance.between(1, 100);
     const make = (content: Content<Mutation>): Promise<Answer> => mutate(client, chance, content);
     const read = (request: Request): Promise<Answer> => call(client, chance, request);

@@ -29,10 +29,11 @@ export async function prepareEngine(connection: Connection, engine: Engine): Pro
   return { connection, engine, template };
 }
 
-/** An empty, migrated database of its own for a test. Disposal drops it. */
-export async function createTestDatabase(): Promise<
-  AsyncDisposable & { readonly connection: Connection; readonly engine: Engine }
-> {
+/** An empty, migrated database. Disposal drops it. */
+export type TestDatabase = AsyncDisposable & { readonly connection: Connection; readonly engine: Engine };
+
+/** Makes a database of its own for a test. */
+export async function createTestDatabase(): Promise<TestDatabase> {
   const { connection, engine, template } = inject("engine");
   const database = `test_${randomBytes(6).toString("hex")}`;
   await execute(connection, `create database ${database}${template ? ` template ${template}` : ""}`);

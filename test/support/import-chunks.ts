@@ -27,6 +27,7 @@ export function openImport(
   let working = 0;
   const kind: RowKind<number, number> = {
     chunkMax: { rowsMax: 4, weightMax: 100 },
+    chunkMsMax: 60_000,
     parse: (row) => row,
     weigh: () => 1,
     locksOf: (row) => [String(Math.floor(row / 10))],

@@ -41,6 +41,13 @@ export async function readAll<T>(
   }
 }
 
+/** Reads a stream to its end and counts its answers; fails as the stream does. */
+export async function readToEnd(answers: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _ of answers) count++;
+  return count;
+}
+
 /** The sums of all chunks, and the indexes and reasons of what was refused. */
 export function summarize(chunks: readonly (CommittedChunk | undefined)[]) {
   const sum = { inserted: 0, existing: 0, refused: {} as Record<string, string> };

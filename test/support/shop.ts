@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { createClient, type Client } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import type { Config, Connection } from "../../src/config.ts";
+import type { Config, Connection, Engine } from "../../src/config.ts";
 import { InventoryService, type Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService, type Order } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { UserService, type User } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { startServer, type Server } from "../../src/server.ts";
-import { createTestDatabase, execute } from "./databases.ts";
+import { createTestDatabase, execute, type TestDatabase } from "./databases.ts";
 import { expectNamed } from "./policies.ts";
 import type { Proxy } from "./proxy.ts";
 
@@ -16,6 +16,7 @@ export type Shop = AsyncDisposable & {
   readonly server: Server;
   /** To the service's database, past the service and its proxy. */
   readonly connection: Connection;
+  readonly engine: Engine;
   /** Between the service and its database, where the shop was opened through one. */
   readonly proxy: Proxy | undefined;
   /** Of the gRPC listener, as http2 URL; of the HTTP listener. */
@@ -47,19 +48,25 @@ export function line({ id }: Pick<Product, "id">, quantity = 1, unitPrice = pric
 /** What the tests change of a configuration that is fit for a test. */
 export type Overrides = { readonly [K in keyof Config]?: Partial<NonNullable<Config[K]>> };
 
-/** How a shop is connected with its database. */
-export type Wiring = { readonly through?: (database: Connection) => Promise<Proxy> };
+/** How a shop is connected with its database, by default one of its own for a test. */
+export type Wiring = {
+  readonly through?: (database: Connection) => Promise<Proxy>;
+  readonly database?: () => Promise<TestDatabase>;
+};
 
 /** Opens a shop. */
 export function openShop(overrides?: Overrides): Promise<Shop>;
 /** Opens a shop that reaches its database through a proxy. */
 export function openShop(
   overrides: Overrides,
-  wiring: Required<Wiring>,
+  wiring: Wiring & Required<Pick<Wiring, "through">>,
 ): Promise<Shop & { readonly proxy: Proxy }>;
-export async function openShop(overrides: Overrides = {}, { through }: Wiring = {}): Promise<Shop> {
+export async function openShop(
+  overrides: Overrides = {},
+  { through, database = createTestDatabase }: Wiring = {},
+): Promise<Shop> {
   await using opening = new AsyncDisposableStack();
-  const { connection, engine } = opening.use(await createTestDatabase());
+  const { connection, engine } = opening.use(await database());
   const proxy = through && opening.use(await through(connection));
   const anywhere = { host: "127.0.0.1", port: 0 };
   const config: Config = {
@@ -114,6 +121,7 @@ export async function openShop(overrides: Overrides = {}, { through }: Wiring = 
     config,
     server,
     connection,
+    engine,
     proxy,
     grpcUrl,
     httpUrl: `http://127.0.0.1:${server.http.port}`,

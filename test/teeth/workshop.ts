@@ -11,10 +11,11 @@ import type { Mutation } from "./mutation.ts";
 const root = path.join(import.meta.dirname, "../..");
 
 /** What the project consists of. */
-const parts = ["src", "test", "scripts", "bench", "client", "migrations", "proto", "docs"];
+const parts = ["src", "test", "scripts", "bench", "client", "migrations", "proto", "third_party", "docs"];
 const files = [
   "package.json",
   "package-lock.json",
+  "buf.yaml",
   "tsconfig.json",
   "vitest.config.ts",
   "schema.sql",

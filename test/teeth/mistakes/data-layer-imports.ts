@@ -186,7 +186,7 @@ export const importMutations: readonly Mutation[] = [
   {
     file: chunks,
     what: "a chunk has no time of its own",
-    from: "deadlineMs = Math.min(call.deadlineMs, Date.now() + chunkMsMax),",
+    from: "deadlineMs = Math.min(call.deadlineMs, Date.now() + kind.chunkMsMax),",
     to: "deadlineMs = call.deadlineMs,",
     tests: writing,
   },

@@ -36,6 +36,13 @@ export const turnMutations: readonly Mutation[] = [
   },
   {
     file: queue,
+    what: "who waits for a turn waits past its deadline",
+    from: "Math.min(waitMsMax, Math.max(0, deadlineMs - Date.now()) + signalSlackMs)",
+    to: "waitMsMax",
+    tests: ["test/queue-places.test.ts"],
+  },
+  {
+    file: queue,
     what: "one more may wait than the queue is long",
     from: "max: lengthMax, floor",
     to: "max: lengthMax + 1, floor",

@@ -44,13 +44,6 @@ export const loginsAndPages: readonly Mutation[] = [
   },
   {
     file: logins,
-    what: "an attempt whose reservation is in doubt may have happened, says the answer",
-    from: 'error.kind === "outcome_unknown"',
-    to: 'error.kind === "aborted"',
-    tests: ["test/logins-in-doubt.test.ts"],
-  },
-  {
-    file: logins,
     what: "without a limit of attempts the first one is refused",
     from: "if (attemptsMax === 0)",
     to: "if (attemptsMax < 0)",

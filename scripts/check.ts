@@ -18,7 +18,7 @@ const env = {
 const steps: readonly Step[] = [
   { name: "format", what: "oxfmt would change nothing", run: () => succeeds("oxfmt", "--check") },
   { name: "lint", what: "oxlint finds nothing", run: () => succeeds("oxlint", "--deny-warnings") },
-  { name: "types", what: "tsc finds nothing, in bench/ and client/ neither", run: checkTypes },
+  { name: "types", what: "tsc finds nothing, in bench/, client/ and examples/ neither", run: checkTypes },
   { name: "generated", what: "generated files are those that npm run generate writes", run: checkGenerated },
   {
     name: "buf-format",
@@ -64,12 +64,13 @@ async function main(): Promise<number> {
   return failed === 0 ? 0 : 1;
 }
 
-/** Of the service with its tests and scripts, and of each workspace, which has a configuration of its own. */
+/** Of the service with its tests and scripts, and of what has a configuration of its own. */
 async function checkTypes(): Promise<boolean> {
   const service = await succeeds("tsc", "-p", ".");
   const bench = await succeeds("tsc", "-p", "bench");
   const client = await succeeds("tsc", "-p", "client");
-  return (await succeeds("tsc", "-p", "client/tsconfig.web.json")) && client && bench && service;
+  const example = await succeeds("tsc", "-p", "examples/typescript");
+  return (await succeeds("tsc", "-p", "client/tsconfig.web.json")) && example && client && bench && service;
 }
 
 /**

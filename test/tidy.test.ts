@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { sources } from "./support/sources.ts";
 
-const everything = "{src,client,test,scripts,bench,proto,migrations,deploy,docs,.ci}/**/*";
+const everything = "{src,client,examples,test,scripts,bench,proto,migrations,deploy,docs,.ci}/**/*";
 
 test("only main.ts and process.ts ask for what a process alone has: environment, terminal, signals", () => {
   // What the process is (its pid, its platform, its user) anybody may ask.
@@ -14,13 +14,13 @@ test("only main.ts and process.ts ask for what a process alone has: environment,
 test("lines have up to 110 columns, but for titles of tests, which do not break", () => {
   const long = /^(?!test\().{111}/;
 
-  expect(findLines(["{src,client,test,scripts,bench}/**/*.ts", "*.ts", "migrations/*.sql"], long)).toEqual(
-    [],
-  );
+  expect(
+    findLines(["{src,client,examples,test,scripts,bench}/**/*.ts", "*.ts", "migrations/*.sql"], long),
+  ).toEqual([]);
 });
 
 test("files have up to 250 lines", () => {
-  const long = sources("{src,client,test,scripts,bench}/**/*.ts")
+  const long = sources("{src,client,examples,test,scripts,bench}/**/*.ts")
     .map(({ file, text }) => ({ file, lines: text.split("\n").length - 1 }))
     .filter(({ lines }) => lines > 250);
 
@@ -32,7 +32,7 @@ test("nothing is left to do, nothing is untyped and no test runs alone", () => {
   const loose = /\bas an(?:y)\b(?! [a-z])|\b(?:test|it|describe)\.on(?:ly)\b/;
 
   expect(findLines([everything, "*.*"], left)).toEqual([]);
-  expect(findLines(["{src,client,test,scripts,bench}/**/*.ts"], loose)).toEqual([]);
+  expect(findLines(["{src,client,examples,test,scripts,bench}/**/*.ts"], loose)).toEqual([]);
 });
 
 test("no path of somebody's machine is in the repository", () => {

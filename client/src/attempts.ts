@@ -100,16 +100,18 @@ export function createAttempts(
     async stream(method, requests, call, options) {
       const { headers, end } = await begin(method, call, options);
       const { signal, contextValues } = options;
+      const left = new AbortController();
+      const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
       try {
         const answer = await transport.stream(
           method,
-          signal,
+          either,
           call.timeoutMs,
           headers,
           requests,
           contextValues,
         );
-        return { ...answer, message: watchEnd(answer.message, end) };
+        return { ...answer, message: watchEnd(answer.message, end, left) };
       } catch (reason) {
         const error = ConnectError.from(reason);
         end(error);
@@ -121,15 +123,27 @@ export function createAttempts(
 
 type Begun = { readonly headers: Headers; readonly end: (error?: ConnectError) => void };
 
-async function* watchEnd<T>(messages: AsyncIterable<T>, end: Begun["end"]): AsyncGenerator<T> {
+/**
+ * Tells when the messages of a stream have ended, and gives up a call that its reader leaves. Connect's
+ * iterator has no `return()`: it clears the call's timer, which would keep the process alive, when it is
+ * read to an end.
+ */
+async function* watchEnd<T>(
+  messages: AsyncIterable<T>,
+  end: Begun["end"],
+  left: AbortController,
+): AsyncGenerator<T> {
+  const iterator = messages[Symbol.asyncIterator]();
   let error: ConnectError | undefined = new ConnectError("the caller has left", Code.Canceled);
   try {
-    yield* messages;
+    yield* { [Symbol.asyncIterator]: () => iterator };
     error = undefined;
   } catch (reason) {
     error = ConnectError.from(reason);
     throw error;
   } finally {
     end(error);
+    left.abort();
+    iterator.next().catch(() => {});
   }
 }

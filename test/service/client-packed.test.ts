@@ -68,6 +68,27 @@ test.each([
   expect(JSON.parse(stdout)).toEqual(played);
 });
 
+test("the example in TypeScript comes out as told", async () => {
+  await using shop = await openShop();
+  const example = await readFile(path.join(root, "examples/typescript/main.ts"), "utf8");
+  const file = await project.write("example.ts", example);
+
+  const { code, stdout, stderr } = await runToEnd(process.execPath, [file, new URL(shop.grpcUrl).host]);
+
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout.match(/^\w+/gm)).toEqual([
+    "user",
+    "product",
+    "order",
+    "stock",
+    "etag",
+    "product",
+    "import",
+    "import",
+    "pages",
+  ]);
+});
+
 test("its types tell right programs from wrong ones", async () => {
   const file = await project.write(
     "program.ts",

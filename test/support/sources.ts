@@ -10,6 +10,7 @@ export function sources(glob: string): Source[] {
   const exclude = [
     "{src,client/src}/gen/**",
     "client/dist/**",
+    "examples/*/{gen,__pycache__}/**",
     "package-lock.json",
     "LICENSE",
     "client/LICENSE",

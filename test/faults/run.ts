@@ -30,8 +30,9 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
   --processes  services are processes of their own, whose clocks differ, and die by kill -9
   --revive N   instead of rounds, play N times each way in which a call that was refused could happen later,
                for each kind of call, and say how many did
-  --engine     postgresql, or cockroachdb-emulated: an emulation of CockroachDB before PostgreSQL, whose nodes
-               drain, die and hang one after the other (default: postgresql; not with --kill)
+  --engine     postgresql; or cockroachdb-emulated: an emulation of CockroachDB before PostgreSQL, whose nodes
+               drain, die and hang one after the other; or cockroachdb, in a container (default: postgresql;
+               not with --kill)
   --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
 Prints a line for each round, each kill, or each kind of call, and exits with 1 when an invariant is broken.`;

@@ -1,17 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { expect, inject, onTestFinished, test, vi } from "vitest";
-import { startCluster, type Cluster } from "../support/cockroach/cluster.ts";
+import { startCluster } from "../support/cockroach/cluster.ts";
+import { imageOf, startContainers, type Nodes } from "../support/containers.ts";
 import { createTestDatabase } from "../support/databases.ts";
 import { toFailure } from "../support/errors.ts";
 import { readMetric } from "../support/locks.ts";
 import { line, openShop, type Shop } from "../support/shop.ts";
 
-/** Opens a shop on a cluster of its own, whose nodes the test may do away with. */
-async function openShopOnNodes(): Promise<{ readonly shop: Shop; readonly cluster: Cluster }> {
-  const opening = new AsyncDisposableStack();
-  onTestFinished(() => opening.disposeAsync());
+const { engine, operator: isEmulated } = inject("engine");
+
+/** Three nodes of the emulation, or of CockroachDB where that is tested. */
+async function startNodes(opening: AsyncDisposableStack): Promise<Nodes> {
+  if (!isEmulated) return opening.use(await startContainers(imageOf(process.env)));
   const { operator } = opening.use(await createTestDatabase());
   const cluster = opening.use(await startCluster({ upstream: operator }));
+  const isOfCalls = ({ application }: { readonly application: string }) => application === "commerce-core";
+  const sessionsOn = async (node: number) => cluster.sessions().get(node)?.filter(isOfCalls).length ?? 0;
+  return { ...cluster, sessionsOn };
+}
+
+/** Opens a shop on a cluster of its own, whose nodes the test may do away with. */
+async function openShopOnNodes(): Promise<{ readonly shop: Shop; readonly cluster: Nodes }> {
+  const opening = new AsyncDisposableStack();
+  onTestFinished(() => opening.disposeAsync());
+  const cluster = await startNodes(opening);
   const { connection } = cluster;
   const database = { kind: "remote", connection, engine: "cockroachdb" } as const;
   // Connections are made all the time, so that a node that is back is found soon.
@@ -64,20 +76,16 @@ function callOn({ users, orders, inventory }: Shop) {
   };
 }
 
-/** The sessions of calls on a node. */
-function sessionsOn(cluster: Cluster, node: number): number {
-  const sessions = cluster.sessions().get(node) ?? [];
-  return sessions.filter(({ application }) => application === "commerce-core").length;
-}
-
 const ways = {
-  drains: (cluster: Cluster) => cluster.drain(2),
-  dies: (cluster: Cluster) => cluster.kill(2),
-  hangs: (cluster: Cluster) => cluster.hang(2),
+  drains: (cluster: Nodes) => cluster.drain(2),
+  dies: (cluster: Nodes) => cluster.kill(2),
+  hangs: (cluster: Nodes) => cluster.hang(2),
 };
 
-test.runIf(inject("engine").operator).each(Object.entries(ways))(
+test.runIf(engine === "cockroachdb").each(Object.entries(ways))(
   "no call fails when one of three nodes %s, and it is used again when it is back",
+  // Nodes in containers start for a minute.
+  { timeout: isEmulated ? 60_000 : 300_000 },
   async (_, fail) => {
     const { shop, cluster } = await openShopOnNodes();
     const calls = callOn(shop);
@@ -91,6 +99,6 @@ test.runIf(inject("engine").operator).each(Object.entries(ways))(
     await calls.goOn();
 
     expect(await calls.stop()).toEqual([]);
-    expect(sessionsOn(cluster, 2)).toBeGreaterThan(0);
+    expect(await cluster.sessionsOn(2)).toBeGreaterThan(0);
   },
 );

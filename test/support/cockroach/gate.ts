@@ -4,9 +4,6 @@ import { findProblems } from "./scans.ts";
 import type { Translation } from "./translate.ts";
 import type { Refusal } from "./variables.ts";
 
-/** Tables of a few rows: CockroachDB exempts those below large_full_scan_rows. */
-const small = new Set(["schema_migrations", "schema_migrations_lock"]);
-
 type Scanned = { readonly version: number; readonly tables: readonly string[] };
 
 const judged = new WeakMap<Catalog, WeakMap<Translation, Scanned>>();
@@ -18,7 +15,7 @@ function findScanned(translation: Translation, catalog: Catalog): readonly strin
   const before = known.get(translation);
   if (before?.version === catalog.version) return before.tables;
   const problems = translation.statements.flatMap((each) => findProblems(each, catalog));
-  const scans = problems.filter(({ problem, table }) => problem === "full scan" && !small.has(table));
+  const scans = problems.filter(({ problem }) => problem === "full scan");
   const tables = scans.map(({ table }) => table);
   known.set(translation, { version: catalog.version, tables });
   return tables;

@@ -35,7 +35,8 @@ export type Nodes = {
   mayTry(node: string): boolean;
   /**
    * Whether a connection that is not needed at the moment is to be closed, so that the next one can be made
-   * elsewhere: one now and then, of the node that has most.
+   * elsewhere: one now and then, of the node that has most. Of a node that is used though it fails, because
+   * none is healthy, it is one after each wait: only a new one shows whether it is back.
    */
   retires(node: string): boolean;
   /** Whether some node fails, as far as is known. */
@@ -84,6 +85,12 @@ export function createNodes(options: NodesOptions = {}): Nodes {
     nodes.set(id, node);
     return node;
   };
+  /** Whether a node that has failed may be tried again, and puts off the next time. */
+  const isDue = (node: Node): boolean => {
+    if (now() < node.tryAt) return false;
+    node.tryAt = now() + jitter(node.backoffMs);
+    return true;
+  };
 
   return {
     opened(id) {
@@ -115,12 +122,11 @@ export function createNodes(options: NodesOptions = {}): Nodes {
     },
     mayTry(id) {
       const node = find(id);
-      if (node.isHealthy || isAlone(nodes)) return true;
-      if (now() < node.tryAt) return false;
-      node.tryAt = now() + jitter(node.backoffMs);
-      return true;
+      return node.isHealthy || isAlone(nodes) || isDue(node);
     },
     retires(id) {
+      const node = find(id);
+      if (!node.isHealthy) return isDue(node);
       if (now() < retireAt) return false;
       forget(nodes, now());
       const fullest = findOverfull(nodes, now());

@@ -85,13 +85,6 @@ export function createNodes(options: NodesOptions = {}): Nodes {
     nodes.set(id, node);
     return node;
   };
-  /** Whether a node that has failed may be tried again, and puts off the next time. */
-  const isDue = (node: Node): boolean => {
-    if (now() < node.tryAt) return false;
-    node.tryAt = now() + jitter(node.backoffMs);
-    return true;
-  };
-
   return {
     opened(id) {
       forget(nodes, now());
@@ -122,11 +115,11 @@ export function createNodes(options: NodesOptions = {}): Nodes {
     },
     mayTry(id) {
       const node = find(id);
-      return node.isHealthy || isAlone(nodes) || isDue(node);
+      return node.isHealthy || isAlone(nodes) || isDue(node, now(), jitter);
     },
     retires(id) {
       const node = find(id);
-      if (!node.isHealthy) return isDue(node);
+      if (!node.isHealthy) return isDue(node, now(), jitter);
       if (now() < retireAt) return false;
       forget(nodes, now());
       const fullest = findOverfull(nodes, now());
@@ -174,6 +167,13 @@ function putOff(node: Node, now: number, jitter: (ms: number) => number): void {
   node.isHealthy = false;
   // The next one is enough.
   node.faults = faultsMax - 1;
+}
+
+/** Whether a node that has failed may be tried again; if so, the next time is put off. */
+function isDue(node: Node, now: number, jitter: (ms: number) => number): boolean {
+  if (now < node.tryAt) return false;
+  node.tryAt = now + jitter(node.backoffMs);
+  return true;
 }
 
 /** Whether none is healthy: then one that fails is better than none. */

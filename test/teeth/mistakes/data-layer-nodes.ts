@@ -29,14 +29,14 @@ export const nodeMutations: readonly Mutation[] = [
   {
     file: nodes,
     what: "a node that may be back gets all connections at once",
-    from: "    node.tryAt = now() + jitter(node.backoffMs);\n    return true;",
-    to: "    return true;",
+    from: "  node.tryAt = now + jitter(node.backoffMs);\n  return true;",
+    to: "  return true;",
     tests: core,
   },
   {
     file: nodes,
     what: "a node that is used though it fails gets no new connection, and is suspected for ever",
-    from: "      if (!node.isHealthy) return isDue(node);\n",
+    from: "      if (!node.isHealthy) return isDue(node, now(), jitter);\n",
     to: "",
     tests: core,
   },

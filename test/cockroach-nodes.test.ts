@@ -6,6 +6,8 @@ import type { Connection } from "../src/config.ts";
 import { toClientConfig } from "../src/db/engine/connection.ts";
 import { databaseOf, type Database } from "../src/db/engine/database.ts";
 import { createPool, type Pool } from "../src/db/engine/pool.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
+import { createReadiness } from "../src/db/migrate/readiness.ts";
 import { endSession } from "../src/db/engine/session.ts";
 import { statement } from "../src/db/engine/statement.ts";
 import { nodeOf, startScratchClusters } from "./support/cockroach/scratch.ts";
@@ -128,6 +130,19 @@ test("while a node fails, connections are made also where that takes longer than
   release(false, "leaving");
 
   expect(await databaseOf(pool).query(ask, [], deadline(undefined, 5_000))).toEqual([{ one: 1 }]);
+});
+
+test("a node that hangs with the connection that asks for readiness leaves the service ready", async () => {
+  const cluster = await clusters.start();
+  const directory = await clusters.writeMigrations({ "0001_a.sql": "create table a (b text);" });
+  await migrate(cluster.connection, { engine: "cockroachdb", directory });
+  await using readiness = await createReadiness(cluster.connection, "cockroachdb", directory);
+  const before = await readiness.check();
+  const [asked] = [...cluster.sessions()].find(([, sessions]) => sessions.length > 0)!;
+
+  cluster.hang(asked);
+
+  expect([before, await readiness.check()]).toEqual([undefined, undefined]);
 });
 
 test("a session on a node that cannot be asked is not known to have ended, until the node is back or given up", async () => {

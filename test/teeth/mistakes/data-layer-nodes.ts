@@ -69,6 +69,13 @@ export const nodeMutations: readonly Mutation[] = [
     tests: core,
   },
   {
+    file: "src/db/migrate/readiness.ts",
+    what: "a node that hangs with the connection that asks for readiness takes the service away",
+    from: "(isCluster || isPaused || isBusy)",
+    to: "(isPaused || isBusy)",
+    tests: ["test/cockroach-nodes.test.ts"],
+  },
+  {
     file: "src/db/engine/judge.ts",
     what: "a node that drains is taken for one that is silent",
     from: '{ disposition: "disconnected", atCommit: "ambiguous", nodeFault: "leaving" }',

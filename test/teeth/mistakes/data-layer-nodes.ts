@@ -76,6 +76,13 @@ export const nodeMutations: readonly Mutation[] = [
     tests: ["test/cockroach-nodes.test.ts"],
   },
   {
+    file: "src/db/engine/attempt.ts",
+    what: "a node is blamed for another one whose session it cannot end",
+    from: "    progress.asksOthers = true;\n",
+    to: "",
+    tests: ["test/attempt.test.ts"],
+  },
+  {
     file: "src/db/engine/judge.ts",
     what: "a node that drains is taken for one that is silent",
     from: '{ disposition: "disconnected", atCommit: "ambiguous", nodeFault: "leaving" }',

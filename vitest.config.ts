@@ -51,8 +51,8 @@ export default defineConfig({
         },
       },
       // The behaviour of the service, on each engine that there is.
-      ...engines.map(({ name, globalSetup }) => ({
-        test: { ...common, name, globalSetup, include: ["test/service/**/*.test.ts"] },
+      ...engines.map(({ name, globalSetup, exclude = [] }) => ({
+        test: { ...common, name, globalSetup, include: ["test/service/**/*.test.ts"], exclude },
       })),
     ],
   },

@@ -19,6 +19,8 @@ const batchers = { getUser: async (id: string) => users.get(id) } as unknown as 
 const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
 const pageKey = { period: 0, key: Buffer.alloc(32) };
 const pageKeys = { current: () => pageKey, find: async () => pageKey.key };
-const parts = { batchers, pages: createPages(pageKeys), passwords: createPasswords(), logins };
+const source = { database: db, reads: batchers };
+const sources = { strong: source, stale: source };
+const parts = { batchers, sources, pages: createPages(pageKeys), passwords: createPasswords(), logins };
 const { getUser } = userService(db, parts);
 await serve(config, [bindPart(UserService, { getUser })]);

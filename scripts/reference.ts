@@ -12,6 +12,7 @@ import {
   MethodOptions_IdempotencyLevel as IdempotencyLevel,
 } from "@bufbuild/protobuf/wkt";
 import { ErrorReasonSchema } from "../src/gen/commerce/errors/v1/error_reason_pb.ts";
+import { ReadConsistencySchema } from "../src/gen/commerce/read/v1/read_consistency_pb.ts";
 import { policy } from "../src/gen/commerce/options/v1/options_pb.ts";
 import { services } from "../src/bindings.ts";
 import { paragraphsOf, readContract } from "./contract.ts";
@@ -24,7 +25,8 @@ export function toReference(): string {
   const contract = readContract();
   const described = services.map(({ typeName }) => contract.getService(typeName)!);
   const contents = described.map((service) => `* ${toLink(service.name)}: ${toList(service)}\n`);
-  return [contents.join(""), ...described.map(toSection)].join("\n");
+  const shared = contract.getEnum(ReadConsistencySchema.typeName)!;
+  return [contents.join(""), ...described.map(toSection), toEnum(shared)].join("\n");
 }
 
 function toList({ methods }: DescService): string {
@@ -100,12 +102,13 @@ function toMessage(message: DescMessage, heading = "###"): string {
   return text.join("\n");
 }
 
-/** The type of a field; one of the same file without its package, with a link. */
+/** The type of a field; one that is described here without its package, with a link. */
 function toType(field: DescField, { file }: DescMessage): string {
   const repeated = field.fieldKind === "list" ? "repeated " : "";
   const type = field.message ?? field.enum;
   if (type === undefined) return `${repeated}${FieldType[field.proto.type].toLowerCase()}`;
-  return `${repeated}${type.file === file ? toLink(type.name) : type.typeName}`;
+  const isHere = type.file === file || type.typeName === ReadConsistencySchema.typeName;
+  return `${repeated}${isHere ? toLink(type.name) : type.typeName}`;
 }
 
 function toEnum(desc: DescEnum): string {

@@ -1,8 +1,10 @@
 import type { Config } from "./config.ts";
+import type { Databases } from "./databases.ts";
 import type { Database } from "./db/engine/database.ts";
 import { createBatchers } from "./db/batchers.ts";
 import { createDeadline } from "./db/engine/deadline.ts";
 import { findSecret, getSecret } from "./db/secrets.ts";
+import { createSources } from "./db/sources.ts";
 import { InventoryService } from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { OrderService } from "./gen/commerce/order/v1/order_service_pb.ts";
 import { UserService } from "./gen/commerce/user/v1/user_service_pb.ts";
@@ -33,18 +35,24 @@ export const services = [UserService, OrderService, InventoryService];
 const secretMsMax = 10_000;
 
 /** Creates what the services need beside the database. The secrets it reads are shared by all replicas. */
-export async function createParts(db: Database, config: Config, telemetry: Telemetry): Promise<UserParts> {
+export async function createParts(
+  { db, stale }: Pick<Databases, "db" | "stale">,
+  config: Config,
+  telemetry: Telemetry,
+): Promise<UserParts> {
   const deadline = createDeadline(secretMsMax);
   const pageKeys = await createPageKeys({
     ofPeriod: (period) => getSecret(db, createDeadline(secretMsMax), `page_tokens/${period}`),
     ofBefore: () => findSecret(db, deadline, "page_tokens"),
   });
-  const batchers = createBatchers(db, config.calls.coalesce);
+  const { coalesce } = config.calls;
+  const batchers = createBatchers(db, coalesce);
+  const sources = createSources({ database: db, reads: batchers }, stale, coalesce);
   const passwords = createPasswords();
   telemetry.gauge("passwords_queued", "Passwords being hashed or waiting.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
   const logins = createLogins(db, batchers, limits, await getSecret(db, deadline, "login_attempts"));
-  return { pages: createPages(pageKeys), batchers, passwords, logins };
+  return { pages: createPages(pageKeys), batchers, sources, passwords, logins };
 }
 
 /** How long a chunk of an import may take, in milliseconds, as the contract has it; no longer than a call. */
@@ -62,8 +70,8 @@ export function bindAll(
   const imports = importService(db, { check, toStatus }, Math.min(calls.deadlineMsMax, chunkMsMax));
   return [
     bind(UserService, userService(db, parts)),
-    bind(OrderService, { ...orderService(db, parts.batchers, parts.pages), ...imports }),
-    bind(InventoryService, inventoryService(db, parts.batchers, parts.pages)),
+    bind(OrderService, { ...orderService(db, parts), ...imports }),
+    bind(InventoryService, inventoryService(db, parts)),
     bind(HealthService, healthService(health)),
     bind(ServerReflection, reflection.v1),
     bind(ServerReflectionV1Alpha, reflection.v1alpha),

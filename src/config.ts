@@ -108,11 +108,21 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
 }
 
 function toDatabase(values: Values, isGiven: IsGiven, report: Report): Config["database"] | undefined {
+  const primary = toPrimary(values, isGiven, report);
+  const { DATABASE_REPLICA_URL: url, DATABASE_ENGINE: engine } = values;
+  if (url === undefined || primary === undefined) return primary;
+  const replica = parseDatabaseUrl("DATABASE_REPLICA_URL", url, engine, report)?.connection;
+  if (primary.kind === "remote") return { ...primary, replica };
+  report(["DATABASE_REPLICA_URL"], "is set without a database: set DATABASE_URL or CRDB_HOST, too");
+  return primary;
+}
+
+function toPrimary(values: Values, isGiven: IsGiven, report: Report): Config["database"] | undefined {
   const cockroach = connectionVariables.filter(isGiven);
   if (values.DATABASE_URL !== undefined) {
     if (cockroach.length > 0)
       report(["DATABASE_URL"], `conflicts with ${cockroach.join(", ")}; set one or the other`);
-    return parseDatabaseUrl(values.DATABASE_URL, values.DATABASE_ENGINE, report);
+    return parseDatabaseUrl("DATABASE_URL", values.DATABASE_URL, values.DATABASE_ENGINE, report);
   }
   if (cockroach.length > 0) return toCockroach(values, report);
   if (values.DATABASE_ENGINE === "cockroachdb") {

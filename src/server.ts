@@ -1,12 +1,11 @@
 import type { Address, Config, Connection, Engine } from "./config.ts";
 import { bindAll, createParts, services } from "./bindings.ts";
 import { redactedConfig } from "./config/redacted.ts";
-import { createDatabase, type Database, type DatabaseObserver } from "./db/engine/database.ts";
+import { type Beginning, openDatabases, openEngine } from "./databases.ts";
+import type { Database } from "./db/engine/database.ts";
 import { keepSweeping } from "./db/sweep-refusals.ts";
-import { startEmbedded } from "./db/embedded/embedded.ts";
 import { expectMigrated, migrate } from "./db/migrate/migrate.ts";
 import { migrationsDirectory } from "./db/migrate/migration-files.ts";
-import { reachDatabase, type ServerVersion } from "./db/engine/reach.ts";
 import { createReadiness, type Readiness } from "./db/migrate/readiness.ts";
 import { collectGarbage } from "./garbage.ts";
 import { startAdminListener } from "./rpc/admin.ts";
@@ -20,7 +19,6 @@ import { createPipeline } from "./rpc/pipeline.ts";
 import { createTelemetry, type Telemetry } from "./rpc/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
 import { createRequestValidator } from "./rpc/validation.ts";
-import { keysOf } from "./lists.ts";
 
 /** A running service. */
 export type Server = {
@@ -62,18 +60,17 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const admin = starting.use(await startAdminListener({ address: config.adminAddr, ...probes }));
   const failed = Promise.withResolvers<Error>();
   const beginning: Beginning = { telemetry, resources: starting, signal };
-  const { connection, version } = await openEngine(config, beginning, failed.resolve);
-  const { engine } = version;
-  await bringSchema(config, connection, engine, beginning);
+  const reached = await openEngine(config, beginning, failed.resolve);
+  const { connection, version } = reached;
+  await bringSchema(config, connection, version.engine, beginning);
   signal?.throwIfAborted();
 
-  const readiness = starting.use(await createReadiness(connection, engine, migrationsDirectory));
-  const observer = observeRetries(telemetry, readiness);
-  const db = decorateDatabase(starting.use(createDatabase(connection, engine, config.pool, observer)));
-  observePool(telemetry, db);
+  const readiness = starting.use(await createReadiness(connection, version.engine, migrationsDirectory));
+  const { stale, connsMax, ...opened } = openDatabases(reached, config.pool, { ...beginning, readiness });
+  const db = decorateDatabase(opened.db);
   starting.use(keepSweeping(db, (err) => telemetry.logger.warn({ err }, "expired marks stay for now")));
 
-  const parts = await createParts(db, config, telemetry);
+  const parts = await createParts({ db, stale }, config, telemetry);
   const validator = createRequestValidator();
   const pipeline = createPipeline(bindAll(db, parts, health, validator, config.calls), {
     calls: config.calls,
@@ -83,7 +80,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   });
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && starting.use(await loadTls(config.tls, { onReload }));
-  const max = Math.min(config.connections.max, shareDescriptors(config.pool.connsMax));
+  const max = Math.min(config.connections.max, shareDescriptors(connsMax));
   const connections = { ...config.connections, max };
   const { grpcAddr, httpAddr, corsOrigins } = config;
   const limits = { messageBytesMax: config.calls.messageBytesMax, connections, refused, tls };
@@ -113,32 +110,6 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
       await (stopping ??= stop());
     },
   };
-}
-
-/** What all steps of a start need. */
-type Beginning = {
-  readonly telemetry: Telemetry;
-  readonly resources: AsyncDisposableStack;
-  readonly signal: AbortSignal | undefined;
-};
-
-/** Connects to the configured database, or starts an embedded one, and detects its engine. */
-async function openEngine(
-  { database, start }: Config,
-  { telemetry, resources, signal }: Beginning,
-  onFailure: (error: Error) => void,
-): Promise<{ connection: Connection; version: ServerVersion }> {
-  if (database.kind === "remote") {
-    const { connection, engine } = database;
-    const warn = (line: string): void => telemetry.logger.warn(line);
-    const options = { expected: engine, waitMs: start.waitMsMax, warn, signal };
-    return { connection, version: await reachDatabase(connection, options) };
-  }
-  const embedded = resources.use(await startEmbedded(database.dataDir));
-  signal?.throwIfAborted();
-  void embedded.exited.then((error) => error && onFailure(error));
-  const { connection } = embedded;
-  return { connection, version: await reachDatabase(connection, { signal }) };
 }
 
 /** Applies, checks or ignores missing migrations, as configured. */
@@ -181,16 +152,6 @@ async function watchReadiness(readiness: Readiness, db: Database, health: Health
   };
 }
 
-function observeRetries(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
-  const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
-  return {
-    retried(disposition, code) {
-      count(`${disposition}:${code}`);
-      readiness.note(code);
-    },
-  };
-}
-
 function logReload({ logger }: Telemetry, error: Error | undefined): void {
   if (error) logger.warn({ err: error }, "the certificate cannot be reloaded; the old one stays in use");
   else logger.info("the certificate was reloaded");
@@ -205,18 +166,4 @@ function observeConnections(
       Object.entries(listeners).map(([listener, { connections }]) => [listener, connections()]),
     );
   telemetry.gauge("rpc_server_connections", "Connections that are open, by port.", read, "door");
-}
-
-function observePool(telemetry: Telemetry, db: Database): void {
-  const gauges = {
-    total: "Connections that are open.",
-    idle: "Connections that are not in use.",
-    used: "Connections in use.",
-    max: "The largest number of connections.",
-    waiting: "Calls that wait for a connection.",
-    acquired: "Connections handed out since the start.",
-    waitedMs: "Milliseconds that calls have waited for connections since the start.",
-  } as const;
-  for (const name of keysOf(gauges))
-    telemetry.gauge(`db_pool_${name.replace("Ms", "_ms")}`, gauges[name], () => db.stats()[name]);
 }

@@ -111,7 +111,7 @@ const parts: readonly Part[] = [
     arrows: ["shared"],
     withoutPackages: [...transports, "pg"],
   },
-  { name: "server", files: /^src\/(server|bindings)\.ts$/, arrows: anything, withoutPackages: [] },
+  { name: "server", files: /^src\/(server|bindings|databases)\.ts$/, arrows: anything, withoutPackages: [] },
   { name: "main", files: /^src\/(main|process)\.ts$/, arrows: anything, withoutPackages: [] },
 ];
 

@@ -184,7 +184,7 @@ test("a session in doubt is ended although the pool was full at first", async ()
     ++asked < 3 ? Promise.reject(new DomainError("POOL_EXHAUSTED", "full")) : pool.checkOut(deadline);
   vi.useRealTimers();
 
-  await terminateLater({ ...pool, checkOut }, { processId: 7, id: "doubtful" });
+  await terminateLater({ ...pool, checkOut }, { processId: 7, id: "doubtful", node: "" });
 
   expect(asked).toBe(3);
   expect(seen).toEqual(["1 ends 7", "1 goes back"]);
@@ -212,8 +212,8 @@ test.each([
   const { seen, endings, pool } = open();
   endings.push(ending);
 
-  const failed = await terminate(pool, { processId: 7, id: "doubtful" }, patient());
-  const ended = await terminate(pool, { processId: 7, id: "doubtful" }, patient());
+  const failed = await terminate(pool, { processId: 7, id: "doubtful", node: "" }, patient());
+  const ended = await terminate(pool, { processId: 7, id: "doubtful", node: "" }, patient());
 
   expect(failed).toMatchObject({ phase: "executing", judgement: { disposition: "disconnected" } });
   expect([seen, ended]).toEqual([[...first, "2 ends 7", "2 goes back"], undefined]);

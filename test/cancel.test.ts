@@ -41,6 +41,14 @@ test("a cancellation has the number and the key of the session, and goes where i
   expect(request).toHaveLength(16);
 });
 
+test("a cancellation goes to the one of several hosts that its connection has", async () => {
+  const { connection, received } = await listen((socket) => socket.on("end", () => socket.end()));
+
+  await cancel({ ...connection, port: 1 }, Object.assign({ port: connection.port }, client));
+
+  expect(Buffer.concat(received)).toHaveLength(16);
+});
+
 test("a cancellation that the server does not take is given up after a second", async () => {
   const { connection, begun } = await listen();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

@@ -112,15 +112,6 @@ test("names each parameter of DATABASE_URL that it does not take", () => {
   ]);
 });
 
-test("names several hosts in DATABASE_URL as what they are", () => {
-  const problems = ["h1,h2", "h1:1,h2:2"].map((hosts) =>
-    findProblems({ DATABASE_URL: `postgres://app@${hosts}/shop` }),
-  );
-
-  const line = "names several hosts; name one, or a balancer that leads to the one that takes writes";
-  expect(problems).toEqual([[`DATABASE_URL: ${line}`], [`DATABASE_URL: ${line}`]]);
-});
-
 test.each([
   "mysql://u:s3cret@h/d",
   "postgres://u:12s3cret#@h/d",

@@ -93,7 +93,7 @@ test.each([
   ["GRPC_ADDR", "[127.0.0.1]:50051", "must be host:port"],
   ["GRPC_ADDR", "127.0.0.256:50051", "must be host:port"],
   ["HTTP_ADDR", "localhost:65536", 'not "localhost:65536"'],
-  ["CRDB_HOST", "a,b", "must be a host name or an address"],
+  ["CRDB_HOST", "a,b:c", "must be a host name or an address"],
   ["CRDB_PORT", "0", "must be a whole number from 1 to 65535"],
   ["CRDB_MAX_CONNS", "2.5", "must be a whole number from 1 to 1000"],
   ["CRDB_MAX_CONNS", "1e2", "must be a whole number"],

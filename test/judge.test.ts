@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DomainError } from "../src/errors.ts";
-import { judge, type Disposition, type Judgement, type Phase } from "../src/db/engine/judge.ts";
+import { judge, toIdleFault, type Disposition, type Judgement, type Phase } from "../src/db/engine/judge.ts";
 import { DecodeError } from "../src/db/engine/pg-types.ts";
 import type { Engine } from "../src/config.ts";
 import { serverError, wireError } from "./support/failures.ts";
@@ -58,6 +58,21 @@ test.each(Object.entries(dispositions))("SQLSTATE %s is %s", (code, [before, at]
     before,
     at,
   ]);
+});
+
+test("what a failure says of the node is read from its SQLSTATE, or from there being none", () => {
+  const codes = ["57P01", "57P03", "08006", "40001", "40003", "0A000", "23505"];
+
+  const faults = codes.map((code) => judged("cockroachdb", "committing", serverError(code)).nodeFault);
+
+  expect(faults).toEqual(["leaving", "leaving", "silent", ...Array<undefined>(4)]);
+  expect(judged("cockroachdb", "executing", wireError("ECONNRESET")).nodeFault).toBe("silent");
+});
+
+test("only what the server says on an idle connection is a fault of its node", () => {
+  const causes = [serverError("57P01"), wireError("ECONNRESET")];
+
+  expect(causes.map(toIdleFault)).toEqual(["leaving", undefined]);
 });
 
 test("a cancelled statement of CockroachDB may have been committed", () => {

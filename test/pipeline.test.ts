@@ -184,7 +184,7 @@ test.each(PROTOCOLS)("aborts the handler's signal over %s when the caller cancel
 
 test("sheds calls above the bound until handlers have really stopped, and never a probe", async () => {
   const first = Promise.withResolvers<ReturnType<typeof getUser>>();
-  const options = { calls: { inFlightMax: 1, deadlineMsDefault: 50 } };
+  const options = { calls: { inFlightMax: 1, deadlineMsDefault: 500 } };
   await using listeners = await startListeners({ getUser: () => first.promise }, options);
   const client = userClient(listeners, "gRPC listener");
   await failureOf(client.getUser({ id: ID })); // Its deadline passes; its handler goes on.

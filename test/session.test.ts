@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Engine } from "../src/config.ts";
 import { endSession, identifySession } from "../src/db/engine/session.ts";
 
-const session = { processId: 7, id: "17a3f1b2c4d5e6f70000000000000102" };
+const session = { processId: 7, id: "17a3f1b2c4d5e6f70000000000000102", node: "258" };
 
 /** A connection that is answered with these rows, one statement after the other, and what it has sent. */
 function answering(answers: readonly (readonly unknown[])[]) {
@@ -57,20 +57,20 @@ test("CockroachDB is asked to end the session, and for what its own node has lef
 
 test("an id that is none of CockroachDB's is written into no text", async () => {
   const { sent, client } = answering([]);
-  const other = { processId: 7, id: "' or true --" };
+  const other = { ...session, id: "' or true --" };
 
   await expect(endSession(client, "cockroachdb", other)).rejects.toThrow("an id of another form");
   expect(sent).toEqual([]);
 });
 
-test.each<[Engine, string, Record<string, string>]>([
-  ["postgresql", "select (extract(epoch from backend_start)", { id: "1795000000000000" }],
-  ["cockroachdb", "show session_id", { session_id: session.id }],
-])("a session of %s says in one round trip which it is", async (engine, text, row) => {
+test.each<[Engine, string, Record<string, string>, string]>([
+  ["postgresql", "select (extract(epoch from backend_start)", { id: "1795000000000000" }, ""],
+  ["cockroachdb", "show session_id", { session_id: session.id }, "258"],
+])("a session of %s says in one round trip which it is", async (engine, text, row, node) => {
   const { sent, client } = answering([[row]]);
 
   const known = await identifySession(Object.assign(client, { processID: 7 }), engine);
 
-  expect(known).toEqual({ processId: 7, id: Object.values(row)[0] });
+  expect(known).toEqual({ processId: 7, id: Object.values(row)[0], node });
   expect(sent).toEqual([{ text: expect.stringContaining(text) as string, values: undefined }]);
 });

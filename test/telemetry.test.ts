@@ -44,6 +44,18 @@ test("counters and gauges are functions that know of no library", async () => {
   expect(samples).toEqual(['db_retries_total{cause="serialization"} 3', "db_pool_conns 7"]);
 });
 
+test("what a gauge does not name any more is not told any more", async () => {
+  await using telemetry = await createTelemetry({ logLevel: "silent", tracesEndpoint: undefined });
+  const nodes = new Map([["1", 2]]);
+  telemetry.gauge("db_nodes", "Connections.", () => Object.fromEntries(nodes), "node");
+
+  const first = await telemetry.scrape();
+  nodes.clear();
+  const second = await telemetry.scrape();
+
+  expect([first, second].map(({ body }) => body.includes('db_nodes{node="1"} 2'))).toEqual([true, false]);
+});
+
 type Span = { name: string; traceId: string; spanId: string; parentSpanId?: string };
 type Batch = { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
 

@@ -6,4 +6,5 @@ export type { FactsByReason } from "./gen/reasons.ts";
 export type { RetryOptions } from "./repeats.ts";
 export * from "./gen/commerce/inventory/v1/inventory_service_pb.ts";
 export * from "./gen/commerce/order/v1/order_service_pb.ts";
+export * from "./gen/commerce/read/v1/read_consistency_pb.ts";
 export * from "./gen/commerce/user/v1/user_service_pb.ts";

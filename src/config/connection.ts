@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { getCACertificates, type ConnectionOptions } from "node:tls";
 import type { Connection, Engine } from "./types.ts";
 import type { Name, Values } from "./environment.ts";
-import { fileProblem } from "./parsers.ts";
+import { fileProblem, type Host } from "./parsers.ts";
 
 /** Reports a problem of the named variables, so that one error can name all problems. */
 export type Report = (names: readonly string[], problem: string) => void;
@@ -44,8 +44,7 @@ export function toCockroach(values: Values, report: Report): Remote {
     key: { name: "CRDB_SSL_KEY", path: values.CRDB_SSL_KEY },
   };
   const connection: Connection = {
-    host: values.CRDB_HOST,
-    port: values.CRDB_PORT,
+    ...toPlaces(values.CRDB_HOST, values.CRDB_PORT),
     user: values.CRDB_USER,
     ...(values.CRDB_PASSWORD !== undefined && { password: values.CRDB_PASSWORD }),
     database: values.CRDB_DATABASE,
@@ -56,6 +55,16 @@ export function toCockroach(values: Values, report: Report): Remote {
     report(["DATABASE_ENGINE"], `is postgresql, but ${given}`);
   }
   return { kind: "remote", connection, engine: "cockroachdb" };
+}
+
+/** Where to connect to, with the usual port for hosts that have none. */
+export function toPlaces(
+  hosts: readonly [Host, ...Host[]],
+  port: number,
+): Pick<Connection, "host" | "port" | "otherHosts"> {
+  const [first, ...others] = hosts;
+  const otherHosts = others.map((host) => ({ port, ...host }));
+  return { port, ...first, ...(otherHosts.length > 0 && { otherHosts }) };
 }
 
 /**

@@ -1,7 +1,15 @@
 import type { Connection } from "./types.ts";
-import { readSsl, type Remote, type Report, type SslFiles, type SslMode, sslModes } from "./connection.ts";
+import {
+  readSsl,
+  type Remote,
+  type Report,
+  type SslFiles,
+  type SslMode,
+  sslModes,
+  toPlaces,
+} from "./connection.ts";
 import type { Values } from "./environment.ts";
-import { isHost, isLoopback } from "./parsers.ts";
+import { isHost, isLoopback, parseHosts } from "./parsers.ts";
 
 const taken = ["sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding", "options", "host"] as const;
 type Taken = (typeof taken)[number];
@@ -35,8 +43,12 @@ const advice: ReadonlyMap<string, string> = new Map([
   ["keepalives", "leave it out; connections are kept alive"],
 ]);
 
-/** Parses a database URL and reads the files that it names; undefined if something is wrong with it. */
+/**
+ * Parses a database URL and reads the files that it names; undefined if something is wrong with it. `name` is
+ * the variable that it comes from.
+ */
 export function parseDatabaseUrl(
+  name: "DATABASE_URL" | "DATABASE_REPLICA_URL",
   text: string,
   engine: Values["DATABASE_ENGINE"],
   report: Report,
@@ -44,42 +56,44 @@ export function parseDatabaseUrl(
   // No message quotes the URL or its parts: a mistake such as an unescaped @ or # may put the password
   // anywhere.
   const refuse = (problem: string) => {
-    report(["DATABASE_URL"], problem);
+    report([name], problem);
     return undefined;
   };
-  const authority = /^[a-z]+:\/\/([^/?#]*)/.exec(text)?.[1] ?? "";
-  if (authority.slice(authority.lastIndexOf("@") + 1).includes(","))
-    return refuse("names several hosts; name one, or a balancer that leads to the one that takes writes");
-  const { url, parts } = read(text);
+  const cockroach = text.startsWith("cockroachdb:");
+  const { single, others } = splitHosts(text);
+  if (others !== undefined && !cockroach && engine !== "cockroachdb")
+    return refuse("names several hosts, which only CockroachDB takes; name the one that takes writes");
+  const { url, parts } = read(single);
   const isOurs = /^(postgres|postgresql|cockroachdb):$/.test(url?.protocol ?? "");
   if (url === null || parts === undefined || !isOurs || url.hash !== "") {
     const schemes = "postgres://user:password@host:port/database (or postgresql://, cockroachdb://)";
     return refuse(`must be ${schemes}, in which a password's special characters are percent-encoded`);
   }
-  const parameter = (name: Taken) => url.searchParams.get(name) || undefined;
+  const parameter = (each: Taken) => url.searchParams.get(each) || undefined;
   const { user, password, database } = parts;
   const host = parts.host || parameter("host") || "";
   const isSocket = host.startsWith("/");
   if (parts.host !== "" && parameter("host") !== undefined) return refuse("names two hosts");
-  if (!(isSocket || isHost(host)) || user === "" || database === "")
+  const usualPort = cockroach ? 26_257 : 5432;
+  const hosts = others === undefined ? [] : parseHosts(others);
+  if (!(isSocket || isHost(host)) || hosts === undefined || user === "" || database === "")
     return refuse("must name a user, one host and a database");
   const wrong = findWrong(url.searchParams);
   wrong.forEach(refuse);
   if (wrong.length > 0) return undefined;
-  const mode = parameter("sslmode") ?? (isSocket || isLoopback(host) ? "disable" : "verify-full");
-  const cockroach = url.protocol === "cockroachdb:";
+  const isLocal = isSocket || [host, ...hosts.map((each) => each.host)].every(isLoopback);
+  const mode = parameter("sslmode") ?? (isLocal ? "disable" : "verify-full");
   if (cockroach && engine === "postgresql")
-    report(["DATABASE_ENGINE"], "is postgresql, but DATABASE_URL begins with cockroachdb://");
-  const file = (name: Taken) => ({ name: `DATABASE_URL ${name}`, path: parameter(name) });
+    report(["DATABASE_ENGINE"], `is postgresql, but ${name} begins with cockroachdb://`);
+  const file = (each: Taken) => ({ name: `${name} ${each}`, path: parameter(each) });
   const files: SslFiles = { rootCert: file("sslrootcert"), cert: file("sslcert"), key: file("sslkey") };
   const options = parameter("options");
   const connection: Connection = {
-    host,
-    port: url.port === "" ? (cockroach ? 26_257 : 5432) : Number(url.port),
+    ...toPlaces([{ host, ...(url.port !== "" && { port: Number(url.port) }) }, ...hosts], usualPort),
     user,
     ...(password !== "" && { password }),
     database,
-    ssl: readSsl(mode as SslMode, "DATABASE_URL sslmode", files, report),
+    ssl: readSsl(mode as SslMode, `${name} sslmode`, files, report),
     ...(options !== undefined && { options }),
     ...(parameter("channel_binding") === "prefer" && { channelBinding: true }),
   };
@@ -88,6 +102,13 @@ export function parseDatabaseUrl(
     connection,
     engine: engine === "auto" ? (cockroach ? "cockroachdb" : undefined) : engine,
   };
+}
+
+/** Takes all hosts but the first out of a URL, which has one for WHATWG's parser. */
+function splitHosts(text: string): { readonly single: string; readonly others: string | undefined } {
+  const [, before = text, others, after = ""] =
+    /^([a-z]+:\/\/(?:[^/?#]*@)?[^,/?#@]*)(?:,([^/?#@]*))?([/?#].*)?$/.exec(text) ?? [];
+  return { single: before + after, others };
 }
 
 /**

@@ -1,17 +1,6 @@
 import { z } from "zod";
-import {
-  choice,
-  duration,
-  hostName,
-  hourMs,
-  integer,
-  kibi,
-  mebi,
-  minuteMs,
-  secondMs,
-  size,
-  url,
-} from "./parsers.ts";
+import { choice, duration, hourMs, integer, kibi, mebi, minuteMs, secondMs, size, url } from "./parsers.ts";
+import { cockroach } from "./cockroach.ts";
 import { ports } from "./ports.ts";
 import { trust } from "./trust.ts";
 import { keysOf } from "../lists.ts";
@@ -36,7 +25,18 @@ export const variables = z.object({
         "A database: `postgres://user:password@host:port/database`, or `postgresql://`, `cockroachdb://`, " +
         "with `sslmode`, `sslrootcert` (a file, or `system`), `sslcert`, `sslkey`, `channel_binding`, " +
         "`options` and `host` (a socket's directory) as parameters. The default `sslmode` is `verify-full` " +
-        "for other machines and `disable` for this one. `PG*` variables are not read.",
+        "for other machines and `disable` for this one. `cockroachdb://` takes several hosts. " +
+        "`PG*` variables are not read.",
+    }),
+  DATABASE_REPLICA_URL: z
+    .string()
+    .optional()
+    .meta({
+      secret: true,
+      fallback: "the database itself",
+      description:
+        "Where calls read that ask for `STALE`: a standby of PostgreSQL, or other nodes of CockroachDB, " +
+        "in the form of `DATABASE_URL`. A start waits for it as for the database.",
     }),
   DATABASE_ENGINE: choice("auto", "postgresql", "cockroachdb")
     .prefault("auto")
@@ -56,36 +56,14 @@ export const variables = z.object({
         "Without the table of secrets no start succeeds.",
     ),
 
-  CRDB_HOST: hostName()
-    .prefault("localhost")
-    .describe("The CockroachDB host. Any of the `CRDB_*` up to `CRDB_SSL_KEY` selects CockroachDB."),
-  CRDB_PORT: integer(1, 65_535).prefault("26257").describe("The CockroachDB port."),
-  CRDB_USER: z.string().prefault("root").describe("The CockroachDB user."),
-  CRDB_PASSWORD: z
-    .string()
-    .optional()
-    .meta({ secret: true, description: "The CockroachDB user's password." }),
-  CRDB_DATABASE: z.string().prefault("defaultdb").describe("The CockroachDB database."),
-  CRDB_SSL_MODE: choice("disable", "require", "verify-ca", "verify-full")
-    .prefault("verify-full")
-    .describe(
-      "TLS to CockroachDB, with libpq's meaning: `disable`, `require`, `verify-ca` or `verify-full`.",
-    ),
-  CRDB_SSL_ROOT_CERT: z
-    .string()
-    .optional()
-    .describe(
-      "A PEM file of the authorities to trust for CockroachDB, or `system` for those of this machine; " +
-        "by default those that Node.js trusts.",
-    ),
-  CRDB_SSL_CERT: z.string().optional().describe("A PEM file with the certificate to show to CockroachDB."),
-  CRDB_SSL_KEY: z.string().optional().describe("A PEM file with the private key of `CRDB_SSL_CERT`."),
+  ...cockroach,
 
   // The tutorial's number. CockroachDB performs best with about 4 active connections per vCPU of the cluster.
   CRDB_MAX_CONNS: integer(1, 1000)
     .prefault("25")
     .describe(
-      "Connections to the database, without two for readiness; 4 × vCPUs of the cluster over all replicas.",
+      "Connections to the database, without two for readiness; 4 × vCPUs of the cluster over all replicas. " +
+        "Where calls ask for `STALE`, as many again for these.",
     ),
   CRDB_MIN_CONNS: integer(0, 1000)
     .prefault("5")

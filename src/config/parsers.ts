@@ -47,9 +47,26 @@ export function address() {
   );
 }
 
-/** A name or address to connect to. */
-export function hostName() {
-  return parsed("a host name or an address", (text) => (isHost(text) ? text : undefined));
+/** A name or address to connect to, with a port if it is not the usual one. */
+export type Host = { readonly host: string; readonly port?: number };
+
+/** Names or addresses to connect to. */
+export function hosts() {
+  return parsed("a host name or an address, or several: db1,db2:26258,[::1]:26257", parseHosts);
+}
+
+/** Reads names or addresses with commas between them; undefined if one is neither, or has a wrong port. */
+export function parseHosts(text: string): readonly [Host, ...Host[]] | undefined {
+  const [first, ...others] = text.split(",").map(parseHost);
+  return first && others.every((host) => host !== undefined) ? [first, ...others] : undefined;
+}
+
+function parseHost(text: string): Host | undefined {
+  if (isHost(text)) return { host: text };
+  const [, ipv6, host = ipv6, port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (host === undefined || !(ipv6 === undefined ? isHost(host) : isIPv6(host))) return undefined;
+  if (port === undefined) return { host };
+  return Number(port) > 0 && Number(port) <= 65_535 ? { host, port: Number(port) } : undefined;
 }
 
 /**

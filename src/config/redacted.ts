@@ -1,13 +1,18 @@
-import type { Config } from "./types.ts";
+import type { Config, Connection } from "./types.ts";
 
 /** The configuration for the log: secrets are replaced, TLS material is left out. */
 export function redactedConfig(config: Config): object {
-  if (config.database.kind === "embedded") return config;
-  const { password, ssl, ...connection } = config.database.connection;
-  const hidden = {
+  const { database } = config;
+  if (database.kind === "embedded") return config;
+  const { connection, replica } = database;
+  const hidden = { connection: hide(connection), ...(replica && { replica: hide(replica) }) };
+  return { ...config, database: { ...database, ...hidden } };
+}
+
+function hide({ password, ssl, ...connection }: Connection): object {
+  return {
     ...connection,
     ...(password !== undefined && { password: "[redacted]" }),
     ssl: ssl !== false,
   };
-  return { ...config, database: { ...config.database, connection: hidden } };
 }

@@ -10,6 +10,8 @@ export type Engine = "postgresql" | "cockroachdb";
 export type Connection = {
   readonly host: string;
   readonly port: number;
+  /** Other nodes of the same CockroachDB: each new connection is made to the next one. */
+  readonly otherHosts?: readonly Address[];
   readonly user: string;
   readonly password?: string;
   readonly database: string;
@@ -28,11 +30,17 @@ export type Config = {
   readonly corsOrigins: readonly string[];
   readonly adminAddr: Address;
   /**
-   * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured.
+   * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured,
+   * and `replica` is where stale reads go.
    */
   readonly database:
     | { readonly kind: "embedded"; readonly dataDir: string }
-    | { readonly kind: "remote"; readonly connection: Connection; readonly engine: Engine | undefined };
+    | {
+        readonly kind: "remote";
+        readonly connection: Connection;
+        readonly engine: Engine | undefined;
+        readonly replica?: Connection | undefined;
+      };
   readonly start: {
     /** How long a start waits for a database that is away, in milliseconds. */
     readonly waitMsMax: number;

@@ -22,16 +22,20 @@ import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } fro
 
 type Batcher<Q, A> = (request: Q, deadline: Deadline) => Promise<A>;
 
-/**
- * The calls that share round trips with others of their kind: point reads, and the writes that come in
- * crowds.
- */
-export type Batchers = {
+/** Point reads that share round trips with others of their kind. */
+export type PointReads = {
   readonly getUser: Batcher<string, User | undefined>;
   readonly getUserByEmail: Batcher<string, (User & { readonly passwordHash: string }) | undefined>;
   /** With its items. */
   readonly getOrder: Batcher<string, Order | undefined>;
   readonly getProduct: Batcher<string, Product | undefined>;
+};
+
+/**
+ * The calls that share round trips with others of their kind: point reads, and the writes that come in
+ * crowds.
+ */
+export type Batchers = PointReads & {
   readonly createUser: Batcher<UserDraft, Outcome<User>>;
   readonly createOrder: Batcher<OrderDraft, Outcome<Order>>;
   readonly changeStatus: Batcher<StatusChange, Outcome<Order>>;
@@ -57,14 +61,13 @@ const requestsMax = 256;
 /** Lines of the orders of a batch: 128 orders of ten. */
 const linesMax = 1_280;
 
-/**
- * Opens the batchers to a database. Without `coalesce`, which is for measuring, each request is a batch of
- * one.
- */
-export function createBatchers(db: Database, coalesce: boolean): Batchers {
-  const options = coalesce
-    ? { batches: batchesUnderWay, requestsMax }
-    : { batches: Infinity, requestsMax: 1 };
+/** Without `coalesce`, which is for measuring, each request is a batch of one. */
+function toOptions(coalesce: boolean): { readonly batches: number; readonly requestsMax: number } {
+  return coalesce ? { batches: batchesUnderWay, requestsMax } : { batches: Infinity, requestsMax: 1 };
+}
+
+/** Opens the batchers of point reads to a database; see `createBatchers`. */
+export function createPointReads(db: Database, coalesce: boolean): PointReads {
   const reads = <T>(
     read: (run: Run, keys: readonly string[]) => Promise<readonly T[]>,
     keyOf: (row: T) => string,
@@ -72,14 +75,27 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
     createBatcher(
       (keys: readonly string[], deadline: Deadline) =>
         lookUp(keys, (each) => read(within(db, deadline), each), keyOf),
-      options,
+      toOptions(coalesce),
     );
+  return {
+    getUser: reads(getUsers, byId),
+    getUserByEmail: reads(getUsersByEmail, (user) => user.email),
+    getOrder: reads((run, ids) => getOrders(run, ids, true), byId),
+    getProduct: reads(getProducts, byId),
+  };
+}
+
+/**
+ * Opens the batchers to a database. Without `coalesce`, which is for measuring, each request is a batch of
+ * one.
+ */
+export function createBatchers(db: Database, coalesce: boolean): Batchers {
   const writes = <Q, A>(
     write: Write<readonly Q[], readonly A[]>,
     { locksOf: toLocks = () => [], ...bounds }: Partial<BatcherOptions<Q>> = {},
   ): Batcher<Q, A> =>
     createBatcher(createMutation(db, write), {
-      ...options,
+      ...toOptions(coalesce),
       ...bounds,
       writes: true,
       // Calls that leave alone meet at the database, as they would without batchers.
@@ -87,10 +103,7 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
     });
 
   return {
-    getUser: reads(getUsers, byId),
-    getUserByEmail: reads(getUsersByEmail, (user) => user.email),
-    getOrder: reads((run, ids) => getOrders(run, ids, true), byId),
-    getProduct: reads(getProducts, byId),
+    ...createPointReads(db, coalesce),
     createUser: writes(createUsers, { keysOf: (user) => [user.id], toRepeated: keepRefusal }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],

@@ -145,6 +145,8 @@ function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" 
       const collect = (): void => {
         const value = read();
         if (typeof value === "number") return gauge.set(value);
+        // What is not there any more is not told any more.
+        gauge.reset();
         for (const [each, number] of Object.entries(value)) gauge.set({ [label!]: each }, number);
       };
       const gauge: Gauge = new Gauge({ name, help, labelNames: label ? [label] : [], registers, collect });

@@ -8,6 +8,7 @@ import type { Batchers } from "../db/batchers.ts";
 import { allStatuses, type OrderStatus as StoredStatus } from "../db/order-status.ts";
 import * as db from "../db/orders/orders.ts";
 import { expectOk } from "../db/outcome.ts";
+import type { Source, Sources } from "../db/sources.ts";
 import {
   OrderStatus,
   OrderView,
@@ -23,13 +24,16 @@ import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseDraft } from "./order-drafts.ts";
 import { parseVersion, toEtag } from "../db/etag.ts";
 import { toId, toMoney, toTime, type WholeMessage } from "./parse.ts";
+import { toSource } from "./sources.ts";
 import { last } from "../lists.ts";
+
+/** What the order service needs beside the database. */
+export type OrderParts = { readonly batchers: Batchers; readonly sources: Sources; readonly pages: Pages };
 
 /** Implements the methods of the order service other than imports. */
 export function orderService(
   database: Database,
-  batchers: Batchers,
-  pages: Pages,
+  { batchers, sources, pages }: OrderParts,
 ): Omit<Service<typeof OrderService>, ImportMethod> {
   return {
     async createOrder(request, call) {
@@ -41,9 +45,10 @@ export function orderService(
     async getOrder(request, call) {
       const id = toId(request.id);
       const basic = request.view === OrderView.BASIC;
+      const source = toSource(sources, request);
       const order = basic
-        ? (await db.getOrders(within(database, call), [id], false))[0]
-        : await batchers.getOrder(id, call);
+        ? (await db.getOrders(within(source.database, call), [id], false))[0]
+        : await source.reads.getOrder(id, call);
       if (!order) throw notFound(orderType, id);
       return { order: toMessage(order) };
     },
@@ -57,7 +62,8 @@ export function orderService(
       const size = toPageSize(request.pageSize);
       const after = await pages.parse(request.pageToken, scope);
       const filter = { userId, status, withItems };
-      const { orders, more } = await db.listOrders(within(database, call), filter, after, size);
+      const run = within(toSource(sources, request).database, call);
+      const { orders, more } = await db.listOrders(run, filter, after, size);
       const nextPageToken = more ? pages.toToken(last(orders), scope) : "";
       return { orders: orders.map(toMessage), nextPageToken };
     },
@@ -78,12 +84,12 @@ export function orderService(
       return { orders: orders.map(toMessage) };
     },
 
-    listOrderEvents: (request, call) => listEvents(database, pages, request, call),
+    listOrderEvents: (request, call) => listEvents(toSource(sources, request), pages, request, call),
   };
 }
 
 async function listEvents(
-  database: Database,
+  { database }: Source,
   pages: Pages,
   request: ListOrderEventsRequest,
   call: Call,

@@ -5,17 +5,25 @@ import { deriveId, fingerprint } from "../db/ids.ts";
 import * as db from "../db/products/products.ts";
 import type { Batchers } from "../db/batchers.ts";
 import { expectOk, expectOne } from "../db/outcome.ts";
+import type { Sources } from "../db/sources.ts";
 import { notFound, productType } from "../errors.ts";
 import type { InventoryService, ProductSchema } from "../gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { toEtag } from "../db/etag.ts";
 import { parseName, toId, toTime, type WholeMessage } from "./parse.ts";
+import { toSource } from "./sources.ts";
+
+/** What the inventory service needs beside the database. */
+export type InventoryParts = {
+  readonly batchers: Batchers;
+  readonly sources: Sources;
+  readonly pages: Pages;
+};
 
 /** Implements the inventory service. */
 export function inventoryService(
   database: Database,
-  batchers: Batchers,
-  pages: Pages,
+  { batchers, sources, pages }: InventoryParts,
 ): Service<typeof InventoryService> {
   return {
     async createProduct(request, call) {
@@ -32,7 +40,7 @@ export function inventoryService(
 
     async getProduct(request, call) {
       const id = toId(request.id);
-      const product = await batchers.getProduct(id, call);
+      const product = await toSource(sources, request).reads.getProduct(id, call);
       if (!product) throw notFound(productType, id);
       return { product: toMessage(product) };
     },
@@ -41,7 +49,7 @@ export function inventoryService(
       const scope = ["ListProducts"];
       const size = toPageSize(request.pageSize);
       const products = await db.listProducts(
-        within(database, call),
+        within(toSource(sources, request).database, call),
         await pages.parse(request.pageToken, scope),
         size + 1,
       );

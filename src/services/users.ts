@@ -6,6 +6,7 @@ import { createError, emailNotFound, invalid, notFound, userType, usersNotFound 
 import { deriveId, fingerprint } from "../db/ids.ts";
 import type { Batchers } from "../db/batchers.ts";
 import { expectOk } from "../db/outcome.ts";
+import type { Sources } from "../db/sources.ts";
 import * as db from "../db/users/users.ts";
 import type { UpdateUserRequest, UserSchema, UserService } from "../gen/commerce/user/v1/user_service_pb.ts";
 import type { Login, Logins } from "./logins.ts";
@@ -13,11 +14,13 @@ import { toPage, toPageSize, type Pages } from "./pages.ts";
 import { parseVersion, toEtag } from "../db/etag.ts";
 import { parseEmail, parseName, quotePath, toId, toTime, type WholeMessage } from "./parse.ts";
 import type { Passwords } from "./passwords.ts";
+import { toSource } from "./sources.ts";
 import { keysOf } from "../lists.ts";
 
 /** What the user service needs beside the database. */
 export type UserParts = {
   readonly batchers: Batchers;
+  readonly sources: Sources;
   readonly pages: Pages;
   readonly passwords: Passwords;
   readonly logins: Logins;
@@ -25,32 +28,33 @@ export type UserParts = {
 
 /** Implements the user service. */
 export function userService(database: Database, parts: UserParts): Service<typeof UserService> {
-  return { ...readingMethods(database, parts), ...changingMethods(database, parts), ...loginMethods(parts) };
+  return { ...readingMethods(parts), ...changingMethods(database, parts), ...loginMethods(parts) };
 }
 
 type Methods<Names extends keyof Service<typeof UserService>> = Pick<Service<typeof UserService>, Names>;
 
-function readingMethods(
-  database: Database,
-  { batchers, pages }: UserParts,
-): Methods<"getUser" | "getUserByEmail" | "batchGetUsers" | "listUsers"> {
+function readingMethods({
+  sources,
+  pages,
+}: UserParts): Methods<"getUser" | "getUserByEmail" | "batchGetUsers" | "listUsers"> {
   return {
     async getUser(request, call) {
       const id = toId(request.id);
-      const user = await batchers.getUser(id, call);
+      const user = await toSource(sources, request).reads.getUser(id, call);
       if (!user) throw notFound(userType, id);
       return { user: toMessage(user) };
     },
 
     async getUserByEmail(request, call) {
       const email = parseEmail("email", request.email);
-      const user = await batchers.getUserByEmail(email, call);
+      const user = await toSource(sources, request).reads.getUserByEmail(email, call);
       if (!user) throw emailNotFound(email);
       return { user: toMessage(user) };
     },
 
     async batchGetUsers(request, call) {
       const ids = request.ids.map(toId);
+      const { database } = toSource(sources, request);
       const found = await db.getUsers(within(database, call), [...new Set(ids)]);
       const users = new Map(found.map((user) => [user.id, user]));
       const missing = [...new Set(ids)].filter((id) => !users.has(id));
@@ -62,6 +66,7 @@ function readingMethods(
       const scope = ["ListUsers"];
       const size = toPageSize(request.pageSize);
       const after = await pages.parse(request.pageToken, scope);
+      const { database } = toSource(sources, request);
       const users = await db.listUsers(within(database, call), after, size + 1);
       const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
       return { users: entries.map(toMessage), nextPageToken };

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import type { Connection, Engine } from "../../src/config.ts";
 import { toClientConfig } from "../../src/db/engine/connection.ts";
 import type { Fault } from "../support/proxy.ts";
 import { outageNames, startOutages, type OutageName } from "./outages.ts";
 import type { Random } from "./random.ts";
 import type { Replica } from "./replica.ts";
+import type { RigDatabase } from "./services.ts";
 
 /** What breaks, by name: what happens to a statement, and what happens to connections beside it. */
 const statementFaults = {
@@ -107,7 +107,7 @@ export type Faults = {
 /** Lets the proxy of a replica fail as planned, and the replica itself. */
 export function startFaults(
   replica: Replica,
-  upstream: { readonly connection: Connection; readonly engine: Engine },
+  upstream: RigDatabase,
   random: Random,
   { names, probability }: FaultPlan,
 ): Faults {
@@ -205,10 +205,12 @@ export function startFaults(
 }
 
 /** Ends a session of the service on the server, as an administrator would. */
-async function terminate(
-  { connection, engine }: Parameters<typeof startFaults>[1],
-  random: Random,
-): Promise<void> {
+async function terminate({ connection, engine, emulated }: RigDatabase, random: Random): Promise<void> {
+  if (emulated) {
+    // It has no other sessions than those of the round.
+    const sessions = [...emulated.sessions().values()].flat();
+    return sessions.length > 0 ? random.pick(sessions).end() : undefined;
+  }
   if (engine !== "postgresql") return;
   const client = new pg.Client(toClientConfig(connection));
   client.on("error", () => {});

@@ -4,7 +4,7 @@ import type { Load } from "./calls.ts";
 import { decorate, replace } from "./decorations.ts";
 import type { FaultPlan } from "./faults.ts";
 
-/** The statements that insert marks: their first parameter are the ids, their third how long each is kept. */
+/** The statements that insert marks; their first parameter are ids, their third how long each is kept. */
 const marking = new Set([
   "orders.refuse",
   "orders.refuse_changes",

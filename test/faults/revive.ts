@@ -17,7 +17,7 @@ import {
 /** Makes an empty database, which its user disposes of. */
 export type MakeDatabase = () => Promise<TestDatabase>;
 
-/** What the two callers were told, and whether what both asked for has happened in the end. */
+/** What the first and the second caller were told, and whether what both asked for has happened. */
 export type Revival = { readonly answers: readonly string[]; readonly hasHappened: boolean };
 
 /** Two replicas on one database, the first of which reaches it through a proxy. */

@@ -70,8 +70,7 @@ export async function startRig(random: Random, database: RigDatabase, options: R
     async conclude() {
       const { upstream: connection } = replicas[0]!.proxy;
       const restless: Finding[] = [];
-      for (const replica of replicas)
-        restless.push(...(await findRestless(replica.service, { connection, engine: database.engine })));
+      for (const replica of replicas) restless.push(...(await findRestless(replica.service, database)));
       const calm = history.length;
       await traffic.close();
       const lost = history.slice(calm).flatMap(findUnrecovered);
@@ -88,11 +87,14 @@ export async function startRig(random: Random, database: RigDatabase, options: R
 const restMsMax = 15_000;
 
 /** When no call runs any more, no connection is in use and no session does anything. */
-async function findRestless(service: Service, { connection, engine }: RigDatabase): Promise<Finding[]> {
+async function findRestless(
+  service: Service,
+  { connection, engine, operator = engine === "postgresql" ? connection : undefined }: RigDatabase,
+): Promise<Finding[]> {
   const end = performance.now() + restMsMax;
   for (;;) {
     const unrest = service.unrest();
-    const active = engine === "postgresql" ? await countActive(connection) : 0;
+    const active = operator ? await countActive(operator) : 0;
     if (unrest === undefined && active === 0) return [];
     if (performance.now() > end) {
       const sentence = `at the end ${unrest ?? "the service is at rest"}, ${active} sessions active`;

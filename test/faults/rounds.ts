@@ -1,5 +1,6 @@
 import { planFaults, planReplicaFaults, startFaults, type FaultPlan } from "./faults.ts";
 import type { Entry } from "./history.ts";
+import { startNodeOutages } from "./node-outages.ts";
 import { createRandom } from "./random.ts";
 import { startRig, type Finding, type RigDatabase, type RigOptions } from "./rig.ts";
 import type { Load } from "./calls.ts";
@@ -43,11 +44,13 @@ export async function playRound(
   const all = rig.replicas.map((replica) =>
     startFaults(replica, database, random.fork(), plan ?? toPlan(random)),
   );
+  const { emulated } = database;
+  const breaking = emulated ? [...all, startNodeOutages(emulated, random.fork())] : all;
   await rig.traffic.open();
   await rig.traffic.run();
-  await Promise.all(all.map((faults) => faults.end()));
+  await Promise.all(breaking.map((faults) => faults.end()));
   const injected = new Map<string, number>();
-  for (const [name, times] of all.flatMap((faults) => [...faults.injected]))
+  for (const [name, times] of breaking.flatMap((faults) => [...faults.injected]))
     injected.set(name, (injected.get(name) ?? 0) + times);
   return { seed, history: rig.history, injected, findings: await rig.conclude() };
 }

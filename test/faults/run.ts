@@ -1,6 +1,6 @@
 // Breaks what is between the service and its database, and looks whether the service kept its promises.
 import { parseArgs } from "node:util";
-import { startCluster, type Cluster } from "./cluster.ts";
+import { engineNames, startCluster, type Cluster } from "./cluster.ts";
 import type { Entry } from "./history.ts";
 import { allFaults, type FaultName } from "./faults.ts";
 import { killDatabase } from "./kills.ts";
@@ -11,7 +11,7 @@ import { playRound, type RoundOptions } from "./rounds.ts";
 
 const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults a,b]
                        [--probability P] [--leaving P] [--replicas N] [--impatient P]
-                       [--processes] [--go-on] [--revive N]
+                       [--processes] [--go-on] [--revive N] [--engine NAME]
 
   --seed N     the first round's seed; the next rounds have the next ones (default: 1)
   --rounds M   how many rounds, or how many kills (default: 20, or 10)
@@ -30,6 +30,8 @@ const help = `npm run test:faults -- [--seed N] [--rounds M] [--kill] [--faults 
   --processes  services are processes of their own, whose clocks differ, and die by kill -9
   --revive N   instead of rounds, play N times each way in which a call that was refused could happen later,
                for each kind of call, and say how many did
+  --engine     postgresql, or cockroachdb-emulated: an emulation of CockroachDB before PostgreSQL, whose nodes
+               drain, die and hang one after the other (default: postgresql; not with --kill)
   --go-on      play all rounds, also after one in which an invariant is broken, and sum up
 
 Prints a line for each round, each kill, or each kind of call, and exits with 1 when an invariant is broken.`;
@@ -59,6 +61,7 @@ async function main(): Promise<number> {
       processes: { type: "boolean", default: false },
       revive: { type: "string" },
       "go-on": { type: "boolean", default: false },
+      engine: { type: "string", default: "postgresql" },
       help: { type: "boolean", default: false },
     },
   });
@@ -67,7 +70,9 @@ async function main(): Promise<number> {
   const names = values.faults?.split(",") as FaultName[] | undefined;
   const times = values.revive === undefined ? undefined : Number(values.revive);
   const unknown = names?.some((name) => !allFaults.includes(name)) ?? false;
-  if (values.help || unknown || ![seed, rounds, times ?? 0].every(Number.isSafeInteger)) {
+  const engine = engineNames.find((name) => name === values.engine);
+  const isWhole = [seed, rounds, times ?? 0].every(Number.isSafeInteger);
+  if (values.help || unknown || !engine || !isWhole) {
     console.log(help);
     return values.help ? 0 : 2;
   }
@@ -83,7 +88,7 @@ async function main(): Promise<number> {
     replicas: Number(values.replicas),
     processes: values.processes,
   };
-  await using cluster = await startCluster();
+  await using cluster = await startCluster(engine);
   const broken = new Map<number, readonly Finding[]>();
   for (let n = 0; n < rounds && (broken.size === 0 || values["go-on"]); n++) {
     const findings = await play(cluster, seed + n, options);

@@ -5,10 +5,18 @@ import { createInterface } from "node:readline";
 import { parseConfig, type Config, type Connection, type Engine } from "../../src/config.ts";
 import type { Database } from "../../src/db/engine/database.ts";
 import { startServer } from "../../src/server.ts";
+import type { Cluster as EmulatedCluster } from "../support/cockroach/cluster.ts";
 import { onExit } from "./leftovers.ts";
 
 /** An empty, migrated database; migrated by the service where it is not. */
-export type RigDatabase = { readonly connection: Connection; readonly engine: Engine };
+export type RigDatabase = {
+  readonly connection: Connection;
+  readonly engine: Engine;
+  /** To the PostgreSQL that holds it, where it is one. */
+  readonly operator?: Connection | undefined;
+  /** The emulated cluster before it, if it is the round's own. */
+  readonly emulated?: EmulatedCluster | undefined;
+};
 
 /** A running service. Disposal stops it. */
 export type Service = AsyncDisposable & {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { expect, test } from "vitest";
+import { expect, inject, test } from "vitest";
 import {
   OrderStatus,
   type ImportOrderItemsResponse,
@@ -59,7 +59,9 @@ test("ImportOrderItems does not wait for the locks of its own attempt whose conn
   const { read, error } = await readAll(shop.orders.importOrderItems({ items }, { timeoutMs: 5_000 }));
 
   expect(error).toBeUndefined();
-  expect(summarize(chunksOf(read)).inserted).toBe(1);
+  // Without a transaction around it, as on CockroachDB, the statement has happened.
+  const { inserted, existing } = summarize(chunksOf(read));
+  expect([inserted, existing]).toEqual(inject("engine").engine === "postgresql" ? [1, 0] : [0, 1]);
   expect([...shop.proxy.injected]).toEqual([["orphan", 1]]);
 });
 

@@ -7,7 +7,7 @@ import { deadline, limits, openDatabase, openProxy, reasonOf } from "../support/
 const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
-const ask = statement<{ one: number }>("test.ask", "select 1 as one");
+const ask = statement<{ one: number }>("test.ask", "select 1::int4 as one");
 
 test("a connection that is made when its caller has left serves the next one", async () => {
   const proxy = await openProxy(connection);

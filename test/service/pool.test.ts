@@ -10,7 +10,7 @@ const { connection, engine, ...database } = await createTestDatabase();
 afterAll(() => database[Symbol.asyncDispose]());
 
 const sleep = statement<{ slept: string }>("test.sleep", "select pg_sleep($1::float8)::text as slept");
-const ask = statement<{ one: number }>("test.ask", "select 1 as one");
+const ask = statement<{ one: number }>("test.ask", "select 1::int4 as one");
 
 /** Occupies a connection until the caller leaves. */
 async function occupy(db: Database): Promise<AbortController> {

@@ -3,7 +3,7 @@ import { afterAll, expect, test } from "vitest";
 import { within } from "../../src/db/engine/database.ts";
 import type { DomainError } from "../../src/errors.ts";
 import { listOrderEvents } from "../../src/db/orders/orders.ts";
-import { sweepRefusals } from "../../src/db/sweep-refusals.ts";
+import { deleteExpired } from "../support/expired.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
 import { deadline, openDatabase, reasonOf } from "../support/pools.ts";
 import { kinds, newKey, sendOne } from "../support/refusable.ts";
@@ -105,7 +105,7 @@ test.each(kinds)("%s under a request_id of the service leaves nothing behind", a
   const key = { ...newKey(), refusalMs: 0 };
   const marks = await countMarks();
   const refused = await reasonOf(make(run(), key));
-  await sweepRefusals(open(), deadline());
+  await deleteExpired(open(), connection);
   const left = (await countMarks()) - marks;
   await mend();
 
@@ -145,11 +145,11 @@ test.each(kinds)(
     const key = newKey();
     const refused = await reasonOf(make(run(), key));
     await mend();
-    await sweepRefusals(open(), deadline());
+    await deleteExpired(open(), connection);
     const kept = await reasonOf(make(run(), key));
     await expireMarks();
 
-    await sweepRefusals(open(), deadline());
+    await deleteExpired(open(), connection);
 
     expect([refused, kept]).toMatchObject([{ reason }, { reason }]);
     await expect(make(run(), key)).resolves.toBeDefined();
@@ -186,7 +186,7 @@ test("more marks than a transaction deletes are swept", async () => {
      from generate_series(1, 2500)`,
   );
 
-  await sweepRefusals(open(), deadline());
+  await deleteExpired(open(), connection);
 
   const left = "select count(*)::int4 from user_changes where expire_time <= now()";
   expect(await execute(connection, left)).toEqual([{ count: 0 }]);

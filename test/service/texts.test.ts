@@ -25,14 +25,15 @@ const elsewhere = [
   "login_attempts.sweep",
   // Once a minute.
   ...["order_events", "user_changes", "stock_movements", "imports"].map((table) => `${table}.sweep`),
-  // No method needs a transaction of several statements.
+  // No method needs a transaction of several statements, and on CockroachDB no migration either.
+  ...(engine === "postgresql" ? [] : ["transaction.commit", "transaction.rollback"]),
   "transaction.begin",
   // Of a connection that has been idle for ten seconds.
   "pool.sign_of_life",
   // When the server was made that the tests use.
-  "embedded.set_iterations",
-  "embedded.create_role",
-  "embedded.create_database",
+  ...(engine === "postgresql"
+    ? ["embedded.set_iterations", "embedded.create_role", "embedded.create_database"]
+    : []),
 ];
 
 test("every SQL text that reaches the database is listed", async () => {
@@ -42,12 +43,11 @@ test("every SQL text that reaches the database is listed", async () => {
   expect([...seen].filter((each) => !known.has(each))).toEqual([]);
 });
 
-// A single statement needs no transaction on CockroachDB.
-test.runIf(engine === "postgresql")("every SQL text that is listed reaches the database", async () => {
+test("every SQL text that is listed reaches the database", async () => {
   const listed = await readTexts(engine);
 
   const unseen = [...listed].filter(([name, text]) => !seen.has(name) && !seen.has(text));
-  expect(unseen.map(([name]) => name)).toEqual(elsewhere);
+  expect(new Set(unseen.map(([name]) => name))).toEqual(new Set(elsewhere));
 });
 
 /** Remembers what passes a proxy, with a fault at the first exchange with some of the statements. */

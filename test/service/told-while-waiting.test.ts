@@ -54,7 +54,8 @@ test.each(ports)("a call that waits for a connection is told so, and can be repe
   shop.proxy.decide = () => ({ kind: "hang" });
   const leave = new AbortController();
   const first = failure(users.listUsers({}, { ...patient, signal: leave.signal }));
-  await vi.waitUntil(async () => (await readMetric(shop, "db_pool_used")) === 1);
+  const isUsed = async (): Promise<boolean> => (await readMetric(shop, "db_pool_used")) === 1;
+  await vi.waitUntil(isUsed, { timeout: 10_000 });
 
   const failures = await outcomes([
     users.deleteUser({ id, requestId: randomUUID() }),

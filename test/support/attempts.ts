@@ -38,7 +38,7 @@ export function openTestPool(run: Ending, engine: Engine = "postgresql", committ
     async checkOut(): Promise<Checkout> {
       const own = ++connections;
       return {
-        session: { processId: own, id: own.toString(16).padStart(32, "0") },
+        session: { processId: own, id: own.toString(16).padStart(32, "0"), node: "" },
         client: client(own) as unknown as Checkout["client"],
         cancel() {
           seen.push(`${own} is cancelled`);

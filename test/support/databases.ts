@@ -12,6 +12,8 @@ export type TestEngine = {
   readonly engine: Engine;
   /** A migrated database to clone; where the engine cannot clone, each new database is migrated. */
   readonly template: string | undefined;
+  /** The PostgreSQL behind an emulation, past which a test looks and acts as an operator of PostgreSQL. */
+  readonly operator: Connection | undefined;
 };
 
 declare module "vitest" {
@@ -21,29 +23,39 @@ declare module "vitest" {
 }
 
 /** Makes the database that others are cloned from. */
-export async function prepareEngine(connection: Connection, engine: Engine): Promise<TestEngine> {
-  if (engine === "cockroachdb") return { connection, engine, template: undefined };
+export async function prepareEngine(
+  connection: Connection,
+  engine: Engine,
+  operator?: Connection,
+): Promise<TestEngine> {
+  if (engine === "cockroachdb" && !operator) return { connection, engine, template: undefined, operator };
   const template = `template_${randomBytes(6).toString("hex")}`;
   await execute(connection, `create database ${template}`);
   await migrate({ ...connection, database: template }, { engine });
-  return { connection, engine, template };
+  return { connection, engine, template, operator };
 }
 
-/** An empty, migrated database. Disposal drops it. */
-export type TestDatabase = AsyncDisposable & { readonly connection: Connection; readonly engine: Engine };
+/** A database for a test, and how it is reached. */
+export type TestDatabase = AsyncDisposable & {
+  readonly connection: Connection;
+  readonly engine: Engine;
+  /** To the PostgreSQL that holds it, past an emulation before it; to none on CockroachDB itself. */
+  readonly operator: Connection;
+};
 
-/** Makes a database of its own for a test. */
+/** An empty, migrated database of its own for a test. Disposal drops it. */
 export async function createTestDatabase(): Promise<TestDatabase> {
-  const { connection, engine, template } = inject("engine");
+  const { connection, engine, template, operator = connection } = inject("engine");
   const database = `test_${randomBytes(6).toString("hex")}`;
-  await execute(connection, `create database ${database}${template ? ` template ${template}` : ""}`);
+  await execute(operator, `create database ${database}${template ? ` template ${template}` : ""}`);
   const own = { ...connection, database };
   if (!template) await migrate(own, { engine });
   return {
     connection: own,
     engine,
+    operator: { ...operator, database },
     async [Symbol.asyncDispose]() {
-      if (engine === "postgresql") await dropDatabase(connection, database);
+      if (template) await dropDatabase(operator, database);
       else await execute(connection, `drop database ${database} cascade`);
     },
   };

@@ -55,7 +55,8 @@ export function once(statement: string, fault: Fault): Proxy["decide"] {
 
 /** The text by which a connection learns its session; it is declared where the engine is loaded. */
 function isIdentification(text: string): boolean {
-  return text === allTexts("postgresql").get("session.began");
+  const ids = [allTexts("postgresql").get("session.began"), allTexts("cockroachdb").get("session.id")];
+  return ids.includes(text);
 }
 
 /** Starts a proxy on a free port. It speaks no TLS. */

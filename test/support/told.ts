@@ -30,7 +30,7 @@ export const told = {
 } as const satisfies Record<string, Failure>;
 
 /** The service's own deadline, for calls without one. */
-export const ownMs = 2_000;
+export const ownMs = 3_000;
 
 export const ports = ["gRPC port", "HTTP port"] as const;
 

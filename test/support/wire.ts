@@ -5,20 +5,28 @@ export type Message = { readonly type: string; readonly bytes: Buffer };
 
 /** Splits what arrives on a socket into messages. A `client` begins with a message without a type. */
 export async function* readMessages(socket: Socket, sender: "client" | "server"): AsyncGenerator<Message> {
-  let typeLength = sender === "client" ? 0 : 1;
-  let rest = Buffer.alloc(0);
+  const split = createSplitter(sender);
   // Else the end of the loop would destroy the socket, on which there may be something to write.
   const chunks: AsyncIterable<Buffer> = socket.iterator({ destroyOnReturn: false });
-  for await (const chunk of chunks) {
+  for await (const chunk of chunks) yield* split(chunk);
+}
+
+/** Takes what arrives piece by piece, and returns the messages that are whole by then. */
+export function createSplitter(sender: "client" | "server"): (chunk: Buffer) => Generator<Message> {
+  let typeLength = sender === "client" ? 0 : 1;
+  let rest = Buffer.alloc(0);
+  return function* split(chunk) {
     rest = Buffer.concat([rest, chunk]);
     while (rest.length >= typeLength + 4) {
       const length = typeLength + rest.readInt32BE(typeLength);
       if (rest.length < length) break;
-      yield { type: rest.toString("latin1", 0, typeLength), bytes: rest.subarray(0, length) };
+      const bytes = rest.subarray(0, length);
       rest = rest.subarray(length);
+      const type = bytes.toString("latin1", 0, typeLength);
       typeLength = 1;
+      yield { type, bytes };
     }
-  }
+  };
 }
 
 /** Whether a client's first message is one that asks to cancel what another connection executes. */
@@ -45,13 +53,15 @@ export function endsExchange({ type }: Message): boolean {
 export function readStatement(messages: readonly Message[]): string {
   const find = (type: string): Buffer | undefined => messages.find((each) => each.type === type)?.bytes;
   const [simple, bind, parse] = [find("Q"), find("B"), find("P")];
-  if (simple) return readStrings(simple)[0]!;
+  if (simple) return readStrings(simple)[0];
   return (bind && readStrings(bind)[1]) || (parse && readStrings(parse)[1]) || "";
 }
 
-/** The two strings that a message begins with. */
-function readStrings(bytes: Buffer): string[] {
-  return bytes.toString("utf8", 5).split("\0", 2);
+/** The two strings that a message begins with; what follows may be long and is not read. */
+export function readStrings(bytes: Buffer): [string, string] {
+  const first = bytes.indexOf(0, 5);
+  const second = Math.max(bytes.indexOf(0, first + 1), first + 1);
+  return [bytes.toString("utf8", 5, first), bytes.toString("utf8", first + 1, second)];
 }
 
 /** Of ReadyForQuery: "I" outside of a transaction, "T" inside of one, "E" inside of a failed one. */
@@ -75,8 +85,9 @@ export function errorResponse(severity: "ERROR" | "FATAL", code: string): Buffer
   return message("E", `${fields.join("\0")}\0`);
 }
 
-function message(type: string, body: string): Buffer {
-  const bytes = Buffer.from(`${type}    ${body}`);
+/** A message of a type that is one letter. */
+export function message(type: string, body: string | Buffer = ""): Buffer {
+  const bytes = Buffer.concat([Buffer.from(`${type}    `), Buffer.from(body)]);
   bytes.writeInt32BE(bytes.length - 1, 1);
   return bytes;
 }

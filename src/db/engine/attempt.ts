@@ -98,7 +98,7 @@ function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promi
       const judgement = judge(pool.engine, progress, cause);
       pool.renew(judgement.stale);
       // The session is ended before the next attempt: no other call may have it then.
-      checkout.release(judgement.reusable && !judgement.mayStillAct);
+      checkout.release(judgement.reusable && !judgement.mayStillAct, judgement.nodeFault);
       resolve({ ok: false, phase: progress.phase, cause, judgement, session: checkout.session });
     };
     const leave = (): void => {
@@ -144,18 +144,21 @@ async function stop<T>(
   const late = new Promise<undefined>((resolve) => setTimeout(resolve, stopMsMax, undefined).unref());
   // The request must have arrived before the connection is used again, else it would hit the next statement.
   await checkout.cancel();
-  const { reusable, mayStillAct } = (await Promise.race([ended, late])) ?? toUnended(progress);
+  const { reusable, mayStillAct, nodeFault } = (await Promise.race([ended, late])) ?? toUnended(progress);
   // CockroachDB cancels some time after it has taken the request: the connection must not be used again.
-  checkout.release(reusable && !mayStillAct && pool.engine === "postgresql");
+  checkout.release(reusable && !mayStillAct && pool.engine === "postgresql", nodeFault);
   if (mayStillAct) await terminateLater(pool, checkout.session);
 }
 
+type Stopped = Pick<Judgement, "reusable" | "mayStillAct" | "nodeFault">;
+
 /** What has ended and leaves nothing behind. */
-const undone = { reusable: true, mayStillAct: false };
+const undone: Stopped = { reusable: true, mayStillAct: false };
 
 /** What a statement means that has not ended. One that only reads leaves nothing behind. */
-function toUnended({ phase }: Progress): Pick<Judgement, "reusable" | "mayStillAct"> {
-  return { reusable: false, mayStillAct: phase === "inside" || phase === "committing" };
+function toUnended({ phase }: Progress): Stopped {
+  const mayStillAct = phase === "inside" || phase === "committing";
+  return { reusable: false, mayStillAct, nodeFault: "silent" };
 }
 
 /** Ends a session on the server; returns why that failed, or undefined once it has ended. */

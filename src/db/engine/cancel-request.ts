@@ -7,6 +7,9 @@ import type { Connection } from "../../config.ts";
 type Internals = {
   readonly processID: number;
   readonly secretKey: number;
+  /** Of several hosts, the one that it is connected to. */
+  readonly host?: string;
+  readonly port?: number;
   readonly connection: { readonly stream: { readonly remoteAddress?: string } };
 };
 
@@ -19,14 +22,14 @@ const cancelMsMax = 1_000;
  * cancellation promises nothing.
  */
 export async function cancel(connection: Connection, client: pg.PoolClient): Promise<void> {
-  const { processID, secretKey, connection: own } = client as unknown as Internals;
+  const { processID, secretKey, connection: own, ...place } = client as unknown as Internals;
+  const { host = connection.host, port = connection.port } = place;
   const request = Buffer.alloc(16);
   request.writeInt32BE(16, 0);
   request.writeInt32BE(80877102, 4);
   request.writeInt32BE(processID, 8);
   request.writeInt32BE(secretKey, 12);
   await new Promise<void>((resolve) => {
-    const { host, port } = connection;
     const socket = host.startsWith("/")
       ? net.connect(`${host}/.s.PGSQL.${port}`)
       : // The address that the connection has: behind one name there may be many servers.
@@ -34,7 +37,7 @@ export async function cancel(connection: Connection, client: pg.PoolClient): Pro
     const timer = setTimeout(() => socket.destroy(), cancelMsMax);
     socket.once("connect", () => {
       if (connection.ssl === false) socket.end(request);
-      else startTls(socket, { servername: toServerName(connection.host), ...connection.ssl }, request);
+      else startTls(socket, { servername: toServerName(host), ...connection.ssl }, request);
     });
     // Errors are followed by "close".
     socket.on("error", () => {});

@@ -84,7 +84,10 @@ function isPassing(server: ServerError): boolean {
 }
 
 /** Where a database is, as it is read by people. */
-export function toPlace({ host, port }: Connection): string {
+export function toPlace({ host, port, otherHosts = [] }: Connection): string {
   if (host.startsWith("/")) return `${host}/.s.PGSQL.${port}`;
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const hosts = [{ host, port }, ...otherHosts];
+  return hosts
+    .map((each) => `${each.host.includes(":") ? `[${each.host}]` : each.host}:${each.port}`)
+    .join(",");
 }

@@ -1,6 +1,6 @@
 import net from "node:net";
 import pg, { type ClientConfig } from "pg";
-import type { Connection } from "../../config.ts";
+import type { Address, Connection } from "../../config.ts";
 
 /** Settings of a session, by their names. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -26,9 +26,9 @@ export class PasswordMissing extends Error {
  * alike. A copy: node-postgres hides the key inside `ssl`, ours is frozen.
  */
 export function toClientConfig(connection: Connection, settings: Settings = {}): ClientConfig {
-  const { ssl, password, options, channelBinding = false, ...place } = connection;
+  const { ssl, password, options, channelBinding = false, otherHosts: _, ...place } = connection;
   const own = Object.entries({ ...sessionSettings, ...settings }).map(
-    ([name, value]) => `-c ${name}=${value}`,
+    ([name, value]) => `-c ${name}=${String(value).replaceAll(" ", "\\ ")}`,
   );
   return {
     ...place,
@@ -39,6 +39,26 @@ export function toClientConfig(connection: Connection, settings: Settings = {}):
     client_encoding: "UTF8",
     sslnegotiation: "postgres",
     enableChannelBinding: channelBinding,
+  };
+}
+
+/** The hosts of a connection, beginning with any one, so that replicas do not all begin with the same. */
+function toHosts({ host, port, otherHosts = [] }: Connection): Address[] {
+  const hosts = [{ host, port }, ...otherHosts];
+  const first = Math.floor(Math.random() * hosts.length);
+  return [...hosts.slice(first), ...hosts.slice(0, first)];
+}
+
+/** The class of the pool's clients: each connects to the next of the hosts. */
+export function toClientClass(connection: Connection): typeof pg.Client {
+  const hosts = toHosts(connection);
+  let made = 0;
+  return class extends pg.Client {
+    constructor(config: ClientConfig) {
+      const { host, port } = hosts[made++ % hosts.length]!;
+      // A copy would lose the password, which the pool hides.
+      super(Object.create(config, { host: { value: host }, port: { value: port } }) as ClientConfig);
+    }
   };
 }
 
@@ -53,8 +73,18 @@ export type ConnectOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** Opens a connection that does not belong to the pool. Its owner ends it. */
-export async function connect(
+/**
+ * Opens a connection that does not belong to the pool. Its owner ends it. It leads to the first of several
+ * hosts that lets it in; throws what the last one failed with.
+ */
+export async function connect(connection: Connection, options: ConnectOptions): Promise<pg.Client> {
+  const [first, ...others] = toHosts(connection);
+  let attempt = connectTo({ ...connection, ...first }, options);
+  for (const host of others) attempt = attempt.catch(() => connectTo({ ...connection, ...host }, options));
+  return attempt;
+}
+
+async function connectTo(
   connection: Connection,
   { purpose, settings, signal }: ConnectOptions,
 ): Promise<pg.Client> {

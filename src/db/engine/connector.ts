@@ -2,22 +2,28 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import type { Engine } from "../../config.ts";
 import { abandonable, toTimeoutMs, type Deadline } from "./deadline.ts";
-import type { Stale } from "./judge.ts";
+import { toIdleFault, type Stale } from "./judge.ts";
+import type { NodeFault, Nodes } from "./nodes.ts";
 import { identifySession, type Session } from "./session.ts";
 import { command } from "./statement.ts";
 
-/** A connection and the session that it has on the server. */
-type Connected = { readonly client: pg.PoolClient; readonly session: Session };
+/** The session that a connection has on the server, and since when. */
+type Known = Session & { readonly madeAt: number };
+type Connected = { readonly client: pg.PoolClient; readonly session: Known };
 
 /** Connections of node-postgres' pool that are fit for use. */
 export type Connector = {
   /**
    * Waits for a connection until the deadline. One that has not been used for long is asked for a sign of
-   * life first, and each is with `verify`.
+   * life first, and so is each with `verify`, or if its node is suspected. Of nodes that fail, none is handed
+   * out while there are others.
    */
   connect(deadline: Deadline, verify: boolean): Promise<Connected>;
-  /** Gives a connection back; destroys it if it is not sound or a transaction is open on it. */
-  giveBack(client: pg.PoolClient, sound: boolean): void;
+  /**
+   * Gives a connection back; destroys it if it is not sound or a transaction is open on it, or if its node
+   * fails or has too many.
+   */
+  giveBack(connected: Connected, sound: boolean, nodeFault?: NodeFault): void;
   /**
    * Destroys, when their turn comes, all connections that were made before now: their plans do not fit any
    * more, or their server is no longer the one that takes writes. The latter is looked for now and then only,
@@ -41,9 +47,12 @@ const serverMsMin = 500;
 
 const selectNothing = command("pool.sign_of_life", "select 1");
 
+/** New connections in a row that are closed because a node was reached that fails: then it is used. */
+const landingsMax = 3;
+
 /** Takes connections from a pool. */
-export function createConnector(pool: pg.Pool, engine: Engine): Connector {
-  const sessions = new WeakMap<pg.ClientBase, Session & { readonly madeAt: number }>();
+export function createConnector(pool: pg.Pool, engine: Engine, nodes: Nodes): Connector {
+  const sessions = new WeakMap<pg.ClientBase, Known>();
   const usedAt = new WeakMap<pg.PoolClient, number>();
   let renewedAt = -Infinity;
   // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it, though its types say void
@@ -56,31 +65,56 @@ export function createConnector(pool: pg.Pool, engine: Engine): Connector {
       throw error;
     }
   };
+  followNodes(pool, nodes, sessions);
 
-  const wasUsed = (client: pg.PoolClient, { madeAt }: { readonly madeAt: number }): boolean =>
+  const wasUsed = (client: pg.PoolClient, { madeAt }: Known): boolean =>
     performance.now() - (usedAt.get(client) ?? madeAt) < unverifiedMsMax;
   return {
     async connect(deadline, verify) {
-      for (;;) {
+      for (let landings = 0; ;) {
         const client = await abandonable(pool.connect(), deadline, (late) => late.release());
         const session = sessions.get(client);
         if (session && session.madeAt > renewedAt) {
-          const isTrusted = !verify && wasUsed(client, session);
-          if (isTrusted || (await isAlive(client, deadline))) return { client, session };
+          const { node, madeAt } = session;
+          const isNew = !usedAt.has(client);
+          const mayUse = isNew ? nodes.mayTry(node) || ++landings >= landingsMax : nodes.mayUse(node, madeAt);
+          const isSuspected = nodes.isSuspected(node);
+          const isTrusted = !verify && !isSuspected && wasUsed(client, session);
+          if (mayUse && (isTrusted || (await isAlive(client, deadline)))) return { client, session };
+          // Else a balancer may have dropped it.
+          if (mayUse && isSuspected) nodes.failed(node, madeAt, "silent");
         }
         discard(client);
       }
     },
-    giveBack(client, sound) {
+    giveBack({ client, session: { node, madeAt } }, sound, nodeFault) {
       usedAt.set(client, performance.now());
-      if (sound && client.getTransactionStatus() === "I") client.release();
-      else discard(client);
+      const isSound = sound && client.getTransactionStatus() === "I";
+      if (nodeFault) nodes.failed(node, madeAt, nodeFault);
+      else if (isSound) nodes.answered(node, madeAt);
+      if (!isSound) discard(client);
+      else client.release(!nodes.mayUse(node, madeAt) || nodes.retires(node));
     },
     renew(stale) {
       const now = performance.now();
       if (stale === "plan" || (stale === "server" && now - renewedAt > serverMsMin)) renewedAt = now;
     },
   };
+}
+
+/** Tells of connections that are made and closed, and of what nodes say on those that are idle. */
+function followNodes(pool: pg.Pool, nodes: Nodes, sessions: WeakMap<pg.ClientBase, Known>): void {
+  // Without a session it has not become one of the pool's.
+  pool.on("connect", (client) => nodes.opened(sessions.get(client)!.node));
+  pool.on("remove", (client) => {
+    const session = sessions.get(client);
+    if (session) nodes.closed(session.node);
+  });
+  pool.on("error", (error, client) => {
+    const session = sessions.get(client);
+    const fault = toIdleFault(error);
+    if (session && fault) nodes.failed(session.node, session.madeAt, fault);
+  });
 }
 
 /** What node-postgres and, of a socket with TLS, Node.js keep without declaring it. */

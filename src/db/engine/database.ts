@@ -11,6 +11,7 @@ import {
 import { attempt, terminate, terminateLater, type Failure } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Disposition, Progress } from "./judge.ts";
+import type { NodesObserver } from "./nodes.ts";
 import { DecodeError, toParameter } from "./pg-types.ts";
 import { createPool, type Pool, type PoolStats } from "./pool.ts";
 import type { Session } from "./session.ts";
@@ -40,8 +41,16 @@ export function within(db: Database, deadline: Deadline): Run {
   return (statement, values) => db.query(statement, values, deadline);
 }
 
-/** Is told of each failed attempt that is followed by another, with the SQLSTATE or errno. */
-export type DatabaseObserver = { retried(disposition: Disposition, code: string): void };
+/** Is told of each failed attempt that is followed by another, with the SQLSTATE or errno, and of nodes. */
+export type DatabaseObserver = Partial<NodesObserver> & {
+  retried(disposition: Disposition, code: string): void;
+};
+
+export type DatabaseOptions = {
+  readonly observer?: DatabaseObserver | undefined;
+  /** See `PoolOptions`. */
+  readonly isStale?: boolean | undefined;
+};
 
 /** What retrying depends on; tests own time and chance. */
 export type RetryOptions = {
@@ -56,9 +65,10 @@ export function createDatabase(
   connection: Connection,
   engine: Engine,
   limits: Config["pool"],
-  observer?: DatabaseObserver,
+  { observer, isStale }: DatabaseOptions = {},
 ): Database {
-  return databaseOf(createPool(connection, engine, limits), observer && { observer });
+  const pool = createPool(connection, engine, limits, { observer, isStale });
+  return databaseOf(pool, observer && { observer });
 }
 
 /** Attempts of one call. With the waits below they take some four seconds, most of the default deadline. */

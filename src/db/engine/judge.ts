@@ -1,5 +1,6 @@
 import type { Engine } from "../../config.ts";
 import { DomainError, toDomainError, tooSlow, toServerError } from "../../errors.ts";
+import type { NodeFault } from "./nodes.ts";
 import { DecodeError } from "./pg-types.ts";
 import { sqlstate } from "./sqlstate.ts";
 
@@ -43,6 +44,8 @@ export type Judgement = {
   readonly mayStillAct: boolean;
   /** What all connections that were made before have: a plan that no longer fits, or another server. */
   readonly stale?: Stale | undefined;
+  /** What it says of the node that the attempt ran on. */
+  readonly nodeFault?: NodeFault | undefined;
   /** Attempts after which waiting does not mend it; by default as many as a call has. */
   readonly attemptsMax?: number | undefined;
   /** What a final failure means to the caller; without it, it is a mistake of ours. */
@@ -54,7 +57,7 @@ export type Stale = "plan" | "server";
 /** Longer than any call may take: what ends a statement whose service died. */
 export const statementMsMax = 120_000;
 
-type Rule = Pick<Judgement, "disposition" | "stale" | "attemptsMax"> & {
+type Rule = Pick<Judgement, "disposition" | "stale" | "nodeFault" | "attemptsMax"> & {
   /** Where it differs once the commit was sent. */
   readonly atCommit?: Disposition;
 };
@@ -65,7 +68,9 @@ const rules: readonly (readonly [codes: RegExp, rule: Rule])[] = [
   [/^(40001|40P01|CR000)$/, { disposition: "aborted" }],
   // 40003 and CockroachDB's 58C0x say that the outcome of a commit is unknown, 08xxx and 57P0x that the
   // connection ends: before the commit was sent the transaction died with it.
-  [/^(40003|08...|57P0.|58C0.)$/, { disposition: "disconnected", atCommit: "ambiguous" }],
+  [/^(40003|58C0.)$/, { disposition: "disconnected", atCommit: "ambiguous" }],
+  [/^08...$/, { disposition: "disconnected", atCommit: "ambiguous", nodeFault: "silent" }],
+  [/^57P0.$/, { disposition: "disconnected", atCommit: "ambiguous", nodeFault: "leaving" }],
   // The transaction was idle or open for too long, and the server has undone it.
   [/^25P0[34]$/, { disposition: "disconnected" }],
   // The disk is full: it is not cleared up within a call.
@@ -108,13 +113,14 @@ export function judge(engine: Engine, progress: Progress, cause: unknown): Judge
     reusable: cause instanceof DecodeError || (severity === "ERROR" && !isLost),
     mayStillAct: disposition === "ambiguous" || (phase === "inside" && disposition === "disconnected"),
     stale: found.stale,
+    nodeFault: found.nodeFault,
     attemptsMax: found.attemptsMax,
     answer: disposition === "final" ? (found.answer ?? toDomainError(cause)) : undefined,
   };
 }
 
 const final: Rule = { disposition: "final" };
-const lost: Rule = { disposition: "disconnected", atCommit: "ambiguous" };
+const lost: Rule = { disposition: "disconnected", atCommit: "ambiguous", nodeFault: "silent" };
 
 function toRule(
   engine: Engine,
@@ -132,11 +138,21 @@ function toRule(
   // A password or a database that is being changed: the next connection may be let in.
   if (phase === "connecting" && /^(28|3D)/.test(code)) return { disposition: "disconnected" };
   if (code === sqlstate.queryCanceled) return toCancelled(engine, performance.now() - beginMs, cause);
-  const rule = rules.find(([codes]) => codes.test(code))?.[1] ?? final;
+  const rule = ruleOf(code);
   // No plan can be stale where nothing was prepared: CockroachDB also sends 0A000 for what it does not
   // support.
   if (rule.stale === "plan" && !wasPrepared) return final;
   return rule;
+}
+
+function ruleOf(sqlState: string): Rule {
+  return rules.find(([codes]) => codes.test(sqlState))?.[1] ?? final;
+}
+
+/** What the error of an idle connection says of its node: that it broke says nothing, balancers do that. */
+export function toIdleFault(cause: unknown): NodeFault | undefined {
+  const server = toServerError(cause);
+  return server && ruleOf(server.code).nodeFault;
 }
 
 /** What a cancelled statement means, which is never one of our own cancellations: nothing waits for those. */

@@ -1,13 +1,21 @@
 import pg from "pg";
 import type { Config, Connection, Engine } from "../../config.ts";
 import { bounds } from "../../bounds.ts";
-import { createQueue } from "../../queue.ts";
+import { createQueue, type Queue } from "../../queue.ts";
 import { cancel } from "./cancel-request.ts";
-import { toClientConfig, type Settings } from "./connection.ts";
+import { toClientClass, toClientConfig, type Settings } from "./connection.ts";
 import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import { statementMsMax, type Stale } from "./judge.ts";
+import {
+  createNodes,
+  noNodes,
+  type NodeFault,
+  type Nodes,
+  type NodesObserver,
+  type NodeState,
+} from "./nodes.ts";
 import { types } from "./pg-types.ts";
 import type { Session } from "./session.ts";
 
@@ -19,9 +27,9 @@ export type Checkout = {
   cancel(): Promise<void>;
   /**
    * Gives the connection back; destroys it if it is not sound or a transaction is open on it, with what was
-   * sent and has not left this machine yet.
+   * sent and has not left this machine yet. `nodeFault` is what the attempt says of the connection's node.
    */
-  release(sound: boolean): void;
+  release(sound: boolean, nodeFault?: NodeFault): void;
 };
 
 /** The state of the pool: connections, and the calls that wait for one. */
@@ -36,6 +44,8 @@ export type PoolStats = {
    */
   readonly acquired: number;
   readonly waitedMs: number;
+  /** Nodes of a cluster that connections lead to, or have led to; there are none on PostgreSQL. */
+  readonly nodes: ReadonlyMap<string, NodeState>;
 };
 
 /** Connections that are shared by all calls. */
@@ -62,20 +72,28 @@ const awayMsMax = 100;
  * session it has, it is half of the default deadline, so that there is a second try.
  */
 const connectMsMax = 2_000;
+/** While a node fails, which a balancer may go on leading to: another one is connected to sooner. */
+const connectMsMaxFailing = 500;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
 const idleInTransactionMsMax = 10_000;
 
+export type PoolOptions = {
+  readonly observer?: Partial<NodesObserver> | undefined;
+  /** Whether it only reads, and may read what is a little behind; see `serviceSettings`. */
+  readonly isStale?: boolean | undefined;
+};
+
 /** Opens a pool. Connections are made when they are needed. */
-export function createPool(connection: Connection, engine: Engine, limits: Config["pool"]): Pool {
-  const queue = createQueue({
-    places: limits.connsMax,
-    lengthMax: limits.queueMax,
-    lengthFloor: bounds.queueFloor.max,
-    waitMsMax: limits.waitMsMax,
-    refuse: poolExhausted,
-  });
-  const pool = openConnections(connection, engine, limits);
-  const connections = createConnector(pool, engine);
+export function createPool(
+  connection: Connection,
+  engine: Engine,
+  limits: Config["pool"],
+  { observer, isStale = false }: PoolOptions = {},
+): Pool {
+  const queue = createPlaces(limits);
+  const nodes = engine === "cockroachdb" ? createNodes({ observer }) : noNodes;
+  const pool = openConnections(connection, serviceSettings(engine, isStale), limits, nodes);
+  const connections = createConnector(pool, engine, nodes);
   let isSuspected = false;
   let acquired = 0;
   let waitedMs = 0;
@@ -83,13 +101,12 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
   async function checkOut(deadline: Deadline, verify: boolean): Promise<Checkout> {
     const leave = await queue.enter(deadline);
     try {
-      const { client, session } = await connections.connect(deadline, verify);
+      const connected = await connections.connect(deadline, verify);
       return {
-        client,
-        session,
-        cancel: () => cancel(connection, client),
-        release(sound) {
-          connections.giveBack(client, sound);
+        ...connected,
+        cancel: () => cancel(connection, connected.client),
+        release(sound, nodeFault) {
+          connections.giveBack(connected, sound, nodeFault);
           leave();
         },
       };
@@ -120,6 +137,7 @@ export function createPool(connection: Connection, engine: Engine, limits: Confi
       waiting: queue.waiting,
       acquired,
       waitedMs,
+      nodes: nodes.states(),
     }),
     async [Symbol.asyncDispose]() {
       await pool.end();
@@ -140,19 +158,38 @@ async function checkOutSoon(
   }
 }
 
-function openConnections(connection: Connection, engine: Engine, limits: Config["pool"]): pg.Pool {
+function createPlaces({ connsMax, queueMax, waitMsMax }: Config["pool"]): Queue {
+  return createQueue({
+    places: connsMax,
+    lengthMax: queueMax,
+    lengthFloor: bounds.queueFloor.max,
+    waitMsMax,
+    refuse: poolExhausted,
+  });
+}
+
+function openConnections(
+  connection: Connection,
+  settings: Settings,
+  limits: Config["pool"],
+  nodes: Nodes,
+): pg.Pool {
   const pool = new pg.Pool({
-    ...toClientConfig(connection, serviceSettings(engine)),
+    ...toClientConfig(connection, settings),
+    Client: toClientClass(connection),
     // One for all: CockroachDB keeps statistics of statements by it.
     application_name: "commerce-core",
     types,
     max: limits.connsMax,
     min: limits.connsMin,
     idleTimeoutMillis: limits.idleMsMax,
-    connectionTimeoutMillis: connectMsMax,
     keepAlive: true,
   });
-  // Read by the pool for each connection that it makes. Without jitter, connections made together would all
+  // Both are read by the pool for each connection that it makes.
+  Object.defineProperty(pool.options, "connectionTimeoutMillis", {
+    get: () => (nodes.areFailing() ? connectMsMaxFailing : connectMsMax),
+  });
+  // Without jitter, connections made together would all
   // be renewed together.
   Object.defineProperty(pool.options, "maxLifetimeSeconds", {
     get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())),
@@ -164,14 +201,25 @@ function openConnections(connection: Connection, engine: Engine, limits: Config[
   return pool;
 }
 
+/**
+ * What the sessions of stale reads need instead. A standby takes no serializable transactions. On CockroachDB
+ * each statement reads as of some seconds ago, from the nearest replica: "as of system time" takes no
+ * placeholders, so that statements cannot say it themselves.
+ */
+const staleSettings = {
+  postgresql: { default_transaction_isolation: "repeatable read", default_transaction_read_only: "on" },
+  cockroachdb: { default_transaction_use_follower_reads: "on", default_transaction_read_only: "on" },
+};
+
 /** What the sessions of calls need, whatever the role or the database has been given. */
-export function serviceSettings(engine: Engine): Settings {
+export function serviceSettings(engine: Engine, isStale = false): Settings {
   const shared = {
     default_transaction_isolation: "serializable",
     statement_timeout: statementMsMax,
     // The caller's deadline decides how long a statement waits.
     lock_timeout: 0,
     idle_in_transaction_session_timeout: idleInTransactionMsMax,
+    ...(isStale && staleSettings[engine]),
   };
   // A generic plan knows neither how many keys nor how many rows it is for, and may lock a whole table.
   if (engine === "cockroachdb") return { ...shared, plan_cache_mode: "force_custom_plan" };

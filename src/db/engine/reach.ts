@@ -15,6 +15,8 @@ export type ServerVersion = {
 export type ReachOptions = {
   /** The engine that it must be. */
   readonly expected?: Engine | undefined;
+  /** Whether it is a replica, which need not take writes. */
+  readonly isReplica?: boolean;
   /** How long to wait for a database that is away. Default: not at all. */
   readonly waitMs?: number;
   /** Called with the reason for waiting, at once and every few seconds. */
@@ -36,12 +38,12 @@ class Unsuitable extends Error {}
  */
 export async function reachDatabase(
   connection: Connection,
-  { expected, waitMs = 0, warn = () => {}, signal }: ReachOptions = {},
+  { expected, isReplica = false, waitMs = 0, warn = () => {}, signal }: ReachOptions = {},
 ): Promise<ServerVersion> {
   const end = Date.now() + waitMs;
   for (let told = -Infinity; ;) {
     try {
-      return await ask(connection, expected, signal);
+      return await ask(connection, { expected, isReplica, signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof Unsuitable) throw error;
@@ -59,13 +61,21 @@ export async function reachDatabase(
   }
 }
 
-/** Given to the session to be found again in it; every session of the pool has it, too. */
+/**
+ * Given to the session to be found again in it; every session of the pool has them, too. A standby takes no
+ * serializable transactions, and CockroachDB may make serializable ones of others.
+ */
 const settings = { default_transaction_isolation: "serializable" };
+const settingsOfReplica = {
+  default_transaction_isolation: "repeatable read",
+  default_transaction_read_only: "on",
+};
 
 const describeServer = command(
   "start.describe",
   `select version() as version, current_setting('server_encoding') as encoding,
-    current_setting('default_transaction_isolation') as isolation`,
+    current_setting('default_transaction_isolation') as isolation,
+    current_setting('default_transaction_read_only') as "readOnly"`,
 );
 const selectBackend = command("start.backend", "select pg_backend_pid() as pid", "postgresql");
 
@@ -73,14 +83,15 @@ type Described = {
   readonly version: string;
   readonly encoding: string;
   readonly isolation: string;
+  readonly readOnly: string;
 };
 
 async function ask(
   connection: Connection,
-  expected: Engine | undefined,
-  signal: AbortSignal | undefined,
+  { expected, isReplica = false, signal }: ReachOptions,
 ): Promise<ServerVersion> {
-  const client = await connect(connection, { purpose: "start", settings, signal });
+  const own = isReplica ? settingsOfReplica : settings;
+  const client = await connect(connection, { purpose: "start", settings: own, signal });
   try {
     const described = (await client.query<Described>(describeServer)).rows[0]!;
     const engine = detectEngine(described.version);
@@ -88,7 +99,13 @@ async function ask(
     if (expected !== undefined && engine !== expected)
       throw new Unsuitable(`the database is ${text}, and the configuration says ${expected}`);
     expectEncoding(connection, described);
-    await expectNoPooler(connection, engine, described, client);
+    const told = isReplica
+      ? `read-only mode is ${described.readOnly}`
+      : `isolation is ${described.isolation}`;
+    if (told !== (isReplica ? "read-only mode is on" : "isolation is serializable"))
+      refusePooler(connection, `does not pass on the settings of a session (its ${told})`);
+    // CockroachDB's sessions are found by their ids.
+    if (engine === "postgresql") await expectOwnSession(connection, client);
     return { engine, text };
   } finally {
     await client.end().catch(() => {});
@@ -115,22 +132,14 @@ function expectEncoding(connection: Connection, { encoding }: Described): void {
  * A pooler shows itself by settings that do not arrive, or by a session that is not the one that we were
  * told: a session in doubt could then not be ended (see session.ts), and a refusal would not be final.
  */
-async function expectNoPooler(
-  connection: Connection,
-  engine: Engine,
-  { isolation }: Described,
-  client: pg.Client,
-): Promise<void> {
+function refusePooler(connection: Connection, found: string): never {
   const remedy = "name the database itself, the service has a pool of its own";
-  const refuse = (found: string): never => {
-    throw new Unsuitable(`a connection pooler stands at ${toPlace(connection)}, which ${found}: ${remedy}`);
-  };
-  if (isolation !== "serializable")
-    refuse(`does not pass on the settings of a session (its isolation is ${isolation})`);
-  // CockroachDB's sessions are found by their ids.
-  if (engine === "cockroachdb") return;
+  throw new Unsuitable(`a connection pooler stands at ${toPlace(connection)}, which ${found}: ${remedy}`);
+}
+
+async function expectOwnSession(connection: Connection, client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ pid: number }>(selectBackend);
   // node-postgres does not declare it.
   const { processID } = client as unknown as { readonly processID: number };
-  if (rows[0]?.pid !== processID) refuse("hides the numbers of sessions");
+  if (rows[0]?.pid !== processID) refusePooler(connection, "hides the numbers of sessions");
 }

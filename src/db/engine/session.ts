@@ -11,6 +11,8 @@ export type Session = {
    * microseconds since 1970; the id of a session of CockroachDB, 32 hexadecimal digits.
    */
   readonly id: string;
+  /** The node of CockroachDB, by its number; empty on PostgreSQL. */
+  readonly node: string;
 };
 
 const beganAt = "(extract(epoch from backend_start) * 1000000)::int8::text";
@@ -31,7 +33,8 @@ export async function identifySession(client: pg.ClientBase, engine: Engine): Pr
   if (row === undefined) throw new Error("the server does not say which session it has opened");
   // node-postgres does not declare the process.
   const { processID } = client as unknown as { readonly processID: number };
-  return { processId: processID, id: "id" in row ? row.id : row.session_id };
+  if ("id" in row) return { processId: processID, id: row.id, node: "" };
+  return { processId: processID, id: row.session_id, node: toNode(row.session_id) };
 }
 
 const endBackend = command(
@@ -45,8 +48,13 @@ const endBackend = command(
 // names the session's node, which alone is asked to cancel.
 const cancelSession = command("session.cancel", "cancel session if exists '<id>'", "cockroachdb");
 
+/** The node whose session has an id: its last 32 bits. */
+function toNode(id: string): string {
+  return Number.parseInt(id.slice(-8), 16).toString();
+}
+
 /**
- * The last 32 bits of an id are its node. A node that cannot be asked is a row without a session, which "all"
+ * A node that cannot be asked is a row without a session, which "all"
  * keeps: without it only the sessions of applications are listed, and that row has none.
  */
 const selectSessions = command(
@@ -77,7 +85,6 @@ async function endById(client: pg.ClientBase, { id }: Session): Promise<boolean>
   if (!/^[0-9a-f]{32}$/.test(id)) throw new Error("the server has given a session an id of another form");
   await client.query(cancelSession.replace("<id>", id));
   // A session that was cancelled ends by itself; the next attempt finds it gone.
-  const node = Number.parseInt(id.slice(-8), 16).toString();
-  const { rows } = await client.query(selectSessions.replace("<id>", id).replace("<node>", node));
+  const { rows } = await client.query(selectSessions.replace("<id>", id).replace("<node>", toNode(id)));
   return rows.length === 0;
 }

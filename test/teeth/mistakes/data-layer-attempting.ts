@@ -79,15 +79,15 @@ export const attemptingMutations: readonly Mutation[] = [
   {
     file: attempt,
     what: "a connection whose session is about to be ended goes back",
-    from: "checkout.release(judgement.reusable && !judgement.mayStillAct);",
-    to: "checkout.release(judgement.reusable || judgement.mayStillAct);",
+    from: "checkout.release(judgement.reusable && !judgement.mayStillAct, ",
+    to: "checkout.release(judgement.reusable || judgement.mayStillAct, ",
     tests: attempting,
   },
   {
     file: attempt,
     what: "a cancelled connection to CockroachDB is used again",
-    from: 'checkout.release(reusable && !mayStillAct && pool.engine === "postgresql");',
-    to: "checkout.release(reusable && !mayStillAct);",
+    from: 'checkout.release(reusable && !mayStillAct && pool.engine === "postgresql", nodeFault);',
+    to: "checkout.release(reusable && !mayStillAct, nodeFault);",
     tests: attempting,
   },
   {
@@ -100,8 +100,8 @@ export const attemptingMutations: readonly Mutation[] = [
   {
     file: attempt,
     what: "what a caller left behind inside of a transaction is not ended",
-    from: 'mayStillAct: phase === "inside" || phase === "committing"',
-    to: 'mayStillAct: phase === "committing"',
+    from: 'mayStillAct = phase === "inside" || phase === "committing"',
+    to: 'mayStillAct = phase === "committing"',
     tests: attempting,
   },
   {

@@ -54,8 +54,8 @@ export const connectionMutations: readonly Mutation[] = [
   {
     file: connector,
     what: "a connection with an open transaction goes back",
-    from: 'if (sound && client.getTransactionStatus() === "I")',
-    to: "if (sound)",
+    from: 'const isSound = sound && client.getTransactionStatus() === "I";',
+    to: "const isSound = sound;",
     tests: ["test/service/pool.test.ts"],
   },
   {

@@ -72,8 +72,8 @@ export const poolMutations: readonly Mutation[] = [
   {
     file: pool,
     what: "a connection that is not answered is waited for",
-    from: "    connectionTimeoutMillis: connectMsMax,\n",
-    to: "",
+    from: "(nodes.areFailing() ? connectMsMaxFailing : connectMsMax)",
+    to: "0",
     tests: settings,
   },
   {

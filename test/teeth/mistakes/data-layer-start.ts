@@ -99,8 +99,8 @@ export const startMutations: readonly Mutation[] = [
   {
     file: reach,
     what: "a pooler that drops settings is taken",
-    from: 'if (isolation !== "serializable")\n',
-    to: 'if (isolation === "")\n',
+    from: 'isReplica ? "read-only mode is on" : "isolation is serializable"',
+    to: 'isReplica ? "read-only mode is on" : told',
     tests: reaching,
   },
   {

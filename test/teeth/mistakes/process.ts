@@ -22,14 +22,14 @@ export const processes: readonly Mutation[] = [
     tests: ["test/service/away.test.ts"],
   },
   {
-    file: server,
+    file: "src/databases.ts",
     what: "an overload of the database is no problem of readiness",
     from: "readiness.note(code);",
     to: "",
     tests: ["test/service/away.test.ts"],
   },
   {
-    file: server,
+    file: "src/databases.ts",
     what: "attempts that are run again are not counted",
     from: "count(`${disposition}:${code}`);",
     to: "",
@@ -43,21 +43,21 @@ export const processes: readonly Mutation[] = [
     tests: ["test/process-start.test.ts"],
   },
   {
-    file: server,
+    file: "src/databases.ts",
     what: "a start does not wait for a database that is away",
     from: "waitMs: start.waitMsMax,",
     to: "",
     tests: ["test/process-start.test.ts"],
   },
   {
-    file: server,
+    file: "src/databases.ts",
     what: "the configured engine is not compared",
     from: "expected: engine, ",
     to: "expected: undefined, ",
     tests: ["test/process-refusals.test.ts"],
   },
   {
-    file: server,
+    file: "src/databases.ts",
     what: "a database that has died does not end the service",
     from: "void embedded.exited.then((error) => error && onFailure(error));",
     to: "",
@@ -206,8 +206,8 @@ export const processes: readonly Mutation[] = [
   {
     file: "src/config/database-url.ts",
     what: "a database beyond this machine is spoken to in the clear",
-    from: 'isLoopback(host) ? "disable" : "verify-full"',
-    to: 'isLoopback(host) ? "disable" : "disable"',
+    from: 'isLocal ? "disable" : "verify-full"',
+    to: 'isLocal ? "disable" : "disable"',
     tests: ["test/config-database.test.ts"],
   },
   {

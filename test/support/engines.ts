@@ -9,10 +9,11 @@ export type EngineProject = {
 };
 
 /** What is about ports, commands and the processor, before any database: it is alike on each engine. */
-const beforeDatabase = `bad-input bad-json clients fuzz-bytes import-cli import-files import-listeners
+const beforeDatabase =
+  `bad-input bad-json client-packed clients fuzz-bytes import-cli import-files import-listeners
   listener-refusals listeners passwords proxy shutdown-http1`
-  .split(/\s+/)
-  .map((name) => `test/service/${name}.test.ts`);
+    .split(/\s+/)
+    .map((name) => `test/service/${name}.test.ts`);
 
 /**
  * The engines that this machine has: always the embedded PostgreSQL, and an emulation of CockroachDB before

@@ -109,8 +109,10 @@ async function play(outage: string, port: (typeof ports)[number]): Promise<reado
   const [call, callWithout] = [await createCall(shop), await createCall(shop)];
   let sent = 0;
   shop.proxy.decide = ({ statement }) => {
-    // What comes before a change puts nothing into doubt.
-    if (statement.startsWith("begin") || statement === "imports.get") return undefined;
+    // What comes before a change puts nothing into doubt, and where readiness knows that the database is away
+    // none is sent.
+    if (["begin", "imports.get", "readiness", "migrations.list"].some((name) => statement.startsWith(name)))
+      return undefined;
     sent++;
     return fault;
   };

@@ -46,6 +46,8 @@ export type Databases = {
   readonly db: Database;
   /** Where stale reads go, if that is another place. */
   readonly stale: Database | undefined;
+  /** See `Database.suspect`. A replica is another database: it may be there when this one is not. */
+  readonly suspect: Database["suspect"];
   /** How many connections they may have in all. */
   readonly connsMax: number;
 };
@@ -70,7 +72,11 @@ export function openDatabases(
   const db = open("db", connection, false);
   const isApart = replica !== undefined || engine === "cockroachdb";
   const stale = isApart ? open("db_stale", replica ?? connection, true) : undefined;
-  return { db, stale, connsMax: limits.connsMax * (stale ? 2 : 1) };
+  const suspect = (isAway: boolean): void => {
+    db.suspect(isAway);
+    if (!replica) stale?.suspect(isAway);
+  };
+  return { db, stale, suspect, connsMax: limits.connsMax * (stale ? 2 : 1) };
 }
 
 function observeDatabase(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {

@@ -66,8 +66,9 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   signal?.throwIfAborted();
 
   const readiness = starting.use(await createReadiness(connection, version.engine, migrationsDirectory));
-  const { stale, connsMax, ...opened } = openDatabases(reached, config.pool, { ...beginning, readiness });
-  const db = decorateDatabase(opened.db);
+  const databases = openDatabases(reached, config.pool, { ...beginning, readiness });
+  const { stale, suspect, connsMax } = databases;
+  const db = decorateDatabase(databases.db);
   starting.use(keepSweeping(db, (err) => telemetry.logger.warn({ err }, "expired marks stay for now")));
 
   const parts = await createParts({ db, stale }, config, telemetry);
@@ -89,7 +90,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const http = starting.use(await startHttpListener(methods, { address: httpAddr, corsOrigins, ...limits }));
   observeConnections(telemetry, { grpc, http, admin });
   // After the ports listen: a load balancer would send calls as soon as readiness says so.
-  starting.use(await watchReadiness(readiness, db, health));
+  starting.use(await watchReadiness(readiness, suspect, health));
 
   starting.use(collectGarbage());
   const running = starting.move();
@@ -133,14 +134,18 @@ async function bringSchema(
 const readyMs = 2_000;
 const unreadyMs = 250;
 
-/** Updates health, and tells `db` when the database is away. Resolves after the first check. */
-async function watchReadiness(readiness: Readiness, db: Database, health: Health): Promise<Disposable> {
+/** Updates health, and tells `suspect` whether the database is away. Resolves after the first check. */
+async function watchReadiness(
+  readiness: Readiness,
+  suspect: Database["suspect"],
+  health: Health,
+): Promise<Disposable> {
   let timer: NodeJS.Timeout | undefined;
   let disposed = false;
   const look = async (): Promise<void> => {
     const problem = await readiness.check();
     health.set(problem === undefined, problem?.reason);
-    db.suspect(problem?.isAway === true);
+    suspect(problem?.isAway === true);
     if (!disposed) timer = setTimeout(() => void look(), problem === undefined ? readyMs : unreadyMs);
   };
   await look();

@@ -3,7 +3,7 @@ import type { Engine } from "../src/config.ts";
 import { attempt, terminate, terminateLater } from "../src/db/engine/attempt.ts";
 import type { Deadline } from "../src/db/engine/deadline.ts";
 import type { Phase } from "../src/db/engine/judge.ts";
-import type { Pool } from "../src/db/engine/pool.ts";
+import type { Checkout, Pool } from "../src/db/engine/pool.ts";
 import { DomainError } from "../src/errors.ts";
 import { openTestPool } from "./support/attempts.ts";
 import { settle } from "./support/batchers.ts";
@@ -188,6 +188,24 @@ test("a session in doubt is ended although the pool was full at first", async ()
 
   expect(asked).toBe(3);
   expect(seen).toEqual(["1 ends 7", "1 goes back"]);
+});
+
+test("a node that is to end a session is not to blame where the node of that session does not answer", async () => {
+  const { pool } = open("cockroachdb");
+  const faults: unknown[] = [];
+  const checkOut: Pool["checkOut"] = async (...asked) => ({
+    ...(await pool.checkOut(...asked)),
+    client: { query: never } as unknown as Checkout["client"],
+    release: (_, nodeFault) => void faults.push(nodeFault),
+  });
+  const session = { processId: 1, id: "0".repeat(32), node: "2" };
+
+  const ended = terminate({ ...pool, checkOut }, session, patient(undefined, Date.now() + 4_000));
+  await settle();
+  vi.advanceTimersByTime(4_000);
+
+  expect(await ended).toMatchObject({ ok: false, phase: "executing" });
+  expect(faults).toEqual([undefined]);
 });
 
 test("a transaction that was rolled back because its caller has left leaves a sound connection", async () => {

@@ -1,9 +1,13 @@
+import { once } from "node:events";
+import net, { type AddressInfo } from "node:net";
 import pg from "pg";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import type { Connection } from "../src/config.ts";
 import { toClientConfig } from "../src/db/engine/connection.ts";
 import { databaseOf, type Database } from "../src/db/engine/database.ts";
 import { createPool, type Pool } from "../src/db/engine/pool.ts";
+import { migrate } from "../src/db/migrate/migrate.ts";
+import { createReadiness } from "../src/db/migrate/readiness.ts";
 import { endSession } from "../src/db/engine/session.ts";
 import { statement } from "../src/db/engine/statement.ts";
 import { nodeOf, startScratchClusters } from "./support/cockroach/scratch.ts";
@@ -32,6 +36,19 @@ async function refusalOf(connection: Connection): Promise<unknown> {
   const reason = await reasonOf(client.connect());
   if (!(reason instanceof Error)) await client.end();
   return reason instanceof Error ? (reason as pg.DatabaseError).code : reason;
+}
+
+/** Leads to a database whose connections are made so many milliseconds later. */
+async function openFarAway(connection: Connection, ms: number): Promise<Connection> {
+  const listener = net.createServer((client) => {
+    const upstream = net.connect({ host: connection.host, port: connection.port });
+    client.on("error", () => upstream.destroy());
+    upstream.on("error", () => client.destroy()).pipe(client);
+    setTimeout(() => client.pipe(upstream), ms).unref();
+  });
+  await once(listener.listen(0, "127.0.0.1"), "listening");
+  onTestFinished(() => void listener.close());
+  return { ...connection, host: "127.0.0.1", port: (listener.address() as AddressInfo).port };
 }
 
 test("sessions of calls are planned for their values, and are refused no setting", async () => {
@@ -103,6 +120,29 @@ test("a node that has died takes no connections, and calls go on with the others
 
   expect(await db.query(ask, [], deadline())).toEqual([{ one: 1 }]);
   expect(await refusalOf(nodeOf(cluster, 1))).toBe("ECONNREFUSED");
+});
+
+test("while a node fails, connections are made also where that takes longer than they usually may then", async () => {
+  const cluster = await clusters.start();
+  const pool = openPool(await openFarAway(cluster.connection, 700));
+  const { release } = await pool.checkOut(deadline());
+
+  release(false, "leaving");
+
+  expect(await databaseOf(pool).query(ask, [], deadline(undefined, 5_000))).toEqual([{ one: 1 }]);
+});
+
+test("a node that hangs with the connection that asks for readiness leaves the service ready", async () => {
+  const cluster = await clusters.start();
+  const directory = await clusters.writeMigrations({ "0001_a.sql": "create table a (b text);" });
+  await migrate(cluster.connection, { engine: "cockroachdb", directory });
+  await using readiness = await createReadiness(cluster.connection, "cockroachdb", directory);
+  const before = await readiness.check();
+  const [asked] = [...cluster.sessions()].find(([, sessions]) => sessions.length > 0)!;
+
+  cluster.hang(asked);
+
+  expect([before, await readiness.check()]).toEqual([undefined, undefined]);
 });
 
 test("a session on a node that cannot be asked is not known to have ended, until the node is back or given up", async () => {

@@ -151,6 +151,19 @@ test("a connection is retired to see whether a node is back", () => {
   expect(nodes.retires("2")).toBe(true);
 });
 
+test("a node that is used though it fails gets a new connection now and then, which has it back", () => {
+  const { nodes, clock } = cluster({ 1: 4 });
+  nodes.failed("1", 0, "leaving");
+
+  const atOnce = nodes.retires("1");
+  clock.ms += 2_000;
+  const later = [nodes.retires("1"), nodes.retires("1")];
+  nodes.answered("1", clock.ms);
+
+  expect([atOnce, ...later]).toEqual([false, true, false]);
+  expect([nodes.isSuspected("1"), nodes.areFailing(), nodes.retires("1")]).toEqual([false, false, false]);
+});
+
 test("connections that are retired and made at chance are spread in the end, and stay so", () => {
   const counts = fc.array(fc.nat(20), { minLength: 2, maxLength: 6 });
   fc.assert(

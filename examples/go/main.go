@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/health" // The service config asks for it.
 	"google.golang.org/grpc/status"
 
 	reasons "example/gen/commerce/errors/v1"
@@ -23,15 +24,12 @@ import (
 	user "example/gen/commerce/user/v1"
 )
 
-// A call that was answered UNAVAILABLE is repeated. That is safe, because each mutation has a request_id.
-const serviceConfig = `{"methodConfig": [{"name": [{}], "retryPolicy": {
-	"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s", "backoffMultiplier": 2,
-	"retryableStatusCodes": ["UNAVAILABLE"]}}]}`
-
 func main() {
 	address := append(os.Args[1:], "127.0.0.1:50051")[0]
+	// It repeats calls that were answered UNAVAILABLE: safely, since each mutation has a request_id.
+	serviceConfig := must(os.ReadFile("../../docs/service-config.json"))
 	// No TLS and no token: the service asks for them beyond loopback.
-	connection := must(grpc.NewClient(address, grpc.WithDefaultServiceConfig(serviceConfig),
+	connection := must(grpc.NewClient(address, grpc.WithDefaultServiceConfig(string(serviceConfig)),
 		grpc.WithTransportCredentials(insecure.NewCredentials())))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -128,7 +126,7 @@ func importOrders(ctx context.Context, orders order.OrderServiceClient, userID, 
 		cut()
 		broken := status.Code(err) == codes.Canceled || status.Code(err) == codes.Unavailable
 		expect(err == io.EOF && next == count || broken && attempt < 5, "all rows, but %v", err)
-		time.Sleep(time.Duration(attempt) * 100 * time.Millisecond) // gRPC itself repeats no request above 256 KiB.
+		time.Sleep(time.Duration(attempt) * 100 * time.Millisecond) // The service config repeats no imports.
 		fmt.Printf("import   attempt %d: %d of %d rows answered, %d were there\n", attempt, next, count, existing)
 	}
 }

@@ -3,7 +3,6 @@
 Its argument is the address of the gRPC port. It exits with 1 if anything comes out otherwise than told.
 """
 
-import json
 import sys
 import time
 import uuid
@@ -24,27 +23,13 @@ from commerce.order.v1.order_service_pb2_grpc import OrderServiceStub
 from commerce.user.v1 import user_service_pb2 as user
 from commerce.user.v1.user_service_pb2_grpc import UserServiceStub
 
-# A call that was answered UNAVAILABLE is repeated. That is safe, because each mutation has a request_id.
-SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "timeout": "60s",
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
+# It repeats calls that were answered UNAVAILABLE: safely, since each mutation has a request_id.
+SERVICE_CONFIG = (Path(__file__).parents[2] / "docs/service-config.json").read_text()
 
 
 def main(address: str = "127.0.0.1:50051") -> None:
     # No TLS and no token: the service asks for them beyond loopback.
-    with grpc.insecure_channel(address, [("grpc.service_config", json.dumps(SERVICE_CONFIG))]) as channel:
+    with grpc.insecure_channel(address, [("grpc.service_config", SERVICE_CONFIG)]) as channel:
         products, orders = InventoryServiceStub(channel), OrderServiceStub(channel)
         user_id = create_user(UserServiceStub(channel))
         lamp = create_product(products, "Lamp", 5)
@@ -134,7 +119,7 @@ def import_orders(orders: OrderServiceStub, user_id: str, product_id: str, count
         except grpc.RpcError as error:
             broken = error.code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
             expect(broken and attempt < 5, f"all rows, but {error}")
-            time.sleep(attempt / 10)  # gRPC itself repeats no request above 256 KiB.
+            time.sleep(attempt / 10)  # The service config repeats no imports.
         print(f"import   attempt {attempt}: {done} of {count} rows answered, {existing} were there")
 
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, afterAll, expect, test, vi } from "vitest";
+import { ReadConsistency } from "../../src/gen/commerce/read/v1/read_consistency_pb.ts";
 import { failure } from "../support/errors.ts";
 import { execute } from "../support/databases.ts";
 import { readMetric } from "../support/locks.ts";
@@ -50,8 +51,10 @@ test.each(["refuse", "silence"] as const)(
     const { reason } = await untilReady(false);
 
     const since = performance.now();
-    const [read, write] = await Promise.all([
-      failure(inventory.getProduct({ id: (await product).id })),
+    const { id } = await product;
+    const [read, stale, write] = await Promise.all([
+      failure(inventory.getProduct({ id })),
+      failure(inventory.getProduct({ id, readConsistency: ReadConsistency.STALE })),
       failure(place()),
     ]);
     const elapsedMs = performance.now() - since;
@@ -62,7 +65,7 @@ test.each(["refuse", "silence"] as const)(
 
     expect(reason).toMatch(/^the database (does not answer|cannot be reached)/);
     const away = { code: "Unavailable", reason: "DATABASE_UNAVAILABLE", retry: true };
-    expect([read, write]).toEqual([away, away]);
+    expect([read, stale, write]).toEqual([away, away, away]);
     // Their deadlines are fifteen and ten seconds.
     expect(elapsedMs).toBeLessThan(2_000);
     expect(order!.itemCount).toBe(1);

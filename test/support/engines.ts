@@ -8,9 +8,13 @@ export type EngineProject = {
   readonly exclude?: string[];
 };
 
-/** What is about ports, commands and the processor, before any database: it is alike on each engine. */
-const beforeDatabase = `bad-input bad-json clients fuzz-bytes import-cli import-files import-listeners
-  listener-refusals listeners passwords proxy shutdown-http1`
+/**
+ * What is about ports, clients, commands, queues and the processor, before any database: it is alike on each
+ * engine.
+ */
+const beforeDatabase = `bad-input bad-json client client-packed clients fuzz-bytes fuzz-calls import-cli
+  import-files import-listeners listener-refusals listeners passwords proxy shutdown shutdown-http1
+  told-while-waiting`
   .split(/\s+/)
   .map((name) => `test/service/${name}.test.ts`);
 

@@ -156,9 +156,9 @@ type Stopped = Pick<Judgement, "reusable" | "mayStillAct" | "nodeFault">;
 const undone: Stopped = { reusable: true, mayStillAct: false };
 
 /** What a statement means that has not ended. One that only reads leaves nothing behind. */
-function toUnended({ phase }: Progress): Stopped {
+function toUnended({ phase, asksOthers }: Progress): Stopped {
   const mayStillAct = phase === "inside" || phase === "committing";
-  return { reusable: false, mayStillAct, nodeFault: "silent" };
+  return { reusable: false, mayStillAct, nodeFault: asksOthers ? undefined : "silent" };
 }
 
 /** Ends a session on the server; returns why that failed, or undefined once it has ended. */
@@ -168,8 +168,9 @@ export async function terminate(
   deadline: Deadline,
 ): Promise<Failure | undefined> {
   const ended = await attempt(pool, deadline, (client, progress) => {
-    // Ending a session twice does no harm.
+    // Ending a session twice does no harm. On CockroachDB its own node is asked, which may be what hangs.
     progress.phase = "executing";
+    progress.asksOthers = true;
     return endSession(client, pool.engine, session);
   });
   if (ended.ok && ended.value) return undefined;

@@ -47,6 +47,14 @@ const serverMsMin = 500;
 
 const selectNothing = command("pool.sign_of_life", "select 1");
 
+/**
+ * Connecting, TLS and authentication included. With the half second in which a new connection says which
+ * session it has, it is half of the default deadline, so that there is a second try.
+ */
+const connectMsMax = 2_000;
+/** While a node fails, which a balancer may go on leading to: another one is connected to sooner. */
+const connectMsMaxFailing = 500;
+
 /** New connections in a row that are closed because a node was reached that fails: then it is used. */
 const landingsMax = 3;
 
@@ -66,13 +74,14 @@ export function createConnector(pool: pg.Pool, engine: Engine, nodes: Nodes): Co
     }
   };
   followNodes(pool, nodes, sessions);
+  const make = limitConnecting(pool, nodes);
 
   const wasUsed = (client: pg.PoolClient, { madeAt }: Known): boolean =>
     performance.now() - (usedAt.get(client) ?? madeAt) < unverifiedMsMax;
   return {
     async connect(deadline, verify) {
       for (let landings = 0; ;) {
-        const client = await abandonable(pool.connect(), deadline, (late) => late.release());
+        const client = await abandonable(make(), deadline, (late) => late.release());
         const session = sessions.get(client);
         if (session && session.madeAt > renewedAt) {
           const { node, madeAt } = session;
@@ -99,6 +108,24 @@ export function createConnector(pool: pg.Pool, engine: Engine, nodes: Nodes): Co
       const now = performance.now();
       if (stale === "plan" || (stale === "server" && now - renewedAt > serverMsMin)) renewedAt = now;
     },
+  };
+}
+
+/**
+ * Bounds how long the pool takes to connect. While a node fails that is less, and twice as long after each
+ * connection that was not made, until one is: the nodes that do not fail may be far away, or busy.
+ */
+function limitConnecting(pool: pg.Pool, nodes: Nodes): () => Promise<pg.PoolClient> {
+  let failingMs = connectMsMaxFailing;
+  // Read by the pool for each connection that it makes.
+  Object.defineProperty(pool.options, "connectionTimeoutMillis", {
+    get: () => (nodes.areFailing() ? failingMs : connectMsMax),
+  });
+  pool.on("connect", () => void (failingMs = connectMsMaxFailing));
+  return () => {
+    const connecting = pool.connect();
+    connecting.catch(() => void (failingMs = Math.min(2 * failingMs, connectMsMax)));
+    return connecting;
   };
 }
 

@@ -16,6 +16,8 @@ export type Progress = {
   phase: Phase;
   /** Whether the connection had prepared the statement before. */
   wasPrepared: boolean;
+  /** Whether it may wait for another node than that of its connection, which silence says nothing of then. */
+  asksOthers?: boolean;
   /** When the attempt got its connection, by performance.now(). */
   readonly beginMs: number;
 };
@@ -113,7 +115,7 @@ export function judge(engine: Engine, progress: Progress, cause: unknown): Judge
     reusable: cause instanceof DecodeError || (severity === "ERROR" && !isLost),
     mayStillAct: disposition === "ambiguous" || (phase === "inside" && disposition === "disconnected"),
     stale: found.stale,
-    nodeFault: found.nodeFault,
+    nodeFault: found.nodeFault === "silent" && progress.asksOthers ? undefined : found.nodeFault,
     attemptsMax: found.attemptsMax,
     answer: disposition === "final" ? (found.answer ?? toDomainError(cause)) : undefined,
   };

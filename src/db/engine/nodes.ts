@@ -35,7 +35,8 @@ export type Nodes = {
   mayTry(node: string): boolean;
   /**
    * Whether a connection that is not needed at the moment is to be closed, so that the next one can be made
-   * elsewhere: one now and then, of the node that has most.
+   * elsewhere: one now and then, of the node that has most. Of a node that is used though it fails, because
+   * none is healthy, it is one after each wait: only a new one shows whether it is back.
    */
   retires(node: string): boolean;
   /** Whether some node fails, as far as is known. */
@@ -84,7 +85,6 @@ export function createNodes(options: NodesOptions = {}): Nodes {
     nodes.set(id, node);
     return node;
   };
-
   return {
     opened(id) {
       forget(nodes, now());
@@ -115,12 +115,11 @@ export function createNodes(options: NodesOptions = {}): Nodes {
     },
     mayTry(id) {
       const node = find(id);
-      if (node.isHealthy || isAlone(nodes)) return true;
-      if (now() < node.tryAt) return false;
-      node.tryAt = now() + jitter(node.backoffMs);
-      return true;
+      return node.isHealthy || isAlone(nodes) || isDue(node, now(), jitter);
     },
     retires(id) {
+      const node = find(id);
+      if (!node.isHealthy) return isDue(node, now(), jitter);
       if (now() < retireAt) return false;
       forget(nodes, now());
       const fullest = findOverfull(nodes, now());
@@ -168,6 +167,13 @@ function putOff(node: Node, now: number, jitter: (ms: number) => number): void {
   node.isHealthy = false;
   // The next one is enough.
   node.faults = faultsMax - 1;
+}
+
+/** Whether a node that has failed may be tried again; if so, the next time is put off. */
+function isDue(node: Node, now: number, jitter: (ms: number) => number): boolean {
+  if (now < node.tryAt) return false;
+  node.tryAt = now + jitter(node.backoffMs);
+  return true;
 }
 
 /** Whether none is healthy: then one that fails is better than none. */

@@ -8,14 +8,7 @@ import { createConnector } from "./connector.ts";
 import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import { statementMsMax, type Stale } from "./judge.ts";
-import {
-  createNodes,
-  noNodes,
-  type NodeFault,
-  type Nodes,
-  type NodesObserver,
-  type NodeState,
-} from "./nodes.ts";
+import { createNodes, noNodes, type NodeFault, type NodesObserver, type NodeState } from "./nodes.ts";
 import { types } from "./pg-types.ts";
 import type { Session } from "./session.ts";
 
@@ -67,13 +60,6 @@ export type Pool = {
 
 /** How long a call waits for a database that is known to be away: it may be back. */
 const awayMsMax = 100;
-/**
- * Connecting, TLS and authentication included. With the half second in which a new connection says which
- * session it has, it is half of the default deadline, so that there is a second try.
- */
-const connectMsMax = 2_000;
-/** While a node fails, which a balancer may go on leading to: another one is connected to sooner. */
-const connectMsMaxFailing = 500;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
 const idleInTransactionMsMax = 10_000;
 
@@ -92,7 +78,7 @@ export function createPool(
 ): Pool {
   const queue = createPlaces(limits);
   const nodes = engine === "cockroachdb" ? createNodes({ observer }) : noNodes;
-  const pool = openConnections(connection, serviceSettings(engine, isStale), limits, nodes);
+  const pool = openConnections(connection, serviceSettings(engine, isStale), limits);
   const connections = createConnector(pool, engine, nodes);
   let isSuspected = false;
   let acquired = 0;
@@ -168,12 +154,7 @@ function createPlaces({ connsMax, queueMax, waitMsMax }: Config["pool"]): Queue 
   });
 }
 
-function openConnections(
-  connection: Connection,
-  settings: Settings,
-  limits: Config["pool"],
-  nodes: Nodes,
-): pg.Pool {
+function openConnections(connection: Connection, settings: Settings, limits: Config["pool"]): pg.Pool {
   const pool = new pg.Pool({
     ...toClientConfig(connection, settings),
     Client: toClientClass(connection),
@@ -185,12 +166,8 @@ function openConnections(
     idleTimeoutMillis: limits.idleMsMax,
     keepAlive: true,
   });
-  // Both are read by the pool for each connection that it makes.
-  Object.defineProperty(pool.options, "connectionTimeoutMillis", {
-    get: () => (nodes.areFailing() ? connectMsMaxFailing : connectMsMax),
-  });
-  // Without jitter, connections made together would all
-  // be renewed together.
+  // Read by the pool for each connection that it makes: without jitter, those made together would all be
+  // renewed together.
   Object.defineProperty(pool.options, "maxLifetimeSeconds", {
     get: () => Math.ceil((limits.lifetimeMs / 1000) * (0.9 + 0.2 * Math.random())),
   });

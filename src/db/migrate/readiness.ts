@@ -56,6 +56,7 @@ export async function createReadiness(
   const limits = { connsMax: 2, connsMin: 0, queueMax: 1, waitMsMax: answerMsMax };
   const db = createDatabase(connection, engine, { ...limits, lifetimeMs: 300_000, idleMsMax: 300_000 });
   const payload = randomBytes(payloadBytes / 2).toString("hex");
+  const isCluster = engine === "cockroachdb";
   let fullUntil = 0;
 
   async function look(): Promise<string | undefined> {
@@ -79,8 +80,8 @@ export async function createReadiness(
       const isLate = !(error instanceof Error) || error.name === "TimeoutError";
       const isPaused = performance.now() - since > answerMsMax + pauseMsMax;
       const isBusy = performance.eventLoopUtilization(busyBefore).utilization > busyMin;
-      // It was this process that took its time: the answer may have been there.
-      if (!isSecond && isLate && (isPaused || isBusy)) return check(true);
+      // It may be one node of a cluster that hangs, or this process that took its time.
+      if (!isSecond && isLate && (isCluster || isPaused || isBusy)) return check(true);
       return { reason: isLate ? "the database does not answer" : error.message, isAway: true };
     }
   }

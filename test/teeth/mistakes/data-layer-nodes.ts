@@ -29,8 +29,15 @@ export const nodeMutations: readonly Mutation[] = [
   {
     file: nodes,
     what: "a node that may be back gets all connections at once",
-    from: "      node.tryAt = now() + jitter(node.backoffMs);\n      return true;",
-    to: "      return true;",
+    from: "  node.tryAt = now + jitter(node.backoffMs);\n  return true;",
+    to: "  return true;",
+    tests: core,
+  },
+  {
+    file: nodes,
+    what: "a node that is used though it fails gets no new connection, and is suspected for ever",
+    from: "      if (!node.isHealthy) return isDue(node, now(), jitter);\n",
+    to: "",
     tests: core,
   },
   {
@@ -60,6 +67,20 @@ export const nodeMutations: readonly Mutation[] = [
     from: "isHealthy || now >= tryAt",
     to: "isHealthy",
     tests: core,
+  },
+  {
+    file: "src/db/migrate/readiness.ts",
+    what: "a node that hangs with the connection that asks for readiness takes the service away",
+    from: "(isCluster || isPaused || isBusy)",
+    to: "(isPaused || isBusy)",
+    tests: ["test/cockroach-nodes.test.ts"],
+  },
+  {
+    file: "src/db/engine/attempt.ts",
+    what: "a node is blamed for another one whose session it cannot end",
+    from: "    progress.asksOthers = true;\n",
+    to: "",
+    tests: ["test/attempt.test.ts"],
   },
   {
     file: "src/db/engine/judge.ts",

@@ -70,11 +70,18 @@ export const poolMutations: readonly Mutation[] = [
     tests: settings,
   },
   {
-    file: pool,
+    file: "src/db/engine/connector.ts",
     what: "a connection that is not answered is waited for",
-    from: "(nodes.areFailing() ? connectMsMaxFailing : connectMsMax)",
+    from: "(nodes.areFailing() ? failingMs : connectMsMax)",
     to: "0",
     tests: settings,
+  },
+  {
+    file: "src/db/engine/connector.ts",
+    what: "while a node fails, no other one is connected to that is far away",
+    from: "(failingMs = Math.min(2 * failingMs, connectMsMax))",
+    to: "0",
+    tests: ["test/cockroach-nodes.test.ts"],
   },
   {
     file: pool,

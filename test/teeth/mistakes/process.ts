@@ -17,7 +17,14 @@ export const processes: readonly Mutation[] = [
   {
     file: server,
     what: "calls wait for a database that is known to be away",
-    from: "db.suspect(problem?.isAway === true);",
+    from: "    suspect(problem?.isAway === true);",
+    to: "",
+    tests: ["test/service/away.test.ts"],
+  },
+  {
+    file: "src/databases.ts",
+    what: "stale reads wait for a database that is known to be away",
+    from: "    if (!replica) stale?.suspect(isAway);\n",
     to: "",
     tests: ["test/service/away.test.ts"],
   },

@@ -60,6 +60,15 @@ test("a caller that leaves during a wait is told so, and whether its call is in 
   await expect(failed).rejects.toMatchObject({ code: Code.Canceled, attempts: 1, inDoubt: true });
 });
 
+test("a call that its caller has given up before it began is not sent, and not in doubt", async () => {
+  const service = failing();
+
+  const failed = callPlayed(service).users.createUser(ada, { signal: AbortSignal.abort() });
+
+  await expect(failed).rejects.toMatchObject({ code: Code.Canceled, attempts: 0, inDoubt: false });
+  expect(service.seen).toEqual([]);
+});
+
 test("a call that its caller has given up is not repeated", async () => {
   const leaving = new AbortController();
   const createUser = async () => {

@@ -2,6 +2,7 @@ import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufb
 import { type CallOptions, Code, ConnectError, type Transport } from "@connectrpc/connect";
 import type { Attempts } from "./attempts.ts";
 import { type Clock, startDeadline } from "./clock.ts";
+import { neverBegun } from "./errors.ts";
 import type { Judgement } from "./judge.ts";
 import { type Retry, startRepeats, toTimeout } from "./repeats.ts";
 import { withRequestId } from "./request-id.ts";
@@ -19,6 +20,7 @@ export function createReliableTransport(
   return {
     async unary(method, signal, timeoutMs, headers, input, contextValues) {
       const { request, requestId } = withRequestId(method, input);
+      if (signal?.aborted) throw neverBegun(signal, requestId);
       const deadline = startDeadline(clock, timeoutMs ?? deadlineMs);
       const rejudge = (error: ConnectError, judgement: Judgement): Judgement =>
         error.code === Code.Internal && !canEncode(method.input, request) ? neverSent : judgement;

@@ -86,6 +86,12 @@ export function toCommerceError(error: ConnectError, call: FailedCall): Commerce
   return new Failure(error, call) as CommerceError;
 }
 
+/** The error of a call that was given up before its first attempt: nothing was sent. */
+export function neverBegun({ reason }: AbortSignal, requestId?: string): CommerceError {
+  const error = ConnectError.from(reason, Code.Canceled);
+  return toCommerceError(error, { requestId, attempts: 0, inDoubt: false });
+}
+
 /** The error of a row that an import has refused: as if the row had been a call of its own. */
 export function refusalOf({ status }: RefusedRow): CommerceError {
   const { code = Code.Unknown, message = "", details = [] } = status ?? {};

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import type { CallOptions } from "@connectrpc/connect";
 import {
   type IngestOrdersRequestSchema,
   type IngestOrdersResponse,
@@ -7,7 +7,7 @@ import {
   OrderService,
 } from "./gen/commerce/order/v1/order_service_pb.ts";
 import { orAborted } from "./clock.ts";
-import { type CommerceError, toCommerceError } from "./errors.ts";
+import { neverBegun } from "./errors.ts";
 import { createRequestId } from "./request-id.ts";
 import { type Importing, resume } from "./resume.ts";
 import { createUnanswered } from "./unanswered.ts";
@@ -55,10 +55,4 @@ export async function* ingest(
     // Not awaited: a source that is being read answers only when it has something.
     source.return?.().catch(() => {});
   }
-}
-
-/** The error of a call that was given up before it had a row. */
-function neverBegun({ reason }: AbortSignal): CommerceError {
-  const error = ConnectError.from(reason, Code.Canceled);
-  return toCommerceError(error, { requestId: undefined, attempts: 0, inDoubt: false });
 }

@@ -23,6 +23,13 @@ export const client: readonly Mutation[] = [
   },
   {
     file: "client/src/calls.ts",
+    what: "a call that was given up before it began is in doubt",
+    from: "if (signal?.aborted) throw neverBegun(signal, requestId);",
+    to: "",
+    tests: ["test/client-attempts.test.ts"],
+  },
+  {
+    file: "client/src/calls.ts",
     what: "a request that cannot be encoded is sent again and again",
     from: "error.code === Code.Internal && !canEncode(method.input, request) ? neverSent : judgement",
     to: "judgement",

@@ -115,6 +115,21 @@ test("a token is got for each attempt, and the caller's own header goes before i
   expect(sent).toEqual(["Bearer one", "Bearer two", "Bearer mine"]);
 });
 
+test.each([
+  ["whose time is over", 20, Code.DeadlineExceeded],
+  ["that is given up", 60_000, Code.Canceled],
+])("a call %s while it waits for a token has sent nothing", async (_, timeoutMs, code) => {
+  const service = failing();
+  const { users } = callPlayed(service, { token: () => new Promise(() => {}) });
+  const caller = new AbortController();
+
+  const failed = users.createUser(ada, { timeoutMs, signal: caller.signal });
+  if (code === Code.Canceled) setTimeout(() => caller.abort(), 20);
+
+  await expect(failed).rejects.toMatchObject({ code, inDoubt: false });
+  expect(service.seen).toEqual([]);
+});
+
 test("what the caller's own functions throw is the caller's, and is not repeated", async () => {
   const broken = new Error("the issuer is away");
   const service = failing();

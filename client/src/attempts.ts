@@ -13,7 +13,9 @@ import {
   type Transport,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { findInfo } from "./errors.ts";
+import { orAborted } from "./clock.ts";
+import { findInfo, UnsentError } from "./errors.ts";
+import { toTimeout } from "./repeats.ts";
 
 /** An attempt of a call, as it begins. */
 export type Attempt = {
@@ -72,23 +74,25 @@ export function createAttempts(
 ): Attempts {
   const begin = async (method: DescMethod, call: OfCall, options: CallOptions): Promise<Begun> => {
     const headers = new Headers(options.headers);
+    const askedMs = performance.now();
     if (token !== undefined && !headers.has("authorization"))
-      headers.set("authorization", `Bearer ${typeof token === "string" ? token : await token()}`);
+      headers.set("authorization", `Bearer ${await getToken(token, call, options.signal)}`);
     const startMs = performance.now();
+    const timeoutMs = toTimeout(call.timeoutMs && call.timeoutMs - (startMs - askedMs));
     const { number, requestId } = call;
     const onEnd = onAttempt({ method, number, requestId, headers });
     const end = (error?: ConnectError): void => {
       const reason = error && findInfo(error)?.reason;
       onEnd?.({ code: error?.code, reason, durationMs: performance.now() - startMs });
     };
-    return { headers, end };
+    return { headers, timeoutMs, end };
   };
   return {
     async unary(method, request, call, options) {
-      const { headers, end } = await begin(method, call, options);
+      const { headers, timeoutMs, end } = await begin(method, call, options);
       const { signal, contextValues } = options;
       try {
-        const answer = await transport.unary(method, signal, call.timeoutMs, headers, request, contextValues);
+        const answer = await transport.unary(method, signal, timeoutMs, headers, request, contextValues);
         end();
         return answer;
       } catch (reason) {
@@ -98,19 +102,12 @@ export function createAttempts(
       }
     },
     async stream(method, requests, call, options) {
-      const { headers, end } = await begin(method, call, options);
+      const { headers, timeoutMs, end } = await begin(method, call, options);
       const { signal, contextValues } = options;
       const left = new AbortController();
       const either = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
       try {
-        const answer = await transport.stream(
-          method,
-          either,
-          call.timeoutMs,
-          headers,
-          requests,
-          contextValues,
-        );
+        const answer = await transport.stream(method, either, timeoutMs, headers, requests, contextValues);
         return { ...answer, message: watchEnd(answer.message, end, left) };
       } catch (reason) {
         const error = ConnectError.from(reason);
@@ -121,7 +118,25 @@ export function createAttempts(
   };
 }
 
-type Begun = { readonly headers: Headers; readonly end: (error?: ConnectError) => void };
+type Begun = {
+  readonly headers: Headers;
+  /** What the token has left of the time-out. */
+  readonly timeoutMs: number | undefined;
+  readonly end: (error?: ConnectError) => void;
+};
+
+/** Gets a token for an attempt. Throws an UnsentError when its time is over, or its caller leaves. */
+async function getToken(
+  token: Token,
+  { timeoutMs }: OfCall,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (typeof token === "string") return token;
+  const ends = [signal, timeoutMs && AbortSignal.timeout(timeoutMs)].filter(
+    (end) => end instanceof AbortSignal,
+  );
+  return orAborted((async () => token())(), AbortSignal.any(ends), (end) => new UnsentError(end));
+}
 
 /**
  * Tells when the messages of a stream have ended, and gives up a call that its reader leaves. Connect's

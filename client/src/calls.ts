@@ -3,7 +3,7 @@ import { type CallOptions, Code, ConnectError, type Transport } from "@connectrp
 import type { Attempts } from "./attempts.ts";
 import { type Clock, startDeadline } from "./clock.ts";
 import { neverBegun } from "./errors.ts";
-import type { Judgement } from "./judge.ts";
+import { type Judgement, neverSent } from "./judge.ts";
 import { type Retry, startRepeats, toTimeout } from "./repeats.ts";
 import { withRequestId } from "./request-id.ts";
 
@@ -57,10 +57,10 @@ export function createReliableTransport(
   };
 }
 
-/** What the failure of a call means whose request is none, such as a text where the contract has a number. */
-const neverSent: Judgement = { mayRepeat: false, retryAfterMs: 0, mayHaveHappened: false, isFinal: false };
-
-/** Whether a request can be encoded: a transport says INTERNAL of one that cannot, as of much else. */
+/**
+ * Whether a request can be encoded, as one cannot that has a text where the contract has a number: a
+ * transport says INTERNAL of it, as of much else.
+ */
 function canEncode<I extends DescMessage>(schema: I, request: MessageInitShape<I>): boolean {
   try {
     toBinary(schema, create(schema, request));

@@ -86,6 +86,18 @@ export function toCommerceError(error: ConnectError, call: FailedCall): Commerce
   return new Failure(error, call) as CommerceError;
 }
 
+/** What ended an attempt before anything of it was sent. */
+export class UnsentError extends ConnectError {
+  // Every ConnectError is an instance of every subclass of it: Connect asks for the name.
+  readonly isUnsent = true;
+
+  constructor({ reason }: AbortSignal) {
+    const isLate = reason instanceof DOMException && reason.name === "TimeoutError";
+    const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
+    super(isLate ? "there was no token in time" : rawMessage, isLate ? Code.DeadlineExceeded : code);
+  }
+}
+
 /** The error of a call that was given up before its first attempt: nothing was sent. */
 export function neverBegun({ reason }: AbortSignal, requestId?: string): CommerceError {
   const error = ConnectError.from(reason, Code.Canceled);

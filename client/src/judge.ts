@@ -38,10 +38,19 @@ const unknown: ReadonlySet<Code> = new Set([
   Code.DataLoss,
 ]);
 
+/** What the failure of an attempt means of which nothing was sent. */
+export const neverSent: Judgement = {
+  mayRepeat: false,
+  retryAfterMs: 0,
+  mayHaveHappened: false,
+  isFinal: false,
+};
+
 /**
  * Says what the failure of an attempt means: by the service's reason, and by the code where there is none.
  */
 export function judge(error: ConnectError, effect: Effect): Judgement {
+  if ("isUnsent" in error) return neverSent;
   const retryAfterMs = findRetryAfterMs(error);
   const info = findInfo(error);
   const repeat = repeatOf(error.code, info?.reason, retryAfterMs !== undefined);

@@ -8,6 +8,13 @@ const unanswered = "client/src/unanswered.ts";
 /** Mistakes in the client. */
 export const client: readonly Mutation[] = [
   {
+    file: "client/src/attempts.ts",
+    what: "a token that does not come holds a call for ever",
+    from: "AbortSignal.any(ends)",
+    to: "undefined",
+    tests: ["test/client-attempts.test.ts"],
+  },
+  {
     file: "client/src/calls.ts",
     what: "each attempt has a request_id of its own",
     from: "return await attempts.unary(method, request, call, options);",

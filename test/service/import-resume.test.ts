@@ -3,6 +3,7 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { countOrders, readViolations } from "../support/imports.ts";
+import { readMetric } from "../support/locks.ts";
 import { givenFile, importFile as cli } from "../support/import-command.ts";
 import { startProxy } from "../support/proxy.ts";
 import { run, runToEnd } from "../support/processes.ts";
@@ -89,6 +90,8 @@ test("import does not go on in a file whose imported rows have changed, or in an
     return undefined;
   };
   await killed.ended;
+  // The chunk that it has sent before may still be written.
+  await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(0);
   const before = await shop.stored();
   await writeFile(given.file, `\n${given.lines.join("\n")}\n`);
 

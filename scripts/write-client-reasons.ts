@@ -8,6 +8,7 @@ import {
   reason,
   RepeatSchema,
 } from "../src/gen/commerce/errors/v1/error_reason_pb.ts";
+import { toFactName } from "../client/src/fact-name.ts";
 import { paragraphsOf, readContract } from "./contract.ts";
 
 // The generated descriptor has no comments.
@@ -43,7 +44,7 @@ function toProperty(value: DescEnumValue): string {
 }
 
 function toFact({ key, when, value }: MetadataKey): string {
-  const name = key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const name = toFactName(key);
   const comment = when === "" ? value : `${value} (${when})`;
   return `    /** ${comment} */\n    readonly ${name}${when === "" ? "" : "?"}: string;\n`;
 }

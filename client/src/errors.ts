@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { toFactName } from "./fact-name.ts";
 import type { RefusedRow } from "./gen/commerce/order/v1/order_service_pb.ts";
 import type { FactsByReason } from "./gen/reasons.ts";
 import { repeats } from "./gen/reasons.ts";
@@ -133,9 +134,6 @@ export function isReason(text: string): text is Reason {
   return Object.hasOwn(repeats, text);
 }
 
-/** Keys as TypeScript writes them: `product_id` is productId. */
 function toFacts(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const rename = (key: string): string =>
-    key.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [rename(key), value]));
+  return Object.fromEntries(Object.entries(metadata).map(([key, value]) => [toFactName(key), value]));
 }

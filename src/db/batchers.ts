@@ -6,7 +6,8 @@ import {
   type CallerFailure,
 } from "./users/attempts.ts";
 import { adjustStock, type StockAdjustment } from "./products/adjust-stock.ts";
-import { changeStatuses, type StatusChange } from "./orders/change-statuses.ts";
+import { changeStatuses } from "./orders/change-statuses.ts";
+import type { StatusChange } from "./orders/status-changes.ts";
 import { createBatcher, type BatcherOptions } from "./engine/batcher.ts";
 import { within, type Database } from "./engine/database.ts";
 import { getProducts, type Product } from "./products/products.ts";

@@ -5,17 +5,21 @@ import { statement } from "./engine/statement.ts";
 const sweepOf = (table: string, id: string, more = "") =>
   statement<{ readonly id: string }>(
     `${table}.sweep`,
-    `delete from ${table} where ${id} in (
-    select ${id} from ${table} where expire_time <= now() order by expire_time limit $1::int4
-  ) ${more}
-  returning ${id} as id`,
+    `with swept as (
+    select ${id} as id from ${table} where expire_time <= now() order by expire_time limit $1::int4
+    for update skip locked
+  )
+  delete from ${table} t using swept s where t.${id} = s.id ${more}
+  returning s.id`,
   );
 
 /**
  * What has happened has no expire_time. Of an event the order's id is not its whole key; a mark is version 1.
+ * A row that is locked is of an import that goes on, or is swept by another replica: under read committed its
+ * deletion would wait, and then delete what has got another time meanwhile.
  */
 const sweeps = [
-  sweepOf("order_events", "order_id", "and version = 1"),
+  sweepOf("order_events", "order_id", "and t.version = 1"),
   sweepOf("user_changes", "id"),
   sweepOf("stock_movements", "id"),
   sweepOf("imports", "id"),

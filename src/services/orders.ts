@@ -1,5 +1,6 @@
 import type { Call, Service } from "../call.ts";
-import { changeStatusesAtomically, type StatusChange } from "../db/orders/change-statuses.ts";
+import { changeStatusesAtomically } from "../db/orders/change-statuses.ts";
+import type { StatusChange } from "../db/orders/status-changes.ts";
 import { within, type Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
 import { invalid, notFound, orderType } from "../errors.ts";

@@ -52,6 +52,9 @@ export function createAttempt(grpcUrl: string, sessionManager = new Http2Session
         const { id, name, etag, requestId } = request;
         return showUser((await users.updateUser({ user: { id, name, etag }, requestId }, options)).user!);
       }
+      case "DeleteUser":
+        await users.deleteUser(request, options);
+        return {};
       case "GetUser":
         return showUser((await users.getUser(request, options)).user!);
       case "CreateProduct": {

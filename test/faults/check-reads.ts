@@ -164,6 +164,7 @@ function namedBy(request: Entry["request"]): string[] {
     case "BatchUpdateOrderStatuses":
       return request.changes.map(({ id }) => id);
     case "CreateUser":
+    case "DeleteUser":
     case "CreateProduct":
     case "ImportOrders":
     case "ImportOrderItems":

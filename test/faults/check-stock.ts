@@ -1,7 +1,7 @@
 import type { Evidence, Violation } from "./checker.ts";
 
 /** I2: nothing is sold twice and nothing disappears. */
-export function checkStock({ history, state }: Evidence): Violation[] {
+export function checkStock({ history, state }: Pick<Evidence, "history" | "state">): Violation[] {
   const reserved = new Map<string, number>();
   for (const { reserves, status, lines } of state.orders) {
     if (!reserves || status === "cancelled") continue;

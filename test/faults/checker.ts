@@ -1,4 +1,5 @@
-import { checkEffects } from "./check-effects.ts";
+import { checkDeletions, withoutDoomed } from "./check-deletions.ts";
+import { checkEffects, checkForeseen } from "./check-effects.ts";
 import { checkGrowth } from "./check-growth.ts";
 import { checkImports } from "./check-imports.ts";
 import { checkOrders } from "./check-orders.ts";
@@ -26,11 +27,26 @@ import { takeApart, toRowEntries, type Parts } from "./import-rows.ts";
  * - I11: the chunks of an import follow one another without a gap to its end, count its rows truly, and what
  *   they say is there is stored, once, however often the import was cut and resumed.
  * - I13: an email has one user, whose rivals are told ALREADY_EXISTS; nobody is told INTERNAL.
+ * - I15: a user who was deleted is gone with all orders, which nobody has without force; one who was refused
+ *   to be deleted is there.
  *
  * I12 (limits over many rows, such as orders per
  * user) and I14 (messages that are sent for each change) are about what the service does not promise.
  */
-export type Invariant = "I1" | "I2" | "I3" | "I4" | "I5" | "I6" | "I7" | "I8" | "I9" | "I10" | "I11" | "I13";
+export type Invariant =
+  | "I1"
+  | "I2"
+  | "I3"
+  | "I4"
+  | "I5"
+  | "I6"
+  | "I7"
+  | "I8"
+  | "I9"
+  | "I10"
+  | "I11"
+  | "I13"
+  | "I15";
 
 /**
  * A broken invariant: the resources and request ids that it is about, and a sentence that says how it broke.
@@ -52,16 +68,20 @@ export type Evidence = {
 
 /** Finds what is wrong in a history and in the state that it ended in: nothing, if all invariants hold. */
 export function check(attempts: readonly Entry[], state: FinalState): Violation[] {
-  const history = [...attempts, ...attempts.flatMap(toRowEntries)];
+  const others = withoutDoomed(attempts, state);
+  const history = [...others.history, ...others.history.flatMap(toRowEntries)];
   const calls = toCalls(history);
-  const evidence = { history, calls, state, parts: takeApart(state, calls) };
+  const evidence = { history, calls, state: others.state, parts: takeApart(others.state, calls) };
   return [
-    checkEffects,
-    checkRefusals,
-    checkStock,
-    checkOrders,
-    checkGrowth,
-    checkReads,
-    checkImports,
-  ].flatMap((part) => part(evidence));
+    ...checkDeletions(attempts, state),
+    ...[...attempts, ...attempts.flatMap(toRowEntries)].flatMap(checkForeseen),
+    ...checkStock({ history: attempts, state }),
+    ...checkRest(evidence),
+  ];
+}
+
+function checkRest(evidence: Evidence): Violation[] {
+  return [checkEffects, checkRefusals, checkOrders, checkGrowth, checkReads, checkImports].flatMap((part) =>
+    part(evidence),
+  );
 }

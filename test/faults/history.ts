@@ -21,6 +21,7 @@ export type StatusChange = { readonly id: string; readonly status: Status; reado
 export type Mutation = { readonly requestId: string } & (
   | { readonly method: "CreateUser"; readonly email: string; readonly name: string }
   | { readonly method: "UpdateUser"; readonly id: string; readonly name: string; readonly etag: string }
+  | { readonly method: "DeleteUser"; readonly id: string; readonly force: boolean }
   | { readonly method: "CreateProduct"; readonly name: string; readonly onHand: number }
   | { readonly method: "AdjustStock"; readonly productId: string; readonly delta: number }
   | ({ readonly method: "CreateOrder" } & Draft)

@@ -44,8 +44,7 @@ export const ofRefusals = {
       const text = apart[statement.name]?.(statement.text);
       if (text === undefined) return db.query(statement, values, deadline);
       if (statement.name !== "orders.create") return db.query({ ...statement, text }, values, deadline);
-      const weaker = { ...statement, text, isolation: "read committed" } as const;
-      return Promise.race([db.query(weaker, values, unstoppable()), leaving(deadline)]);
+      return Promise.race([db.query({ ...statement, text }, values, unstoppable()), leaving(deadline)]);
     }),
     replicas: 2,
     load: impatient,

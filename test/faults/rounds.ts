@@ -24,7 +24,7 @@ export type Round = {
 const usualLoad: Load = { clients: 8, callsPerClient: 22, attemptsMax: 12 };
 
 /** With several replicas: longer, for what happens seconds after it was asked for. */
-const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true };
+const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true, dooming: 0.03 };
 
 /**
  * Plays one round: a service, or several replicas of it, on a database behind a faulty network, traffic, and

@@ -11,6 +11,7 @@ import {
   type Request,
   type Status,
 } from "./history.ts";
+import { doom } from "./doomed-traffic.ts";
 import { makeImport, reuseImport } from "./import-traffic.ts";
 import type { Random } from "./random.ts";
 
@@ -24,7 +25,8 @@ export type Traffic = {
   close(): Promise<void>;
 };
 
-type Content<M> = M extends Mutation ? Omit<M, "requestId"> : never;
+/** What a mutation is about, without its request_id. */
+export type Content<M> = M extends Mutation ? Omit<M, "requestId"> : never;
 
 /** A product of which there is little is fought for; one of the others is not. */
 const stocks = [6, 12, 12, 500, 500];
@@ -55,14 +57,16 @@ export function createTraffic(
   const products: string[] = [];
   const orders = new Map<string, { version: number; status: Status }>();
   const names = new Map<string, string>();
+  const doomed = new Set<string>();
   let unique = 0;
   let walks = 0;
 
   /** What an answer showed is what the next calls are about. */
   function learn(outcome: Outcome): void {
     if (outcome.kind !== "ok") return;
-    for (const { id, version, status } of outcome.orders)
-      if (version >= (orders.get(id)?.version ?? 0)) orders.set(id, { version, status });
+    for (const { id, version, status, userId } of outcome.orders)
+      if (!doomed.has(userId) && version >= (orders.get(id)?.version ?? 0))
+        orders.set(id, { version, status });
   }
 
   const { acknowledged, refused, call } = createCalls(attempts, recorder, random, load, learn);
@@ -145,6 +149,11 @@ export function createTraffic(
   }
 
   async function act(client: number, chance: Random): Promise<unknown> {
+    if (load.dooming && chance.chance(load.dooming)) {
+      const make = (content: Content<Mutation>): Promise<Answer> => mutate(client, chance, content);
+      const marker = { name: `doomed ${++unique}`, unitPrice: () => ++unique * 101 };
+      return doom(make, chance, marker, { doomed, products });
+    }
     const scarcity = load.scarce ? chance.next() : 1;
     if (scarcity < restocking) return mutate(client, chance, restock(chance));
     if (scarcity < restocking + wanting) return want(client, chance);

@@ -18,7 +18,7 @@ const indexes: Readonly<Record<string, readonly string[]>> = {
   "secrets.get": ["secrets_pkey"],
   "login_attempts.reserve": ["login_attempts_pkey"],
   "login_attempts.clear": ["login_attempts_pkey"],
-  "login_attempts.count_failures": ["login_attempts_pkey"],
+  "login_attempts.count_failures": [],
   "login_attempts.sweep": ["login_attempts_expire_time_idx", "login_attempts_pkey"],
   "products.get": ["products_pkey"],
   "products.list": ["products_create_time_idx"],
@@ -62,6 +62,7 @@ const indexes: Readonly<Record<string, readonly string[]>> = {
   "users.delete": [
     "order_events_pkey",
     "order_items_pkey",
+    "orders_pkey",
     "orders_user_id_create_time_idx",
     "products_pkey",
     "user_changes_pkey",

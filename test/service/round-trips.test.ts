@@ -20,7 +20,8 @@ const roundTrips: Readonly<Record<string, number>> = {
   "UserService.GetUserByEmail": 1,
   "UserService.BatchGetUsers": 1,
   "UserService.UpdateUser": 1,
-  "UserService.DeleteUser": 1,
+  // On PostgreSQL with `begin` and `commit`; see Statement.isolation.
+  "UserService.DeleteUser": inject("engine").engine === "postgresql" ? 3 : 1,
   "UserService.ListUsers": 1,
   // The attempt is reserved, judged and cleared.
   "UserService.AuthenticateUser": 3,
@@ -31,8 +32,7 @@ const roundTrips: Readonly<Record<string, number>> = {
   "OrderService.BatchUpdateOrderStatuses": 1,
   "OrderService.ListOrderEvents": 1,
   "OrderService.ImportOrders": 1,
-  // On PostgreSQL with `begin` and `commit`; see Statement.isolation.
-  "OrderService.ImportOrderItems": inject("engine").engine === "postgresql" ? 3 : 1,
+  "OrderService.ImportOrderItems": 1,
   "OrderService.IngestOrders": 1,
   "InventoryService.CreateProduct": 1,
   "InventoryService.GetProduct": 1,

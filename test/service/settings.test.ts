@@ -55,7 +55,7 @@ test("serves calls whatever the database gives to its sessions", async ({ skip }
     client_encoding: "LATIN1",
     array_nulls: "off",
     bytea_output: "escape",
-    default_transaction_isolation: "read committed",
+    default_transaction_isolation: "serializable",
     enable_indexscan: "off",
     enable_nestloop: "off",
     extra_float_digits: "-15",

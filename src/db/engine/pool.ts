@@ -191,7 +191,10 @@ const staleSettings = {
 /** What the sessions of calls need, whatever the role or the database has been given. */
 export function serviceSettings(engine: Engine, isStale = false): Settings {
   const shared = {
-    default_transaction_isolation: "serializable",
+    // Serializable transactions of PostgreSQL abort each other by pages of indexes, which crowds of calls at
+    // several replicas share whatever their rows are. Each statement says why it needs no more than this, or
+    // what it does need.
+    default_transaction_isolation: engine === "postgresql" ? "read committed" : "serializable",
     statement_timeout: statementMsMax,
     // The caller's deadline decides how long a statement waits.
     lock_timeout: 0,
@@ -202,9 +205,8 @@ export function serviceSettings(engine: Engine, isStale = false): Settings {
   if (engine === "cockroachdb") return { ...shared, plan_cache_mode: "force_custom_plan" };
   return {
     ...shared,
-    // A sequential scan locks the whole table against serializable writers, so that on small tables calls
-    // that have nothing to do with each other would conflict. Every statement has an index to use (see the
-    // plan gate).
+    // A plan that was made while a table was small would read it from end to end when it has grown. Every
+    // statement has an index to use (see the plan gate).
     enable_seqscan: "off",
     // A bitmap loses the order of its index: the first page of a user's orders would read and sort them all.
     enable_bitmapscan: "off",

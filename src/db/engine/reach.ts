@@ -62,8 +62,8 @@ export async function reachDatabase(
 }
 
 /**
- * Given to the session to be found again in it; every session of the pool has them, too. A standby takes no
- * serializable transactions, and CockroachDB may make serializable ones of others.
+ * Given to the session to be found again in it: what a server gives to nobody who has not asked for it. A
+ * standby takes no serializable transactions, and CockroachDB may make serializable ones of others.
  */
 const settings = { default_transaction_isolation: "serializable" };
 const settingsOfReplica = {

@@ -7,10 +7,10 @@ export type Statement<Row> = {
   /** It changes nothing: losing an attempt loses nothing. */
   readonly readsOnly: boolean;
   /**
-   * What PostgreSQL runs it under instead of "serializable", where transactions also conflict by pages of an
-   * index. It takes two more round trips. The statement says why it is as good.
+   * What PostgreSQL runs it under instead of "read committed", which the statement needs and says why. It
+   * takes two more round trips. CockroachDB runs all statements under "serializable".
    */
-  readonly isolation?: "repeatable read" | "read committed" | undefined;
+  readonly isolation?: "repeatable read" | undefined;
   /** Only a type: what a row of the result is. */
   readonly row?: Row;
 };
@@ -25,6 +25,10 @@ const commands = new Map<string, { readonly text: string; readonly engine: Engin
  * Declares a statement. All SQL of the service is declared when its modules load, so that the gates can list
  * it. Each must be safe to run again after an outcome that is not known: a read, or a write
  * whose keys are derived from the call.
+ *
+ * Each must be right under "read committed" (see docs/exactly-once.md): the statement has one snapshot, as of
+ * its beginning, and of a row that it has locked what the lock found, which may be newer. A write says beside
+ * its SQL what it locks in which order, and what it takes from the snapshot.
  */
 export function statement<Row>(
   name: string,

@@ -1,22 +1,15 @@
-import { DomainError, notFound, ofChange, orderType, requestIdReused } from "../../errors.ts";
-import { sourcesOf, statusesThat, type OrderStatus } from "../order-status.ts";
-import { getOrders, orderColumns, type Order } from "./orders.ts";
+import { writeUntilSettled } from "../engine/contended.ts";
+import { DomainError, ofChange } from "../../errors.ts";
+import { sourcesOf, statusesThat } from "../order-status.ts";
+import { orderColumns, type Order } from "./orders.ts";
 import { expectDistinct, expectOne, type Outcome } from "../outcome.ts";
-import { decide, type Refusable, type StoredRefusal, toRefusal } from "../refusals.ts";
+import { decide } from "../refusals.ts";
 import { refuseChanges } from "./refuse-orders.ts";
+import { answerReplays, type Moved, type StatusChange } from "./status-changes.ts";
 import { type Before, refusal, type Refused } from "./status-refusals.ts";
 import { rowSet } from "../engine/row-set.ts";
 import { statement, type Run } from "../engine/statement.ts";
 import { nth } from "../../lists.ts";
-
-/** A step that an order is to take. Its idempotency key is derived from the call. */
-export type StatusChange = Refusable & {
-  readonly orderId: string;
-  readonly status: OrderStatus;
-  /** The version that the order must still have; undefined: any. */
-  readonly version: bigint | undefined;
-  readonly idempotencyKey: string;
-};
 
 const sentChanges = rowSet<
   Omit<StatusChange, "refusalMs"> & { readonly n: number; readonly sources: string }
@@ -35,16 +28,27 @@ const sentChanges = rowSet<
 
 type ChangedRow = { readonly n: number } & (
   | ({ readonly verdict: "ok" } & Before & (Order | { readonly [K in keyof Order]: null }))
-  | { readonly verdict: "replayed" }
+  | { readonly verdict: "replayed" | "contended" }
   | Refused
 );
 
+/** The statuses that return the stock. */
+const returning = statusesThat((is) => is.returnsStock);
+
 /**
- * Moves a batch of orders, no two changes of one order, with a verdict for each; with $1 all of them or none.
- * The event is written with the change under the call's key, whose unique index stands between attempts
- * of one call: the statement reads the key first, so that the second attempt either finds the first one's
- * event or fails on the index and is run again. Stock is returned where the new status says so; products are
- * locked in the order of their ids, as in `orders.create`.
+ * Moves a batch of orders, no two changes of one order, with a verdict for each; with $1 all of them or
+ * none. The event is written with the change under the call's key, whose unique index stands between
+ * attempts of one call: the statement reads the key first, so that the second attempt either finds the first
+ * one's event or fails on the index and is run again. Stock is returned where the new status says so.
+ *
+ * Locks, on PostgreSQL: orders, then the products of what is returned, each by id, as in `orders.create`;
+ * then the keys, in their order.
+ *
+ * Read committed is enough. Status and version decide as the lock finds them. `known` is of the snapshot: of
+ * an attempt that was committed since, whose change is what this one then finds forbidden or stale, the mark
+ * of the refusal meets the key, and the next round finds it. Items are of the snapshot, too: where the order
+ * has got more since then, by its count, the change is "contended" and comes again, or their stock would not
+ * be returned. They are never taken away. Times do not go back behind those of who had the lock before.
  */
 const updateStatuses = statement<ChangedRow>(
   "orders.update_statuses",
@@ -54,56 +58,53 @@ const updateStatuses = statement<ChangedRow>(
     where idempotency_key = any(${sentChanges.parameter("idempotencyKey")})
   ),
   locked as (
-    select id, status, version, reserves_stock from orders
+    select id, status, version, reserves_stock, item_count, update_time from orders
     where id = any(${sentChanges.parameter("orderId")}) order by id for update
   ),
   candidate as (
     select r.n, r.id, r.status, r.idempotency_key, r.fingerprint,
-      l.status as was, l.version, l.reserves_stock,
+      l.status as was, l.version, l.reserves_stock, greatest(now(), l.update_time) as change_time,
       case when k.idempotency_key is not null then 'replayed' when l.id is null then 'unknown'
         when r.version <> l.version then 'stale'
-        when l.status = any(string_to_array(r.sources, ',')) then 'ok' else 'forbidden' end as verdict
+        when not l.status = any(string_to_array(r.sources, ',')) then 'forbidden'
+        when r.status in (${returning}) and l.reserves_stock
+          and l.item_count <> (select count(i.id) from order_items i where i.order_id = l.id) then 'contended'
+        else 'ok' end as verdict
     from request r left join locked l on l.id = r.id
       left join known k on k.idempotency_key = r.idempotency_key
   ),
   accepted as (
-    select id, status, idempotency_key, fingerprint, version, reserves_stock from candidate
+    select id, status, idempotency_key, fingerprint, version, reserves_stock, change_time from candidate
     where verdict = 'ok' and (not $1::bool or not exists (select 1 from candidate where verdict <> 'ok'))
   ),
   event as (
-    insert into order_events (order_id, version, status, idempotency_key, fingerprint)
-    select id, version + 1, status, idempotency_key, fingerprint from accepted
+    insert into order_events (order_id, version, status, idempotency_key, fingerprint, create_time)
+    select id, version + 1, status, idempotency_key, fingerprint, change_time from accepted
+    order by idempotency_key
   ),
   returned as (
     select i.product_id, sum(i.quantity)::int8 as quantity
     from accepted a join order_items i on i.order_id = a.id
-    where a.status in (${statusesThat((is) => is.returnsStock)}) and a.reserves_stock group by i.product_id
+    where a.status in (${returning}) and a.reserves_stock group by i.product_id
   ),
   held as (
     select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
   ),
   restocked as (
-    update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
+    update products p
+    set on_hand = p.on_hand + r.quantity, version = p.version + 1,
+      update_time = greatest(now(), p.update_time)
     from held h join returned r on r.product_id = h.id where p.id = h.id
   ),
   changed as (
-    update orders o set status = a.status, version = o.version + 1, update_time = now()
+    update orders o set status = a.status, version = o.version + 1, update_time = a.change_time
     from accepted a where o.id = a.id
     returning ${orderColumns.of("o")}
   )
-  select c.n, c.verdict, c.was, c.version as "versionBefore", ${orderColumns.again("o")}
+  select c.n, c.was, c.version as "versionBefore", ${orderColumns.again("o")},
+    case when $1::bool and exists (select 1 from candidate where verdict = 'contended') then 'contended'
+      else c.verdict end as verdict
   from candidate c left join changed o on o.id = c.id`,
-);
-
-const selectEventsByKey = statement<{
-  readonly idempotencyKey: string;
-  readonly orderId: string;
-  readonly fingerprint: string | null;
-  readonly refusal: StoredRefusal | null;
-}>(
-  "orders.events_by_key",
-  `select idempotency_key as "idempotencyKey", order_id as "orderId", fingerprint, refusal
-  from order_events where idempotency_key = any($1::uuid[])`,
 );
 
 /**
@@ -163,16 +164,6 @@ function expectApart(changes: readonly StatusChange[]): void {
   expectDistinct(changes.map(({ idempotencyKey }) => idempotencyKey));
 }
 
-/** What became of changes, by their numbers. */
-type Moved = {
-  /** What was done now or before, or will never be. */
-  readonly outcomes: Map<number, Outcome<Order>>;
-  /** The refusals of attempts before. */
-  readonly kept: Map<number, DomainError>;
-  /** Why this attempt has done nothing. */
-  readonly refusals: Map<number, DomainError>;
-};
-
 async function moveOrders(
   run: Run,
   changes: readonly StatusChange[],
@@ -181,7 +172,8 @@ async function moveOrders(
 ): Promise<Moved> {
   const moved: Moved = { outcomes: new Map(), kept: new Map(), refusals: new Map() };
   const replayed: number[] = [];
-  for (const { n, ...row } of await run(updateStatuses, updateValues(changes, open, atomic))) {
+  const toValues = (numbers: readonly number[]) => updateValues(changes, numbers, atomic);
+  for (const { n, ...row } of await writeUntilSettled(run, updateStatuses, open, toValues)) {
     if (row.verdict === "replayed") replayed.push(n);
     else if (row.verdict !== "ok") moved.refusals.set(n, refusal(nth(changes, n), row));
     else if (row.id !== null) moved.outcomes.set(n, withoutVerdict(row));
@@ -205,34 +197,4 @@ function withoutVerdict({
   ...order
 }: Order & Before & { readonly verdict: "ok" }): Order {
   return order;
-}
-
-/**
- * A change whose key is known already has happened, or was refused, or its request id was used for something
- * else.
- */
-async function answerReplays(
-  run: Run,
-  changes: readonly StatusChange[],
-  replayed: readonly number[],
-  { outcomes, kept }: Moved,
-): Promise<void> {
-  const keys = replayed.map((n) => nth(changes, n).idempotencyKey);
-  const events = new Map((await run(selectEventsByKey, [keys])).map((e) => [e.idempotencyKey, e]));
-  const stored = await getOrders(
-    run,
-    [...events.values()].map((e) => e.orderId),
-    false,
-  );
-  const orders = new Map(stored.map(({ fingerprint: _, ...order }) => [order.id, order]));
-  for (const n of replayed) {
-    const change = nth(changes, n);
-    const event = events.get(change.idempotencyKey);
-    // A mark that has expired, or an event that was deleted with its order: the next round decides anew.
-    if (event === undefined) continue;
-    if (event.refusal?.fingerprint === change.fingerprint) kept.set(n, toRefusal(event.refusal, change));
-    else if (event.fingerprint !== change.fingerprint) outcomes.set(n, requestIdReused());
-    // Deleted with its user, by a release that leaves events behind.
-    else outcomes.set(n, orders.get(change.orderId) ?? notFound(orderType, change.orderId));
-  }
 }

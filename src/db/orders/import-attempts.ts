@@ -26,7 +26,8 @@ const beginAttempt = statement<{ readonly attemptId: string }>(
 /**
  * Begins an attempt, and with that ends the one before. It replaces the one that it has read and no other: a
  * beginning that arrives late, maybe of a replica that is gone, would end an attempt that has begun
- * meanwhile. Throws "aborted" where another one has begun. An attempt that lasts for more than `daysMax` is
+ * meanwhile. The row decides as it is when it is locked: what the snapshot of the statement says of it does
+ * not count. Throws "aborted" where another one has begun. An attempt that lasts for more than `daysMax` is
  * ended as well.
  */
 export async function beginImport(run: Run, importId: string, daysMax: number): Promise<ImportAttempt> {
@@ -40,13 +41,16 @@ export async function beginImport(run: Run, importId: string, daysMax: number): 
 /**
  * The attempt that a chunk is of, as a part of its statement, whose parameters it has from `first` on.
  *
- * It is not locked. A chunk that still sees its attempt, and another one begins before it is committed,
- * accepts a row only for what has not changed since its snapshot, or is aborted and sees that it is over. So
- * the attempts behind either find the row, or find the same and accept it, too.
+ * It is locked, shared with the other chunks of the attempt and until the chunk is committed. So the next
+ * attempt either begins before, and the chunk finds that it is over whatever its snapshot says; or it begins
+ * after, and finds all that the chunk has done. It is locked behind `last`, the rows that the chunk has to
+ * wait for: the next attempt never waits for those. CockroachDB takes no shared lock, and aborts the chunk
+ * where what it has read of the attempt has changed before its commit.
  */
-export const attemptOf = (first: number): string => `
-  attempt as (
-    select id from imports where id = $${first}::uuid and attempt_id = $${first + 1}::uuid
+export const attemptOf = (first: number, last: string): string => `attempt as (
+    select id from imports
+    where id = $${first}::uuid and attempt_id = $${first + 1}::uuid and (select count(id) from ${last}) >= 0
+    for share
   )`;
 
 /** Whether another attempt has begun; false without an attempt. */

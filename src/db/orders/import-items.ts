@@ -70,29 +70,28 @@ type LeftRow = {
  * event for each order change with them. Orders are locked in the order of their ids, then the products of
  * those that reserve stock, as in `orders.create`. What is refused alone counts no further; among the others
  * stock, room and totals are counted in the order of arrival, and one that would be refused only because of
- * those before comes again in the next round, where the first in line is decided for good.
+ * those before comes again in the next round, where the first in line is decided for good. An
+ * item that is there is found before anything else is decided: its order may have been delivered since. An
+ * item without an answer is inserted.
  *
- * An item that is there is found before anything else is decided: its order may have been delivered since.
- * An item without an answer is inserted.
- *
- * Repeatable read is as good as serializable here. Orders, and products whose stock is taken, are locked
- * before they decide: what has changed since the snapshot fails the statement. Whoever added an item in
- * between has changed its order, and products are never deleted. Times are those of the statement, since
- * others may have changed the order between `begin` and it.
+ * Read committed is enough. What decides about an order is as the lock finds it, but for its items, which are
+ * of the snapshot: where the order has another version than in the snapshot, maybe by an attempt at this
+ * import, its items come again ("contended"). Whoever adds items changes the order. Stock decides as the
+ * lock finds it, and is counted from that, as in `orders.create`; products are never deleted.
  */
 const insertItems = statement<LeftRow>(
   "orders.add_items",
-  `with ${attemptOf(sentItems.next)},
-  request as (${sentItems.select("r")}),
+  `with request as (${sentItems.select("r")}),
+  seen as (select id, version from orders where id = any($1::uuid[])),
   locked as (
-    select id, status, currency_code, total, item_count, reserves_stock, version
+    select id, status, currency_code, total, item_count, reserves_stock, version, update_time
     from orders where id = any($1::uuid[]) order by id for update
   ),
   asked as (
     select r.n, r.order_id, r.id, r.product_id, r.quantity, r.unit_price,
-      o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version,
+      o.currency_code, o.status, o.total, o.item_count, o.reserves_stock, o.version, o.update_time,
       case
-        when ${isSuperseded(sentItems.next)} then 'superseded'
+        when o.version <> s.version then 'contended'
         when k.product_id = r.product_id and k.quantity = r.quantity and k.unit_price = r.unit_price
           and o.currency_code = r.currency_code then 'existed'
         when k.product_id is not null then 'reused'
@@ -100,7 +99,7 @@ const insertItems = statement<LeftRow>(
         when o.status in (${statusesThat((is) => !is.takesItems)}) then 'final'
         when o.currency_code <> r.currency_code then 'currency' when o.item_count >= $2::int4 then 'full'
         when o.total + r.quantity * r.unit_price > $3::decimal then 'over' else 'possible' end as verdict
-    from request r left join locked o on o.id = r.order_id
+    from request r left join locked o on o.id = r.order_id left join seen s on s.id = r.order_id
       left join order_items k on k.order_id = r.order_id and k.id = r.id
   ),
   held as (
@@ -108,6 +107,7 @@ const insertItems = statement<LeftRow>(
     from (select distinct product_id from asked where verdict = 'possible' and reserves_stock) a
       join products p on p.id = a.product_id order by p.id for update of p
   ),
+  ${attemptOf(sentItems.next, "held")},
   product as (
     select id, on_hand, true as reserved from held
     union all select p.id, null::int8, false
@@ -116,21 +116,23 @@ const insertItems = statement<LeftRow>(
   ),
   candidate as (
     select a.n, a.order_id, a.id, a.product_id, a.quantity, a.unit_price,
-      a.currency_code, a.status, a.total, a.item_count, a.reserves_stock, a.version, p.on_hand,
-      case when a.verdict <> 'possible' then a.verdict when p.id is null then 'unknown_product'
+      a.currency_code, a.status, a.total, a.item_count, a.reserves_stock, a.version, a.update_time, p.on_hand,
+      case when ${isSuperseded(sentItems.next)} then 'superseded'
+        when a.verdict <> 'possible' then a.verdict when p.id is null then 'unknown_product'
         when a.quantity > p.on_hand then 'short' else 'possible' end as verdict
     from asked a left join product p on p.id = a.product_id and p.reserved = a.reserves_stock
   ),
   running as (
     select n, order_id, id, product_id, quantity, unit_price,
-      status, total, item_count, reserves_stock, version, on_hand,
+      status, total, item_count, reserves_stock, version, update_time, on_hand,
       sum(quantity) over (partition by reserves_stock, product_id order by n) as taken,
       count(n) over (partition by order_id order by n) as added,
       sum(quantity * unit_price) over (partition by order_id order by n) as amount
     from candidate where verdict = 'possible'
   ),
   accepted as (
-    select n, order_id, id, product_id, quantity, unit_price, status, item_count, reserves_stock, version
+    select n, order_id, id, product_id, quantity, unit_price,
+      status, item_count, reserves_stock, version, update_time, on_hand
     from running
     where (on_hand is null or taken <= on_hand) and item_count + added <= $2::int4
       and total + amount <= $3::decimal
@@ -142,24 +144,25 @@ const insertItems = statement<LeftRow>(
     from accepted
   ),
   grown as (
-    select order_id, status, version, count(n)::int4 as items, sum(quantity * unit_price) as amount
-    from accepted group by order_id, status, version
+    select order_id, status, version, greatest(now(), update_time) as change_time,
+      count(n)::int4 as items, sum(quantity * unit_price) as amount
+    from accepted group by order_id, status, version, update_time
   ),
   event as (
     insert into order_events (order_id, version, status, create_time)
-    select order_id, version + 1, status, statement_timestamp() from grown
+    select order_id, version + 1, status, change_time from grown
   ),
   changed as (
     update orders o
     set total = o.total + g.amount, item_count = o.item_count + g.items, version = o.version + 1,
-      update_time = statement_timestamp()
+      update_time = g.change_time
     from grown g where o.id = g.order_id
   ),
   used as (
     update products p
-    set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = statement_timestamp()
+    set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)
     from (
-      select product_id, sum(quantity)::int8 as quantity
+      select product_id, max(on_hand) - sum(quantity)::int8 as on_hand
       from accepted where reserves_stock group by product_id
     ) t
     where p.id = t.product_id
@@ -167,7 +170,6 @@ const insertItems = statement<LeftRow>(
   select c.n, c.currency_code as "orderCurrency", c.status, c.on_hand as "onHand",
     case when c.verdict <> 'possible' then c.verdict else 'contended' end as verdict
   from candidate c left join accepted a on a.n = c.n where a.n is null`,
-  { isolation: "repeatable read" },
 );
 
 /**
@@ -187,8 +189,7 @@ export async function importItems(
   const rows = await writeUntilSettled(run, insertItems, [...drafts.keys()], toValues);
   for (const { n, verdict, ...found } of rows) {
     if (verdict === "superseded") throw importSuperseded();
-    if (verdict === "existed") outcomes[n] = verdict;
-    else outcomes[n] = refusal(nth(drafts, n), verdict, found);
+    outcomes[n] = verdict === "existed" ? verdict : refusal(nth(drafts, n), verdict, found);
   }
   return outcomes;
 }

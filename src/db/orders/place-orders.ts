@@ -47,24 +47,33 @@ type CreatedRow = {
 };
 
 /**
- * Places a batch of orders, with a verdict for each. Products are locked in the order of their ids. A request
- * that alone asks for more than there is, or for what does not exist, is refused and counts no further; among
- * the others stock is given in the order of arrival, and who would get it only if the ones before were not
- * there is "contended" and comes again in the next round, where the first in line always succeeds or is
- * refused for good.
+ * Places a batch of orders, with a verdict for each. Products are locked in the order of their ids. A
+ * request that alone asks for more than there is, or for what does not exist, is refused and counts no
+ * further; among the others stock is given in the order of arrival, and who would get it only if the ones
+ * before were not there is "contended" and comes again in the next round, where the first in line always
+ * succeeds or is refused for good.
  *
  * An order is placed if its first event can be inserted. Where that one is there, so is the order, or the
  * mark of a refusal, or the call is done anew elsewhere: all of them keep the order out ("existed").
  *
- * The order of the locks is PostgreSQL's: there is no deadlock. CockroachDB locks as it reads, whatever the
- * order asked for, and ends a deadlock with 40001, which is retried.
+ * Locks, on PostgreSQL: products, by id, whose stock decides as the lock finds it; the attempt at an import;
+ * the key of the event; and at the end the user, by the foreign key. All statements lock orders before
+ * products before users, each by id: there is no deadlock. CockroachDB locks as it reads, whatever the order
+ * asked for, and ends a deadlock with 40001, which is retried.
+ *
+ * Read committed is enough: nothing else that decides can change but by a row that is met. What is left of
+ * the stock is counted from what the lock has found, and not from `p`: PostgreSQL checks that it is not
+ * below zero on the row of the snapshot, before it finds that there is a newer one. Users come from the
+ * snapshot; of one who was deleted since, the foreign key fails the statement, which then runs again.
+ * Products are never deleted. Of an attempt of this call that was committed since the snapshot, the event is
+ * met by its key; where this one is refused meanwhile, by the mark or by the look-ups in later statements.
  */
 const insertOrders = statement<CreatedRow>(
   "orders.create",
-  `with ${attemptOf(sentDemands.next)},
-  request as (${sentOrders.select("r")}),
+  `with request as (${sentOrders.select("r")}),
   line as (${sentLines.select("l")}),
   locked as (select id, on_hand from products where id = any($1::uuid[]) order by id for update),
+  ${attemptOf(sentDemands.next, "locked")},
   product as (
     select id, on_hand, true as reserved from locked
     union all select id, null::int8, false from products where id = any($2::uuid[])
@@ -118,9 +127,9 @@ const insertOrders = statement<CreatedRow>(
   ),
   taken as (
     update products p
-    set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = now()
+    set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)
     from (
-      select d.product_id, sum(d.quantity)::int8 as quantity
+      select d.product_id, max(d.on_hand) - sum(d.quantity)::int8 as on_hand
       from demand d join created c on c.n = d.n where d.reserved group by d.product_id
     ) t
     where p.id = t.product_id

@@ -52,8 +52,14 @@ type AdjustedRow = { readonly n: number; readonly onHandBefore: bigint | null } 
  * Adjusts stock, with a verdict for each of a batch. Those that alone would leave the range are refused;
  * among the others, takings and additions are each counted in the order of arrival as if the other kind did
  * not exist, so that whatever is accepted fits; the rest is "contended" and comes again in the next round.
- * The statement reads the movement's id first, as the status change does its key. Products are locked in the
- * order of their ids, as in `orders.create`. $1 is the most that there may be.
+ * The statement reads the movement's id first, as the status change does its key. $1 is the most that there
+ * may be.
+ *
+ * Locks, on PostgreSQL: products, by id, as in `orders.create`; then the ids of the movements, in their
+ * order. Read committed is enough: stock decides as the lock finds it, and is counted from that, as in
+ * `orders.create`; products are never deleted. Of an attempt of this call that was committed since the
+ * snapshot, the movement is met by its id: by this one's, which then fails the statement, or by the mark of
+ * its refusal.
  */
 const insertMovements = statement<AdjustedRow>(
   "products.adjust_stock",
@@ -78,16 +84,19 @@ const insertMovements = statement<AdjustedRow>(
     from candidate where verdict = 'possible'
   ),
   accepted as (
-    select n, id, product_id, delta, fingerprint from running
+    select n, id, product_id, delta, fingerprint, on_hand from running
     where on_hand + taken >= 0 and (added = 0 or on_hand + added <= $1::int8)
   ),
   movement as (
     insert into stock_movements (id, product_id, delta, fingerprint)
-    select id, product_id, delta, fingerprint from accepted
+    select id, product_id, delta, fingerprint from accepted order by id
   ),
   changed as (
-    update products p set on_hand = p.on_hand + t.delta, version = p.version + 1, update_time = now()
-    from (select product_id, sum(delta)::int8 as delta from accepted group by product_id) t
+    update products p
+    set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)
+    from (
+      select product_id, max(on_hand) + sum(delta)::int8 as on_hand from accepted group by product_id
+    ) t
     where p.id = t.product_id
     returning ${productColumns.of("p")}
   )

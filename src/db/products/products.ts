@@ -68,14 +68,15 @@ const productNames = sentProducts.names.filter((name) => name !== "n").join(", "
 
 /**
  * The initial stock is the first movement, so that the movements of a product add up to all that ever came
- * in.
+ * in. Products are inserted in the order of their ids, which are all that they wait for. Under read committed
+ * one that another attempt has inserted since the snapshot is left as it is; a later statement reads it.
  */
 const insertProducts = statement<{ readonly n: number; readonly createTime: Micros | null }>(
   "products.create",
   `with request as (${sentProducts.select("r")}),
   inserted as (
     insert into products (${productNames})
-    select ${productNames} from request order by n
+    select ${productNames} from request order by id
     on conflict (id) do nothing
     returning id, on_hand, fingerprint, create_time
   ),

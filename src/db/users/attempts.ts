@@ -18,13 +18,21 @@ export type Attempt = {
   readonly forgetMs: number;
 };
 
+/** Of an account that has made attempts: how many count with this one, until when the next waits. */
+const counting = `least(case when l.expire_time > now() then l.failures else 0 end + 1,
+        array_length($3::int4[], 1))`;
+const retryTime = (number: string): string => `now() + ($3::int4[])[${number}] * interval '1 millisecond'`;
+const forgetTime = "$4::int4 * interval '1 millisecond'";
+
 /**
  * Counts each attempt as a failure before it is judged, so that of attempts at once no more are judged than
  * the account has left. An attempt that is refused counts for nothing, and writes nothing.
  *
- * What is read decides what is written: under serializable no other transaction changes the row in between.
- * Run again after an outcome that is not known it counts once more: the account has an attempt less until it
- * is forgotten or cleared, and never one more.
+ * Locks accounts by their ids. What decides is the account's row as it is when it is locked; the snapshot
+ * says how long to wait, and of the caller whether it may try. Where another attempt was counted since the
+ * snapshot, which then tells of no time to wait, the attempt comes again. Run again after an outcome that is
+ * not known it counts once more: the account has an attempt less until it is forgotten or cleared, and never
+ * one more.
  */
 const reserve = statement<{ readonly id: string; readonly waitMs: number | null }>(
   "login_attempts.reserve",
@@ -32,23 +40,21 @@ const reserve = statement<{ readonly id: string; readonly waitMs: number | null 
     select id, caller_id from unnest($1::uuid[], $2::uuid[]) as r (id, caller_id)
   ),
   known as (
-    select id, failures, retry_time from login_attempts
-    where id = any($1::uuid[] || $2::uuid[]) and expire_time > now()
+    select id, retry_time from login_attempts
+    where id = any($1::uuid[] || $2::uuid[])
   ),
   judged as (
-    select r.id, greatest(a.retry_time, c.retry_time) as retry_time,
-      least(coalesce(a.failures, 0) + 1, array_length($3::int4[], 1)) as failures
+    select r.id, greatest(a.retry_time, c.retry_time) as retry_time
     from request r left join known a on a.id = r.id left join known c on c.id = r.caller_id
   ),
-  counted as (
-    select id, failures, now() + ($3::int4[])[failures] * interval '1 millisecond' as retry_time
-    from judged where retry_time is null or retry_time <= now()
-  ),
   reserved as (
-    insert into login_attempts (id, failures, retry_time, expire_time)
-    select id, failures, retry_time, retry_time + $4::int4 * interval '1 millisecond' from counted order by id
+    insert into login_attempts as l (id, failures, retry_time, expire_time)
+    select id, 1, ${retryTime("1")}, ${retryTime("1")} + ${forgetTime}
+    from judged where retry_time is null or retry_time <= now() order by id
     on conflict (id) do update set
-      failures = excluded.failures, retry_time = excluded.retry_time, expire_time = excluded.expire_time
+      failures = ${counting}, retry_time = ${retryTime(counting)},
+      expire_time = ${retryTime(counting)} + ${forgetTime}
+    where l.retry_time <= now()
     returning id
   )
   select j.id, (extract(epoch from j.retry_time - now()) * 1000)::float8 as "waitMs"
@@ -62,14 +68,23 @@ const reserve = statement<{ readonly id: string; readonly waitMs: number | null 
 export async function reserveAttempts(run: Run, attempts: readonly Attempt[]): Promise<number[]> {
   const ids = attempts.map(({ accountId }) => accountId);
   expectDistinct(ids);
-  const callerIds = attempts.map(({ callerId }) => callerId ?? null);
   const { delaysMs, forgetMs } = nth(attempts, 0);
-  const refused = await run(reserve, [ids, callerIds, delaysMs, forgetMs]);
-  const waits = new Map(refused.map(({ id, waitMs }) => [id, Math.max(1, Math.ceil(waitMs ?? 0))]));
+  const waits = new Map<string, number>();
+  for (let open = attempts; open.length > 0;) {
+    const keys = [open.map(({ accountId }) => accountId), open.map(({ callerId }) => callerId ?? null)];
+    const rows = await run(reserve, [...keys, delaysMs, forgetMs]);
+    const refused = new Map(rows.map(({ id, waitMs }) => [id, Math.max(0, Math.ceil(waitMs ?? 0))]));
+    for (const [id, waitMs] of refused) waits.set(id, waitMs);
+    open = open.filter(({ accountId }) => refused.get(accountId) === 0);
+  }
   return ids.map((id) => waits.get(id) ?? 0);
 }
 
-const clear = statement("login_attempts.clear", `delete from login_attempts where id = any($1::uuid[])`);
+const clear = statement(
+  "login_attempts.clear",
+  `with locked as (select id from login_attempts where id = any($1::uuid[]) order by id for update)
+  delete from login_attempts a using locked l where a.id = l.id`,
+);
 
 /** Forgets the failures of accounts. */
 export async function clearAttempts(run: Run, accountIds: readonly string[]): Promise<void[]> {
@@ -85,22 +100,22 @@ export type CallerFailure = {
   readonly windowMs: number;
 };
 
+/** A caller's failures of its window, as they are when its row is locked, and when the window ends. */
+const counted = `least(case when l.expire_time > now() then l.failures else 0 end + excluded.failures,
+      $3::int4)`;
+const windowEnd = "case when l.expire_time > now() then l.expire_time else excluded.expire_time end";
 const countFailure = statement(
   "login_attempts.count_failures",
-  `with known as (
-    select id, failures, expire_time from login_attempts where id = any($1::uuid[]) and expire_time > now()
-  ),
-  counted as (
-    select f.id, least(coalesce(a.failures, 0) + f.count, $3::int4)::int4 as failures,
-      coalesce(a.expire_time, now() + $4::int4 * interval '1 millisecond') as expire_time
+  `insert into login_attempts as l (id, failures, retry_time, expire_time)
+  select id, least(count, $3::int4), case when count >= $3::int4 then expire_time else now() end, expire_time
+  from (
+    select id, count, now() + $4::int4 * interval '1 millisecond' as expire_time
     from unnest($1::uuid[], $2::int4[]) as f (id, count)
-      left join known a on a.id = f.id
-  )
-  insert into login_attempts (id, failures, retry_time, expire_time)
-  select id, failures, case when failures >= $3::int4 then expire_time else now() end, expire_time
-  from counted order by id
+  ) f order by id
   on conflict (id) do update set
-    failures = excluded.failures, retry_time = excluded.retry_time, expire_time = excluded.expire_time`,
+    failures = ${counted},
+    retry_time = case when ${counted} >= $3::int4 then ${windowEnd} else now() end,
+    expire_time = ${windowEnd}`,
 );
 
 /** Counts failures of callers, any number of each, under one rule. */
@@ -115,11 +130,14 @@ export async function countFailures(run: Run, failures: readonly CallerFailure[]
 /** A sweep's transaction stays short. */
 const sweptMax = 1_024;
 
+/** A row that is locked counts again, or is swept by another replica. */
 const sweep = statement(
   "login_attempts.sweep",
-  `delete from login_attempts where id in (
+  `with swept as (
     select id from login_attempts where expire_time <= now() order by expire_time limit $1::int4
-  )`,
+    for update skip locked
+  )
+  delete from login_attempts a using swept s where a.id = s.id`,
 );
 
 /** Deletes some of the rows that count no more; CockroachDB does so by itself. */

@@ -25,18 +25,18 @@ export type UserChange = Refusable & {
 };
 
 /**
- * The beginning of both changes of a user: whether the call has been made before, the user's row, locked, and
- * the verdict. $1 is the change's id, $2 the user's, $3 the version that it must have. A deletion records the
- * user's own id as well.
+ * The beginning of both changes of a user: whether the call has been made before, the user's row, and the
+ * verdict. $1 is the change's id, $2 the user's, $3 the version that it must have. An update locks the user;
+ * a deletion records the user's own id as well.
  */
-const judgeChange = (refused = "", alsoRecorded = "") => `
+const judgeChange = ({ lock = "", refused = "", alsoRecorded = "" }) => `
   known as (select fingerprint, refusal from user_changes where id = $1::uuid),
-  locked as (select id, version from users where id = $2::uuid for update),
+  found as (select id, version from users where id = $2::uuid ${lock}),
   candidate as (
-    select k.fingerprint, k.refusal, l.version as version_before,
-      case when k.fingerprint is not null then 'replayed' when l.id is null then 'unknown'
-        when l.version <> $3::int8 then 'stale' ${refused} else 'ok' end as verdict
-    from (select 1) one left join known k on true left join locked l on true
+    select k.fingerprint, k.refusal, f.version as version_before,
+      case when k.fingerprint is not null then 'replayed' when f.id is null then 'unknown'
+        when f.version <> $3::int8 then 'stale' ${refused} else 'ok' end as verdict
+    from (select 1) one left join known k on true left join found f on true
   ),
   recorded as (
     insert into user_changes (id, user_id, fingerprint)
@@ -61,12 +61,18 @@ const setEdited = editedFields
   .map((column, n) => `${column} = coalesce($${n + 5}::text, u.${column})`)
   .join(", ");
 
+/**
+ * Locks, on PostgreSQL: the user, then the email, then the change's id. Read committed is enough: the
+ * version decides as the lock finds it, and what is not changed is what the lock has found. Of an attempt of
+ * this call that was committed since the snapshot, the change is met by its id, as in
+ * `products.adjust_stock`. Of two that take one email the second fails on its index.
+ */
 const updateOne = statement<Judged & { readonly [K in keyof User]: User[K] | null }>(
   "users.update",
-  `with ${judgeChange()},
+  `with ${judgeChange({ lock: "for update" })},
   changed as (
     update users u set ${setEdited},
-      version = u.version + 1, update_time = now()
+      version = u.version + 1, update_time = greatest(now(), u.update_time)
     from candidate c where u.id = $2::uuid and c.verdict = 'ok'
     returning ${userColumns.of("u")}
   )
@@ -102,38 +108,57 @@ export async function updateUser(run: Run, change: UserChange & UserEdits): Prom
 const ordersMax = 1_000;
 const itemsMax = 10_000;
 
-/** Reads one order more than may be deleted with the user: without force none may. */
+/**
+ * Reads one order more than may be deleted with the user: without force none may.
+ *
+ * Locks, on PostgreSQL: orders, then the products of what is returned, each by id, as in `orders.create`, and
+ * the user last, by the deletion itself: who places an order has the products when the user is asked for.
+ *
+ * Repeatable read, because the user's orders are no row that could be locked. Under read committed an order
+ * that is placed since the snapshot would be deleted with its user, without force and without a return of its
+ * stock: the foreign key deletes whatever there is. Here it fails (40001) on an order that is not in the
+ * snapshot or has changed since, and so do the locks of what has changed. That is all that serializable would
+ * add, as long as those who place orders are not serializable themselves.
+ */
 const deleteOne = statement<Judged>(
   "users.delete",
   `with owned as (
     select id, status, reserves_stock, item_count from orders where user_id = $2::uuid limit $6::int4
   ),
-  ${judgeChange(
-    `when not $5::bool and exists (select 1 from owned) then 'has_orders'
+  ${judgeChange({
+    refused: `when not $5::bool and exists (select 1 from owned) then 'has_orders'
         when (select count(id) > $7::int8 or sum(item_count) > $8::int8 from owned) then 'too_many_orders'`,
-    "union all select $2::uuid, $2::uuid, $4::uuid from candidate where verdict = 'ok'",
-  )},
+    alsoRecorded: "union all select $2::uuid, $2::uuid, $4::uuid from candidate where verdict = 'ok'",
+  })},
+  locked as (
+    select o.id from candidate c join owned w on c.verdict = 'ok' join orders o on o.id = w.id
+    order by o.id for update of o
+  ),
   returned as (
     select i.product_id, sum(i.quantity)::int8 as quantity
-    from candidate c join owned o on o.reserves_stock and o.status in (${statusesThat((is) => is.holdsStock)})
+    from locked l join owned o on o.id = l.id and o.reserves_stock
+        and o.status in (${statusesThat((is) => is.holdsStock)})
       join order_items i on i.order_id = o.id
-    where c.verdict = 'ok'
     group by i.product_id
   ),
   held as (
     select p.id from returned r join products p on p.id = r.product_id order by p.id for update of p
   ),
   restocked as (
-    update products p set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()
+    update products p
+    set on_hand = p.on_hand + r.quantity, version = p.version + 1,
+      update_time = greatest(now(), p.update_time)
     from held h join returned r on r.product_id = h.id where p.id = h.id
   ),
   forgotten as (
     delete from order_events e using candidate c, owned o where e.order_id = o.id and c.verdict = 'ok'
   ),
   deleted as (
-    delete from users u using candidate c where u.id = $2::uuid and c.verdict = 'ok'
+    delete from users u using candidate c
+    where u.id = $2::uuid and c.verdict = 'ok' and (select count(id) from held) >= 0
   )
   select verdict, fingerprint, refusal, version_before as "versionBefore" from candidate`,
+  { isolation: "repeatable read" },
 );
 
 /**

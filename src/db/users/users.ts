@@ -105,6 +105,10 @@ type CreatedRow = { readonly n: number; readonly createTime: Micros | null; read
  *
  * A deleted user is not created again by a late repetition of the call that created it: its id stays in
  * user_changes. A release that does not record creations may have created it.
+ *
+ * Waits, on PostgreSQL, for the records by their ids, then for emails in their order. Read committed is
+ * enough: of what was committed since the snapshot, both are met by their keys, and nothing is inserted. A
+ * later statement reads what was in the way.
  */
 const insertUsers = statement<CreatedRow>(
   "users.create",
@@ -119,7 +123,7 @@ const insertUsers = statement<CreatedRow>(
   ),
   inserted as (
     insert into users (${userNames})
-    select ${userNames} from request where change_id in (select id from recorded) order by n
+    select ${userNames} from request where change_id in (select id from recorded) order by email, n
     on conflict do nothing
     returning id, create_time
   )

@@ -3,21 +3,22 @@ import type { Mutation } from "../mutation.ts";
 const drafting = "src/db/orders/order-drafts.ts";
 const placing = "src/db/orders/place-orders.ts";
 const changing = "src/db/orders/change-statuses.ts";
+const replaying = "src/db/orders/status-changes.ts";
 
 /** Mistakes in the statements about orders. */
 export const orderMutations: readonly Mutation[] = [
   {
     file: placing,
     what: "a sale leaves the product's version as it was",
-    from: "set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = now()",
-    to: "set on_hand = p.on_hand - t.quantity, update_time = now()",
+    from: "set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)",
+    to: "set on_hand = t.on_hand, update_time = greatest(now(), p.update_time)",
     tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: placing,
     what: "a sale leaves the product's update_time as it was",
-    from: "set on_hand = p.on_hand - t.quantity, version = p.version + 1, update_time = now()",
-    to: "set on_hand = p.on_hand - t.quantity, version = p.version + 1",
+    from: "set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)",
+    to: "set on_hand = t.on_hand, version = p.version + 1",
     tests: ["test/service/product-versions.test.ts"],
   },
   {
@@ -135,28 +136,28 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: changing,
     what: "a cancellation leaves the product's version and time as they were",
-    from: "set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()",
-    to: "set on_hand = p.on_hand + r.quantity",
+    from: "r.quantity, version = p.version + 1,\n      update_time = greatest(now(), p.update_time)",
+    to: "r.quantity",
     tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: changing,
     what: "a cancellation leaves the product's update_time as it was",
-    from: "set on_hand = p.on_hand + r.quantity, version = p.version + 1, update_time = now()",
-    to: "set on_hand = p.on_hand + r.quantity, version = p.version + 1",
+    from: "r.quantity, version = p.version + 1,\n      update_time = greatest(now(), p.update_time)",
+    to: "r.quantity, version = p.version + 1",
     tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: changing,
     what: "a cancellation returns stock that the order had not taken",
-    from: "where a.status in (${statusesThat((is) => is.returnsStock)}) and a.reserves_stock group by",
-    to: "where a.status in (${statusesThat((is) => is.returnsStock)}) group by",
+    from: "where a.status in (${returning}) and a.reserves_stock group by",
+    to: "where a.status in (${returning}) group by",
     tests: ["test/service/orders.test.ts"],
   },
   {
     file: changing,
     what: "each change of a status returns stock",
-    from: "where a.status in (${statusesThat((is) => is.returnsStock)}) and a.reserves_stock group by",
+    from: "where a.status in (${returning}) and a.reserves_stock group by",
     to: "where a.reserves_stock group by",
     tests: ["test/service/product-versions.test.ts"],
   },
@@ -170,7 +171,7 @@ export const orderMutations: readonly Mutation[] = [
   {
     file: changing,
     what: "a status change leaves the order's update_time as it was",
-    from: "version = o.version + 1, update_time = now()\n    from accepted",
+    from: "version = o.version + 1, update_time = a.change_time\n    from accepted",
     to: "version = o.version + 1\n    from accepted",
     tests: ["test/service/statuses.test.ts"],
   },
@@ -182,14 +183,14 @@ export const orderMutations: readonly Mutation[] = [
     tests: ["test/service/statuses.test.ts"],
   },
   {
-    file: changing,
+    file: replaying,
     what: "another change under a used request id is answered with the order",
     from: "else if (event.fingerprint !== change.fingerprint) outcomes.set(n, requestIdReused());",
     to: 'else if (event.orderId === "") outcomes.set(n, requestIdReused());',
     tests: ["test/service/statuses.test.ts"],
   },
   {
-    file: changing,
+    file: replaying,
     what: "an order that is gone with its user is answered to a repetition as undefined",
     from: "outcomes.set(n, orders.get(change.orderId) ?? notFound(orderType, change.orderId));",
     to: "outcomes.set(n, orders.get(change.orderId)!);",

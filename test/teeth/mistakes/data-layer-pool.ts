@@ -30,13 +30,13 @@ export const poolMutations: readonly Mutation[] = [
   {
     file: pool,
     what: "transactions have the isolation that the database gives them",
-    from: '    default_transaction_isolation: "serializable",\n',
+    from: 'default_transaction_isolation: engine === "postgresql" ? "read committed" : "serializable",',
     to: "",
     tests: settings,
   },
   {
     file: pool,
-    what: "small tables are read from end to end and locked",
+    what: "small tables are read from end to end",
     from: '    enable_seqscan: "off",\n',
     to: "",
     tests: settings,

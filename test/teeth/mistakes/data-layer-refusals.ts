@@ -155,8 +155,8 @@ export const refusalMutations: readonly Mutation[] = [
   {
     file: users,
     what: "a user is created although the creation was recorded before",
-    from: "select ${userNames} from request where change_id in (select id from recorded) order by n",
-    to: "select ${userNames} from request order by n",
+    from: "where change_id in (select id from recorded) order by email, n",
+    to: "order by email, n",
     tests,
   },
   {
@@ -190,8 +190,8 @@ export const refusalMutations: readonly Mutation[] = [
   {
     file: "src/db/orders/import-items.ts",
     what: "an attempt at an import goes on adding items behind the next one",
-    from: "        when ${isSuperseded(sentItems.next)} then 'superseded'\n",
-    to: "",
+    from: "case when ${isSuperseded(sentItems.next)} then 'superseded'\n        when a.verdict",
+    to: "case when a.verdict",
     tests: attempts,
   },
   {

@@ -52,15 +52,15 @@ export const stockMutations: readonly Mutation[] = [
   {
     file: adjusting,
     what: "an adjustment leaves the product's version as it was",
-    from: "set on_hand = p.on_hand + t.delta, version = p.version + 1, update_time = now()",
-    to: "set on_hand = p.on_hand + t.delta, update_time = now()",
+    from: "set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)",
+    to: "set on_hand = t.on_hand, update_time = greatest(now(), p.update_time)",
     tests: ["test/service/product-versions.test.ts"],
   },
   {
     file: adjusting,
     what: "an adjustment leaves the product's update_time as it was",
-    from: "set on_hand = p.on_hand + t.delta, version = p.version + 1, update_time = now()",
-    to: "set on_hand = p.on_hand + t.delta, version = p.version + 1",
+    from: "set on_hand = t.on_hand, version = p.version + 1, update_time = greatest(now(), p.update_time)",
+    to: "set on_hand = t.on_hand, version = p.version + 1",
     tests: ["test/service/product-versions.test.ts"],
   },
   {

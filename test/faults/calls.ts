@@ -32,8 +32,9 @@ export type Load = {
   /** Whether most products are scarce, and their stock comes and goes: calls are refused that a moment later
    * would not be. */
   readonly scarce?: boolean;
-  /** The share of calls that create a user, who is deleted while orders are placed for him; default: none. */
+  /** The shares of races, by default none: see `Races`. */
   readonly dooming?: number;
+  readonly growing?: number;
 };
 
 /** How an attempt ended and, for a list, the token of the next page. */

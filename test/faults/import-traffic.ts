@@ -33,6 +33,11 @@ export function makeImport(chance: Random, shop: Shop): Import {
   return { ...head, method: "ImportOrders", rows: rows(() => toOrder(chance, shop)) };
 }
 
+/** An import of items. */
+export function importOf(rows: readonly ItemDraft[]): Import {
+  return { requestId: randomUUID(), firstIndex: 0, stopOnError: false, method: "ImportOrderItems", rows };
+}
+
 /** A used request id with other orders. */
 export function reuseImport(chance: Random, { requestId }: Import, shop: Shop): Import {
   const none = { ...shop, orders: () => [] };

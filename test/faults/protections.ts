@@ -5,6 +5,7 @@ import type { Statement } from "../../src/db/engine/statement.ts";
 import type { Violation } from "./checker.ts";
 import type { FaultPlan } from "./faults.ts";
 import { decorate, replace, type Query } from "./decorations.ts";
+import { ofIsolation } from "./isolation-protections.ts";
 import { ofRefusals } from "./refusal-protections.ts";
 import type { Load } from "./calls.ts";
 
@@ -89,6 +90,7 @@ export const unprotected = {
     finds: ["I3", "I5"],
   },
   ...ofRefusals,
+  ...ofIsolation,
 } as const satisfies Record<string, Unprotected>;
 
 function renewIds(

@@ -23,8 +23,11 @@ export type Round = {
 /** Some 200 calls: about a second, of which a tenth is for passwords. */
 const usualLoad: Load = { clients: 8, callsPerClient: 22, attemptsMax: 12 };
 
+/** Users who are deleted, and orders that grow, while others are at them. */
+const racing = { dooming: 0.03, growing: 0.04 };
+
 /** With several replicas: longer, for what happens seconds after it was asked for. */
-const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true, dooming: 0.03 };
+const replicaLoad: Load = { clients: 10, callsPerClient: 16, attemptsMax: 12, scarce: true, ...racing };
 
 /**
  * Plays one round: a service, or several replicas of it, on a database behind a faulty network, traffic, and

@@ -11,8 +11,8 @@ import {
   type Request,
   type Status,
 } from "./history.ts";
-import { doom } from "./doomed-traffic.ts";
 import { makeImport, reuseImport } from "./import-traffic.ts";
+import { createRaces, type Races } from "./races.ts";
 import type { Random } from "./random.ts";
 
 /** Generates traffic. All of its clients know the same users, products and orders. */
@@ -148,12 +148,19 @@ export function createTraffic(
       await mutate(client, chance, { method: "AdjustStock", productId, delta: quantity });
   }
 
+  const racesOf = (client: number, chance: Random): Races =>
+    createRaces({
+      mutate: (content) => mutate(client, chance, content),
+      importRows: (request) => call(client, chance, request),
+      users,
+      products: products.slice(-2),
+      doomed,
+      unique: () => ++unique,
+    });
+
   async function act(client: number, chance: Random): Promise<unknown> {
-    if (load.dooming && chance.chance(load.dooming)) {
-      const make = (content: Content<Mutation>): Promise<Answer> => mutate(client, chance, content);
-      const marker = { name: `doomed ${++unique}`, unitPrice: () => ++unique * 101 };
-      return doom(make, chance, marker, { doomed, products });
-    }
+    if (chance.chance(load.dooming ?? 0)) return racesOf(client, chance).doom(chance);
+    if (chance.chance(load.growing ?? 0)) return racesOf(client, chance).grow(chance);
     const scarcity = load.scarce ? chance.next() : 1;
     if (scarcity < restocking) return mutate(client, chance, restock(chance));
     if (scarcity < restocking + wanting) return want(client, chance);

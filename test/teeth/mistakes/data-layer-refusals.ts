@@ -108,7 +108,7 @@ export const refusalMutations: readonly Mutation[] = [
     what: "a refusal is answered although its mark met what had happened",
     from: "answer((n) => ids.has(idOf(nth(requests, n))));",
     to: "answer((n) => ids.has(idOf(nth(requests, n))) || marks.length > 0);",
-    tests,
+    tests: ["test/service/interleaved-orders.test.ts"],
   },
   {
     file: refusals,

@@ -92,7 +92,7 @@ async function serve(): Promise<void> {
   const { id } = await shop.order([lamp], 1, ada.id);
   record(shop.proxy, {
     "orders.create": { kind: "drop_answer" },
-    "orders.add_items": { kind: "error", code: "40001" },
+    "users.delete": { kind: "error", code: "40001" },
   });
 
   for (const [call, request] of Object.values(methods)) await call(request as never);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { services } from "../../src/bindings.ts";
 import { outcomes, type Failure } from "../support/errors.ts";
 import { drafts, readToEnd } from "../support/imports.ts";
@@ -142,7 +142,9 @@ describe.each(Object.keys(outages).flatMap((outage) => ports.map((port) => [outa
       const failed = failures[kinds.findIndex((kind) => kind[0] === method && kind[1] === sends)];
 
       const isRefused = outages[outage]!.refusal !== undefined;
-      const possible = isRefused ? [expected[sends], told.away] : [expected[sends]];
+      // On PostgreSQL its commit is a statement of its own, which was not sent yet.
+      const isBefore = method === "DeleteUser" && inject("engine").engine === "postgresql";
+      const possible = isRefused || isBefore ? [expected[sends], told.away] : [expected[sends]];
       expect(possible).toContainEqual(failed);
     });
   },

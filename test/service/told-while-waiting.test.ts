@@ -107,8 +107,10 @@ const late: readonly Late[] = [
   ["CreateUser that is refused", "users.get_creations", inDoubtWithout, createAgain],
   ["ImportOrders", "orders.create", inDoubt, async (shop) => importOrder(shop)],
   ["ImportOrders", "orders.create", inDoubtWithout, async (shop) => importOrder(shop)],
-  ["ImportOrderItems", "commit", inDoubt, async (shop) => importItem(shop)],
-  ["ImportOrderItems", "commit", inDoubtWithout, async (shop) => importItem(shop)],
+  ["ImportOrderItems", "orders.add_items", inDoubt, async (shop) => importItem(shop)],
+  ["ImportOrderItems", "orders.add_items", inDoubtWithout, async (shop) => importItem(shop)],
+  ["DeleteUser", "commit", inDoubt, async (shop) => remove(shop)],
+  ["DeleteUser", "commit", inDoubtWithout, async (shop) => remove(shop)],
   ["AuthenticateUser", "users.get_by_email", away, async (shop) => logIn(shop)],
   ["AuthenticateUser", "login_attempts.clear", away, async (shop) => logIn(shop)],
 ];
@@ -116,6 +118,11 @@ const late: readonly Late[] = [
 async function place(shop: Shop, onHand: bigint) {
   const [{ id: userId }, lamp] = [await shop.user(), await shop.product(onHand)];
   return (requestId: string) => shop.orders.createOrder({ userId, items: [line(lamp)], requestId });
+}
+
+async function remove(shop: Shop) {
+  const { id } = await shop.user();
+  return (requestId: string) => shop.users.deleteUser({ id, requestId });
 }
 
 async function take(shop: Shop, onHand: bigint) {

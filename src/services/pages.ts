@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import { invalid } from "../errors.ts";
 import type { Cursor } from "../db/cursor.ts";
 import type { PageKeys } from "./page-keys.ts";
@@ -30,7 +30,7 @@ const wholeBytes = [cursorBytes + signatureBytes, cursorBytes + signatureBytes +
 
 /** Creates page tokens whose keys all replicas share. */
 export function createPages(keys: PageKeys): Pages {
-  const sign = (key: Buffer, cursor: Buffer, scope: readonly string[]): Buffer =>
+  const sign = (key: KeyObject, cursor: Buffer, scope: readonly string[]): Buffer =>
     createHmac("sha256", key)
       .update(JSON.stringify(scope))
       .update(cursor)

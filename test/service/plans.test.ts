@@ -1,3 +1,4 @@
+import { createSecretKey } from "node:crypto";
 import { expect, inject, test } from "vitest";
 import { loadTables } from "../../scripts/load-tables.ts";
 import { explain, problemsOf, type PlanFacts } from "../../scripts/plan.ts";
@@ -148,7 +149,7 @@ test.runIf(inject("engine").engine === "postgresql")(
     const lists = allStatements().filter(({ name }) => /^(orders|products|users)\.list(_by|$)/.test(name));
 
     const plans = await explainAll(lists);
-    const key = { period: 0, key: Buffer.alloc(32) };
+    const key = { period: 0, key: createSecretKey(Buffer.alloc(32)) };
     const first = await createPages({ current: () => key, find: async () => key.key }).parse("", []);
 
     const begins = plans.map(({ text }) =>

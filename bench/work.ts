@@ -73,12 +73,12 @@ export function createEngineCalls(work: Work, pool: pg.Pool, db: Database): Call
       return cycle(values, (one) => query(pool, "users.get", one));
     }
     case "ListOrders": {
-      const values = work.pages.map(({ createTime, id }) => [createTime, id, work.pageSize + 1, false]);
+      const values = work.pages.map(({ createTime, id }) => [createTime, id, work.pageSize + 1]);
       return cycle(values, (one) => query(pool, "orders.list", one));
     }
     case "ListOrdersOfUser": {
       const newest = [new Date(Date.now() + 86_400_000).toISOString(), randomUUID()];
-      const values = work.userIds.map((id) => [...newest, work.pageSize + 1, false, id]);
+      const values = work.userIds.map((id) => [...newest, work.pageSize + 1, id]);
       return cycle(values, (one) => query(pool, "orders.list_by_user", one));
     }
     case "CreateOrder": {

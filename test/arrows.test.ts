@@ -50,6 +50,7 @@ const aggregates = ["users", "orders", "products"];
  * file's.
  */
 const parts: readonly Part[] = [
+  { name: "encoders", files: /^src\/(gen\/encoders|rpc\/wire)\.ts$/, arrows: [], withoutPackages: data },
   { name: "gen", files: /^src\/gen\//, arrows: [], withoutPackages: [] },
   { name: "errors", files: /^src\/errors(\.ts$|\/)/, arrows: [], withoutPackages: [...data, "pg"] },
   // Knows pg, and no table.
@@ -94,7 +95,7 @@ const parts: readonly Part[] = [
   {
     name: "rpc",
     files: /^src\/rpc\//,
-    arrows: ["gen", "errors", "config", "shared"],
+    arrows: ["gen", "encoders", "errors", "config", "shared"],
     withoutPackages: ["pg"],
   },
   { name: "call", files: /^src\/call\.ts$/, arrows: [], withoutPackages: [] },

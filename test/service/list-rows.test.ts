@@ -35,7 +35,7 @@ test("every list comes to its end in pages of one, each row once and the newest 
   const rows = createRows(db);
   const users = [await rows.user(), await rows.user(), await rows.user()];
   const products = [await rows.product(), await rows.product(), await rows.product()];
-  const orders = [];
+  const orders: { id: string }[] = [];
   for (let n = 0; n < 3; n++) orders.push(await rows.order(orderDraft(users[0]!.id, products[0]!.id)));
   // Two of each in one instant: the id decides.
   for (const table of ["users", "products", "orders"])

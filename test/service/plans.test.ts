@@ -150,7 +150,9 @@ test.runIf(inject("engine").engine === "postgresql")(
 test.runIf(inject("engine").engine === "postgresql")(
   "every list finds its page by the instant and id of a cursor, which the first page has too",
   async () => {
-    const lists = allStatements().filter(({ name }) => /^(orders|products|users)\.list(_full)?(_by|$)/.test(name));
+    const lists = allStatements().filter(({ name }) =>
+      /^(orders|products|users)\.list(_full)?(_by|$)/.test(name),
+    );
 
     const plans = await explainAll(lists);
     const key = { period: 0, key: createSecretKey(Buffer.alloc(32)) };

@@ -91,7 +91,7 @@ const eachFilter = <T>(make: (suffix: string, condition: string) => T) => ({
   userAndStatus: make("_by_user_and_status", "and o.user_id = $4::uuid and o.status = $5::text"),
 });
 
-const selectPage = (columns: string, condition: string): string => `select ${columns}
+const selectPage = (list: string, condition: string): string => `select ${list}
   from orders o where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${condition}
   order by o.create_time desc, o.id desc limit $3::int4`;
 

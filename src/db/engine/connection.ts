@@ -1,13 +1,14 @@
 import net from "node:net";
 import pg, { type ClientConfig } from "pg";
 import type { Address, Connection } from "../../config.ts";
+import { hearBytes } from "./data-rows.ts";
 
 /** Settings of a session, by their names. */
 export type Settings = Readonly<Record<string, string | number>>;
 
 /**
- * What every session of ours needs, whatever the role or the database has been given: pg-types.ts reads
- * timestamps in ISO's order and in UTC.
+ * What every session of ours needs, whatever the role or the database has been given: node-postgres reads
+ * printed timestamps in ISO's order.
  */
 const sessionSettings: Settings = { datestyle: "ISO", timezone: "UTC" };
 
@@ -49,7 +50,7 @@ function toHosts({ host, port, otherHosts = [] }: Connection): Address[] {
   return [...hosts.slice(first), ...hosts.slice(0, first)];
 }
 
-/** The class of the pool's clients: each connects to the next of the hosts. */
+/** The class of the pool's clients: each connects to the next of the hosts, and hears rows as bytes. */
 export function toClientClass(connection: Connection): typeof pg.Client {
   const hosts = toHosts(connection);
   let made = 0;
@@ -58,6 +59,7 @@ export function toClientClass(connection: Connection): typeof pg.Client {
       const { host, port } = hosts[made++ % hosts.length]!;
       // A copy would lose the password, which the pool hides.
       super(Object.create(config, { host: { value: host }, port: { value: port } }) as ClientConfig);
+      hearBytes(this);
     }
   };
 }

@@ -53,7 +53,7 @@ type ItemRow = readonly [position: number, id: string, productId: string, quanti
 type OrderRow = Omit<Order, "items"> & { readonly items: readonly ItemRow[] | null };
 
 /** The order of a row, with its items by position. */
-export function toOrder({ items, ...order }: OrderRow): Order {
+export function toOrder<Row extends OrderRow>({ items, ...order }: Row): Omit<Row, "items"> & Order {
   if (items === null) return order;
   const sorted = items.toSorted(([a], [b]) => a - b);
   return {
@@ -80,7 +80,7 @@ export async function getOrders(
   withItems: boolean,
 ): Promise<(Order & { readonly fingerprint: string })[]> {
   const rows = await run(selectOrders, [ids, withItems]);
-  return rows.map(({ fingerprint, ...row }) => ({ ...toOrder(row), fingerprint }));
+  return rows.map((row) => toOrder(row));
 }
 
 /** One statement for each filter: a plan is made for the text, and each text has one index for its page. */

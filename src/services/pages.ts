@@ -56,13 +56,13 @@ export function createPages(keys: PageKeys): Pages {
       return { createTime: cursor.readBigInt64BE(0), id: toUuid(cursor.subarray(8)) };
     },
     toToken(cursor, scope) {
-      const bytes = Buffer.alloc(cursorBytes);
+      const bytes = Buffer.alloc(cursorBytes + signatureBytes + periodBytes);
       bytes.writeBigInt64BE(cursor.createTime, 0);
       bytes.write(toId(cursor.id).replaceAll("-", ""), 8, "hex");
       const { key, period } = keys.current();
-      const end = Buffer.alloc(periodBytes);
-      end.writeUInt16BE(period);
-      return Buffer.concat([bytes, sign(key, bytes, scope), end]).toString("base64url");
+      sign(key, bytes.subarray(0, cursorBytes), scope).copy(bytes, cursorBytes);
+      bytes.writeUInt16BE(period, cursorBytes + signatureBytes);
+      return bytes.toString("base64url");
     },
   };
 }

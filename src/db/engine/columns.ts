@@ -23,6 +23,7 @@ export function createRowReader(columns: readonly Column[]): RowReader {
   const empty: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, null]));
   return (bytes, start) => {
     try {
+      if (bytes.readUInt16BE(start) !== names.length) throw new Error("a row of another number of columns");
       const row = { ...empty };
       let at = start + 2;
       for (let n = 0; n < names.length; n++) {

@@ -16,24 +16,24 @@ export type RowReader = (bytes: Buffer, start: number) => unknown;
  * nor do we read what was printed.
  */
 export function createRowReader(columns: readonly Column[]): RowReader {
-  const names = columns.map(({ name }) => name);
-  const readers = columns.map(toReader);
-  const lengths = columns.map(({ dataTypeID }) => sizes[dataTypeID]);
+  const parts = columns.map((column) => ({
+    name: column.name,
+    read: toReader(column),
+    expected: sizes[column.dataTypeID],
+  }));
   // A copy of it has room for all columns at once.
-  const empty: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, null]));
+  const empty: Record<string, unknown> = Object.fromEntries(parts.map(({ name }) => [name, null]));
   return (bytes, start) => {
     try {
-      if (bytes.readUInt16BE(start) !== names.length) throw new Error("a row of another number of columns");
+      if (bytes.readUInt16BE(start) !== parts.length) throw new Error("a row of another number of columns");
       const row = { ...empty };
       let at = start + 2;
-      for (let n = 0; n < names.length; n++) {
-        const length = readInt32(bytes, at);
+      for (const { name, read, expected } of parts) {
+        const length = bytes.readInt32BE(at);
         at += 4;
         if (length < 0) continue;
-        const expected = lengths[n];
-        if (expected !== undefined && length !== expected)
-          throw new Error(`column ${names[n]} has ${length} bytes`);
-        row[names[n]!] = readers[n]!(bytes, at, length);
+        if (expected !== undefined && length !== expected) throw new Error(`${name} has ${length} bytes`);
+        row[name] = read(bytes, at, length);
         at += length;
       }
       return row;
@@ -47,12 +47,12 @@ type Read = (bytes: Buffer, at: number, length: number) => unknown;
 
 const { BOOL, INT2, INT4, INT8, FLOAT8, TEXT, VARCHAR, BPCHAR, UUID, NUMERIC, TIMESTAMPTZ, JSONB } =
   pg.types.builtins;
-/** node-postgres names no arrays. */
-const UUIDS = 2951;
+/** node-postgres names neither. */
+const [UUIDS, VOID] = [2951, 2278];
 const readersByType: Readonly<Record<number, Read>> = {
   [BOOL]: (bytes, at) => bytes[at] === 1,
   [INT2]: (bytes, at) => bytes.readInt16BE(at),
-  [INT4]: readInt32,
+  [INT4]: (bytes, at) => bytes.readInt32BE(at),
   [INT8]: readInt8,
   [FLOAT8]: (bytes, at) => bytes.readDoubleBE(at),
   [TEXT]: readText,
@@ -60,6 +60,7 @@ const readersByType: Readonly<Record<number, Read>> = {
   [BPCHAR]: readText,
   [UUID]: readUuid,
   [UUIDS]: readUuids,
+  [VOID]: () => "",
   [NUMERIC]: readNumeric,
   [TIMESTAMPTZ]: readInstant,
   // The byte before the text is the version of the form.
@@ -85,13 +86,9 @@ function toReader({ name, dataTypeID, format }: Column): Read {
   };
 }
 
-function readInt32(bytes: Buffer, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-}
-
 /** An int8 as a number; one beyond ± 2^53 is not exact, and not a safe integer. */
 function readLong(bytes: Buffer, at: number): number {
-  return readInt32(bytes, at) * 2 ** 32 + (readInt32(bytes, at + 4) >>> 0);
+  return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
 function readInt8(bytes: Buffer, at: number): bigint {
@@ -140,9 +137,9 @@ function readUuid(bytes: Buffer, at: number): string {
 
 /** Reads an array of one dimension, or none where it is empty, without nulls. */
 function readUuids(bytes: Buffer, at: number): string[] {
-  if (readInt32(bytes, at) === 0) return [];
+  if (bytes.readInt32BE(at) === 0) return [];
   // Behind the dimensions, the flags and the type: the length, the first index, and each with its own length.
-  return Array.from({ length: readInt32(bytes, at + 12) }, (_, n) => readUuid(bytes, at + 24 + n * 20));
+  return Array.from({ length: bytes.readInt32BE(at + 12) }, (_, n) => readUuid(bytes, at + 24 + n * 20));
 }
 
 /** The server's instants begin in 2000. */

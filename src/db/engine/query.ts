@@ -57,11 +57,12 @@ class Query implements pg.Submittable {
     this.#settle = settle;
   }
 
-  submit(connection: unknown): void {
-    const { stream, parsedStatements } = connection as Connection;
+  submit(made: unknown): void {
+    const connection = made as Connection;
+    const { stream, parsedStatements } = connection;
     const { name, text } = this;
-    let readers = readersOf.get(connection as Connection);
-    if (!readers) readersOf.set(connection as Connection, (readers = new Map()));
+    let readers = readersOf.get(connection);
+    if (!readers) readersOf.set(connection, (readers = new Map()));
     this.#readers = readers;
     this.#reader = readers.get(name);
     const pieces = [serialize.bind({ statement: name, values: [...this.#values], binary: true })];

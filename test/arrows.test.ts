@@ -111,8 +111,9 @@ const parts: readonly Part[] = [
     arrows: ["shared"],
     withoutPackages: [...transports, "pg"],
   },
-  { name: "server", files: /^src\/(server|bindings|databases)\.ts$/, arrows: anything, withoutPackages: [] },
-  { name: "main", files: /^src\/(main|process)\.ts$/, arrows: anything, withoutPackages: [] },
+  { name: "server", files: /^src\/[bdfs][a-z]+\.ts$/, arrows: anything, withoutPackages: [] },
+  { name: "workers", files: /^src\/workers\//, arrows: anything, withoutPackages: ["pg"] },
+  { name: "main", files: /^src\/(main|process)\.ts$/, arrows: [...anything, "workers"], withoutPackages: [] },
 ];
 
 /** Their types are the vocabulary of all parts. */

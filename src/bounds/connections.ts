@@ -13,6 +13,12 @@ export const connectionBounds = {
     max: 10_000,
     why: "twice the default deadline of a call that arrived in the last moment",
   },
+  handoffs: {
+    what: "connections that one of several workers has still to take",
+    max: 512,
+    reason: "TOO_MANY_CONNECTIONS",
+    why: "as many as the kernel would queue; a worker takes a thousand a second",
+  },
   adminConnections: {
     what: "connections of the admin port",
     max: 128,

@@ -17,7 +17,7 @@ export const connectionBounds = {
     what: "connections that one of several workers has still to take",
     max: 512,
     reason: "TOO_MANY_CONNECTIONS",
-    why: "as many as the kernel would queue; a worker takes a thousand a second",
+    why: "as many as the kernel queues for a port; each is a descriptor of the process that leads",
   },
   adminConnections: {
     what: "connections of the admin port",

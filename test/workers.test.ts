@@ -53,7 +53,8 @@ function connect(): Client<typeof UserService> & { readonly products: Client<typ
 
 /** How many calls of a method each worker has answered, by the log. */
 async function answered(method: string): Promise<Record<number, number>> {
-  const lines = (await service.logged("}")).split("\n").filter((line) => line.includes(`/${method}"`));
+  const whole = new RegExp(`/${method}".*}$`);
+  const lines = (await service.logged("}")).split("\n").filter((line) => whole.test(line));
   const counts: Record<number, number> = {};
   for (const line of lines) {
     const { worker } = JSON.parse(line) as { worker: number };
@@ -74,7 +75,7 @@ test("connections go to the workers in turn, and one scrape adds up what both ha
 
   for (const caller of callers) await caller.listUsers({});
 
-  expect(await answered("ListUsers")).toEqual({ 1: 2, 2: 2 });
+  await expect.poll(() => answered("ListUsers")).toEqual({ 1: 2, 2: 2 });
   expect(await readMetrics(service.adminUrl, "rpc_server_started_total")).toBe(4);
   expect(await readMetrics(service.adminUrl, "rpc_server_connections")).toBeGreaterThanOrEqual(4);
 });
@@ -95,7 +96,7 @@ test("a call that is repeated through the other worker happens once", async () =
 
   const made = await Promise.all([one.createUser(asked), other.createUser(asked), one.createUser(asked)]);
 
-  expect(Object.keys(await answered("CreateUser"))).toEqual(["1", "2"]);
+  await expect.poll(async () => Object.keys(await answered("CreateUser"))).toEqual(["1", "2"]);
   expect(new Set(made.map(({ user }) => user!.id)).size).toBe(1);
   expect(await execute(database, "select email from users")).toHaveLength(1);
 });
@@ -146,21 +147,34 @@ test("each worker tells the health of the service", async () => {
     .toEqual([Status.SERVING, Status.SERVING]);
 });
 
-test("SIGTERM lets the calls of all workers finish, and leaves nothing behind", async () => {
+test("a signal to all processes lets all calls finish, and leaves nothing behind", async () => {
   const workers = await workersOf(service, 3);
   const holder = new pg.Client(toClientConfig(database));
   await holder.connect();
   await holder.query("begin");
   await holder.query("lock table products in access exclusive mode");
-  const calls = [connect(), connect()].map((caller) => caller.products.listProducts({}));
+  const held = [connect(), connect()].map((caller) => caller.products.listProducts({}));
   await expect.poll(async () => (await execute(database, waiting)).length).toBe(2);
+  let isStopping = false;
+  const calls: { readonly begunBefore: boolean; failure?: ConnectError | undefined }[] = [];
+  const loads = Array.from({ length: 8 }, async () => {
+    const caller = connect();
+    for (let failure: ConnectError | undefined; failure === undefined;) {
+      const call: (typeof calls)[number] = { begunBefore: !isStopping };
+      calls.push(call);
+      failure = call.failure = await caller.listUsers({}).then(() => undefined, ConnectError.from);
+    }
+  });
+  await expect.poll(() => calls.length).toBeGreaterThan(100);
 
+  isStopping = true;
   service.signalGroup("SIGINT");
   await service.printed("stopping");
   await holder.query("rollback");
   await holder.end();
-  const [answers, ended] = await Promise.all([Promise.all(calls), service.ended]);
+  const [answers, ended] = await Promise.all([Promise.all(held), service.ended, ...loads]);
 
+  expect(calls.filter(({ begunBefore, failure }) => begunBefore && failure !== undefined)).toEqual([]);
   expect(answers.map(({ products }) => products)).toEqual([[], []]);
   expect(ended).toMatchObject({ code: 0, signal: null });
   expect(ended.stdout).toMatch(/\nstopping: calls in flight may finish\nstopped\n$/);

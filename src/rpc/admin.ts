@@ -67,10 +67,10 @@ export async function startAdminListener(options: {
     address: front.address,
     connections: front.connections,
     async [Symbol.asyncDispose]() {
-      const closed = front.close(0);
+      await front.shut();
       front.destroy();
       server.close();
-      await closed;
+      await front.close(0);
     },
   };
 }

@@ -10,8 +10,10 @@ import { type Protocol, sniffProtocol } from "./sniff.ts";
 /** Takes the connections of a port, detects the protocol of each connection and hands the connection on. */
 export type Front = {
   readonly address: Address;
+  /** Closes the port. No connection comes after it has resolved. */
+  readonly shut: () => Promise<void>;
   /**
-   * Closes the port, and resolves when all connections have ended. Connections that have sent nothing yet get
+   * Resolves when all connections have ended, once the port is shut. Connections that have sent nothing yet get
    * `speakUpMs` to begin.
    */
   readonly close: (speakUpMs: number) => Promise<void>;
@@ -54,10 +56,10 @@ export async function startFront(
   });
   return {
     address: port.address,
+    shut: port.close,
     async close(speakUpMs) {
       connections[Symbol.dispose]();
       closeLater(speakUpMs, () => silent.forEach((socket) => socket.destroy()));
-      await port.close();
       await connections.untilNone();
     },
     untilQuiet: () => untilQuiet(accepted),

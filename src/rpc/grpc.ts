@@ -66,7 +66,8 @@ export async function startGrpcListener(
     const [status, error] = toMisplaced(protocol, true);
     return refuseBytes(socket, status, error, refused);
   });
-  const close = (): Promise<void> => {
+  const close = async (): Promise<void> => {
+    await front.shut();
     if (!closing) server.goAway();
     if (!closing) secure?.close();
     closing = true;

@@ -51,6 +51,7 @@ export async function startHttpListener(
     return refuseBytes(socket, 400, toRefusal("NEEDS_TLS", NEEDS_TLS), refused);
   });
   const close = async (): Promise<void> => {
+    await front.shut();
     h1.close();
     h2.close();
     secure?.close();

@@ -31,7 +31,7 @@ export async function workersOf(service: Program, begun: number): Promise<Map<nu
     .poll(async () => {
       const told = (await service.logged('"a worker serves"'))
         .split("\n")
-        .filter((line) => line.includes('"a worker serves"'))
+        .filter((line) => line.endsWith('"a worker serves"}'))
         .map((line) => JSON.parse(line) as { worker: number; pid: number });
       for (const { worker, pid } of told) pids.set(worker, pid);
       return told.length;

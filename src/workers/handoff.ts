@@ -2,10 +2,14 @@ import { createServer, type Socket } from "node:net";
 import { bounds } from "../bounds.ts";
 import type { Address } from "../config.ts";
 import { listen, type Port, SOCKETS } from "../rpc/listen.ts";
+import { toPeer } from "../rpc/peers.ts";
+import { createShares } from "../shares.ts";
 import type { SharedPort, ToWorker } from "./messages.ts";
 
-/** A connection that waits for a worker or, without a socket, the news that there are no more of its port. */
-type Waiting = { readonly port: SharedPort; readonly socket: Socket | undefined };
+/** A connection that waits for a worker; `done` frees its place. */
+type Waiting = { readonly port: SharedPort; readonly socket: Socket; readonly done: () => void };
+/** What a worker is sent in its turn. */
+type Item = Waiting | { readonly port: SharedPort; readonly socket?: undefined };
 
 /** The connections of one worker, on their way to it. */
 export type Lane = {
@@ -44,19 +48,23 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
   /** Connections that came while there was no worker. */
   const stranded: Waiting[] = [];
   const turns = new Map<SharedPort, number>();
+  const places = createShares<string>({ max: bounds.handoffs.max, floor: bounds.handoffsFloor.max });
 
   const hand = (waiting: Waiting): void => {
-    const { port, socket } = waiting;
+    const { port } = waiting;
     const shortest = Math.min(...lanes.map((lane) => lane.length()));
     const fit = lanes.filter((lane) => lane.length() <= shortest + aheadMax);
     const turn = turns.get(port) ?? 0;
     turns.set(port, turn + 1);
     const lane = fit[turn % fit.length];
-    if ((lane?.length() ?? stranded.length) >= bounds.handoffs.max) {
-      refused(port);
-      socket?.destroy();
-    } else if (lane) lane.push(waiting);
+    if (lane) lane.push(waiting);
     else stranded.push(waiting);
+  };
+  const accept = (port: SharedPort, socket: Socket): void => {
+    const peer = toPeer(socket.remoteAddress ?? "");
+    if (places.take(peer)) return hand({ port, socket, done: () => places.release(peer) });
+    refused(port);
+    socket.destroy();
   };
 
   return {
@@ -77,7 +85,7 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
     async open(port, address) {
       // Nothing is read before the worker does.
       const options = { ...SOCKETS, pauseOnConnect: true };
-      const server = createServer(options, (socket) => hand({ port, socket }));
+      const server = createServer(options, (socket) => accept(port, socket));
       return {
         address: await listen(server, address, port),
         close: async () => void server.close(),
@@ -87,24 +95,25 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
 }
 
 function createLane(send: (message: ToWorker, socket?: Socket) => void) {
-  const queue: Waiting[] = [];
-  let sent: Socket | undefined;
+  const queue: Item[] = [];
+  let sent: Waiting | undefined;
   const next = (): void => {
     while (sent === undefined) {
       const first = queue.shift();
       if (first === undefined) return;
-      const { port, socket } = first;
-      if (socket) send({ kind: "connection", port }, (sent = socket));
-      else send({ kind: "closed", port });
+      if (first.socket) sent = first;
+      if (first.socket) send({ kind: "connection", port: first.port }, first.socket);
+      else send({ kind: "closed", port: first.port });
     }
   };
-  const push = (waiting: Waiting): void => {
-    queue.push(waiting);
+  const push = (item: Item): void => {
+    queue.push(item);
     next();
   };
   const end = (): void => {
     // The worker has a descriptor of its own.
-    sent?.destroy();
+    sent?.socket.destroy();
+    sent?.done();
     sent = undefined;
   };
   return {
@@ -114,10 +123,10 @@ function createLane(send: (message: ToWorker, socket?: Socket) => void) {
       end();
       next();
     },
-    close: (port: SharedPort) => push({ port, socket: undefined }),
+    close: (port: SharedPort) => push({ port }),
     leave(): Waiting[] {
       end();
-      return queue.splice(0).filter(({ socket }) => socket !== undefined);
+      return queue.splice(0).filter((item) => item.socket !== undefined);
     },
   };
 }

@@ -63,6 +63,21 @@ test("a worker that dies leaves its connections to the others, but for the one t
   expect([taken, other.callers()]).toEqual([[first], [second, fourth, third]]);
 });
 
+test("a worker that does not take what it was sent is passed over until it does", async () => {
+  await using handoff = await openHandoff();
+  const [stuck, other] = [handoff.worker(), handoff.worker()];
+  await handoff.connect(1);
+  await expect.poll(() => stuck.lane.isStuck()).toBe(true);
+
+  await handoff.connect(3);
+  await expect.poll(() => other.lane.length()).toBe(3);
+  stuck.lane.taken();
+  await handoff.connect(2);
+  await expect.poll(() => stuck.lane.length() + other.lane.length()).toBe(5);
+
+  expect([stuck.lane.length(), other.lane.length()]).toEqual([1, 4]);
+});
+
 test("connections that come while there is no worker wait for one, and above a bound are refused", async () => {
   await using handoff = await openHandoff();
   // One address leaves as much to the others.

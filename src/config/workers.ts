@@ -13,8 +13,8 @@ export const workers = {
     )
     .prefault("1")
     .describe(
-      "Processes that serve calls, a core for each; `auto` is the number of cores. With 1 the service is " +
-        "one process; with more, another one leads them. Limits are the service's, and the workers share " +
-        "them: connections to the database, connections of callers, calls and streams.",
+      "Processes that serve calls, a core for each; `auto`, for production, is the number of cores. With 1 " +
+        "the service is one process; with more, another one leads them. Limits are the service's, and the " +
+        "workers share them: connections to the database, connections of callers, calls and streams.",
     ),
 };

@@ -15,6 +15,8 @@ type Item = Waiting | { readonly port: SharedPort; readonly socket?: undefined }
 export type Lane = {
   /** Those that the worker has not taken yet. */
   readonly length: () => number;
+  /** Whether the worker has been sent one and does not take it. */
+  readonly isStuck: () => boolean;
   /** The worker has taken the last one that it was sent. */
   readonly taken: () => void;
   /** Tells the worker, behind all connections that wait for it, that no more come of a port. */
@@ -33,11 +35,13 @@ export type Handoff = {
 
 /** How many more connections than the others a worker may have to take before it is passed over. */
 const aheadMax = 8;
+/** A worker that is busy takes a connection within milliseconds: one that takes longer may be about to die. */
+const takeMsMax = 1_000;
 
 /**
  * Connections go to the workers in turn, for each port, because those of gRPC are few and live long: where
  * each process accepts what it can get, as with SO_REUSEPORT or a shared socket, one may have three of four.
- * A worker that is busy is passed over only when it lags behind.
+ * A worker that is busy is passed over only when it lags behind, or is stuck.
  *
  * A connection is sent once the worker has taken the one before, and stays open here until it is taken. So
  * those of a worker that dies go to another one, but for the one that it may have begun to read, which is
@@ -52,8 +56,10 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
 
   const hand = (waiting: Waiting): void => {
     const { port } = waiting;
-    const shortest = Math.min(...lanes.map((lane) => lane.length()));
-    const fit = lanes.filter((lane) => lane.length() <= shortest + aheadMax);
+    const awake = lanes.filter((lane) => !lane.isStuck());
+    const able = awake.length > 0 ? awake : lanes;
+    const shortest = Math.min(...able.map((lane) => lane.length()));
+    const fit = able.filter((lane) => lane.length() <= shortest + aheadMax);
     const turn = turns.get(port) ?? 0;
     turns.set(port, turn + 1);
     const lane = fit[turn % fit.length];
@@ -97,13 +103,16 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
 function createLane(send: (message: ToWorker, socket?: Socket) => void) {
   const queue: Item[] = [];
   let sent: Waiting | undefined;
+  let sentMs = 0;
   const next = (): void => {
     while (sent === undefined) {
       const first = queue.shift();
       if (first === undefined) return;
-      if (first.socket) sent = first;
-      if (first.socket) send({ kind: "connection", port: first.port }, first.socket);
-      else send({ kind: "closed", port: first.port });
+      if (first.socket) {
+        sent = first;
+        sentMs = performance.now();
+        send({ kind: "connection", port: first.port }, first.socket);
+      } else send({ kind: "closed", port: first.port });
     }
   };
   const push = (item: Item): void => {
@@ -118,6 +127,7 @@ function createLane(send: (message: ToWorker, socket?: Socket) => void) {
   };
   return {
     length: () => queue.length + (sent ? 1 : 0),
+    isStuck: () => sent !== undefined && performance.now() - sentMs > takeMsMax,
     push,
     taken(): void {
       end();

@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import type { Socket } from "node:net";
 import path from "node:path";
+import process from "node:process";
 import { messageOf } from "../system-errors.ts";
 import { type FromWorker, readFromWorker, type ToWorker } from "./messages.ts";
 
@@ -29,6 +30,8 @@ export function forkMember(number: number, onMessage: (message: FromWorker) => v
     // Configurations have what JSON has not: undefined, Infinity.
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // Under `node --watch` it would send the files that it loads, for a watcher.
+    env: { ...process.env, WATCH_REPORT_DEPENDENCIES: undefined },
   });
   const ended = Promise.withResolvers<End>();
   child.once("exit", (code, signal) => ended.resolve({ how: signal ?? `exit code ${code}`, code, signal }));

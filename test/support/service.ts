@@ -28,14 +28,18 @@ export async function startService(env: NodeJS.ProcessEnv): Promise<Service> {
 export async function workersOf(service: Program, begun: number): Promise<Map<number, number>> {
   const pids = new Map<number, number>();
   await expect
-    .poll(async () => {
-      const told = (await service.logged('"a worker serves"'))
-        .split("\n")
-        .filter((line) => line.endsWith('"a worker serves"}'))
-        .map((line) => JSON.parse(line) as { worker: number; pid: number });
-      for (const { worker, pid } of told) pids.set(worker, pid);
-      return told.length;
-    })
+    .poll(
+      async () => {
+        const told = (await service.logged('"a worker serves"'))
+          .split("\n")
+          .filter((line) => line.endsWith('"a worker serves"}'))
+          .map((line) => JSON.parse(line) as { worker: number; pid: number });
+        for (const { worker, pid } of told) pids.set(worker, pid);
+        return told.length;
+      },
+      // A process loads what it needs, on a machine that others use.
+      { timeout: 40_000 },
+    )
     .toBe(begun);
   return pids;
 }

@@ -13,7 +13,7 @@ export type Front = {
   /** Closes the port. No connection comes after it has resolved. */
   readonly shut: () => Promise<void>;
   /**
-   * Resolves when all connections have ended, once the port is shut. Connections that have sent nothing yet get
+   * Resolves when all connections have ended, once the port is shut. Those that have sent nothing yet get
    * `speakUpMs` to begin.
    */
   readonly close: (speakUpMs: number) => Promise<void>;

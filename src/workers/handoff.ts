@@ -35,7 +35,7 @@ export type Handoff = {
 
 /** How many more connections than the others a worker may have to take before it is passed over. */
 const aheadMax = 8;
-/** A worker that is busy takes a connection within milliseconds: one that takes longer may be about to die. */
+/** A busy worker takes a connection within milliseconds: one that takes longer may be about to die. */
 const takeMsMax = 1_000;
 
 /**

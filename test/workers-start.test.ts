@@ -3,10 +3,13 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { refusalOf, startMain, toUrl } from "./support/main.ts";
 import { type Program, run } from "./support/processes.ts";
 import { startScratch } from "./support/scratch.ts";
+
+// Three processes start, each of which loads what it needs, on a machine that others use.
+vi.setConfig({ testTimeout: 60_000 });
 
 const scratch = await startScratch();
 afterAll(() => scratch[Symbol.asyncDispose]());
@@ -16,7 +19,7 @@ test("what is misconfigured and shows in the workers ends the service with 2, an
   const file = path.join(directory.path, "tls.crt");
   await writeFile(file, "no certificate");
   await using service = startMain({
-    WORKERS: "3",
+    WORKERS: "2",
     DATABASE_URL: toUrl(await scratch.createDatabase()),
     TLS_CERT_FILE: file,
     TLS_KEY_FILE: file,

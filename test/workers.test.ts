@@ -4,7 +4,7 @@ import path from "node:path";
 import { type Client, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import pg from "pg";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Connection } from "../src/config.ts";
 import { startOf } from "../src/db/embedded/directory-lock.ts";
 import { connectRunning } from "../src/db/embedded/embedded.ts";
@@ -17,8 +17,8 @@ import { toUrl } from "./support/main.ts";
 import { type Scratch, startScratch } from "./support/scratch.ts";
 import { readMetrics, type Service, startService, workersOf } from "./support/service.ts";
 
-/** Three processes start, each of which loads what it needs, on a machine that others use. */
-const startMs = 60_000;
+// Three processes start, each of which loads what it needs, on a machine that others use.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** The tests share a service of two workers, in the order in which they stand, and the last one ends it. */
 let scratch: Scratch;
@@ -37,7 +37,7 @@ beforeAll(async () => {
     CALL_COALESCE: "true",
     LOG_LEVEL: "debug",
   });
-}, startMs);
+});
 
 afterAll(async () => {
   for (const session of sessions) session.abort();
@@ -104,42 +104,38 @@ test("a call that is repeated through the other worker happens once", async () =
   expect(await execute(database, "select email from users")).toHaveLength(1);
 });
 
-test(
-  "a worker that is killed under load is replaced, and calls on the other one do not notice",
-  { timeout: startMs },
-  async () => {
-    const before = await workersOf(service, 2);
-    const callers = [connect(), connect()];
-    const outcomes = callers.map((): (ConnectError | undefined)[] => []);
-    const over = new AbortController();
-    const loads = callers.map(async (caller, index) => {
-      while (!over.signal.aborted) {
-        const failure = await caller
-          .listUsers({}, { timeoutMs: 5_000 })
-          .then(() => undefined, ConnectError.from);
-        outcomes[index]!.push(failure);
-      }
-    });
-    await expect.poll(() => outcomes.every((each) => each.length > 20)).toBe(true);
-    const startedBefore = (await readMetrics(service.adminUrl, "rpc_server_started_total"))!;
+test("a worker that is killed under load is replaced, and calls on the other one do not notice", async () => {
+  const before = await workersOf(service, 2);
+  const callers = [connect(), connect()];
+  const outcomes = callers.map((): (ConnectError | undefined)[] => []);
+  const over = new AbortController();
+  const loads = callers.map(async (caller, index) => {
+    while (!over.signal.aborted) {
+      const failure = await caller
+        .listUsers({}, { timeoutMs: 5_000 })
+        .then(() => undefined, ConnectError.from);
+      outcomes[index]!.push(failure);
+    }
+  });
+  await expect.poll(() => outcomes.every((each) => each.length > 20)).toBe(true);
+  const startedBefore = (await readMetrics(service.adminUrl, "rpc_server_started_total"))!;
 
-    process.kill(before.get(1)!, "SIGKILL");
-    const after = await workersOf(service, 3);
-    const seen = outcomes.map((each) => each.length);
-    await expect.poll(() => outcomes.every((each, index) => each.length > seen[index]! + 20)).toBe(true);
-    over.abort();
-    await Promise.all(loads);
+  process.kill(before.get(1)!, "SIGKILL");
+  const after = await workersOf(service, 3);
+  const seen = outcomes.map((each) => each.length);
+  await expect.poll(() => outcomes.every((each, index) => each.length > seen[index]! + 20)).toBe(true);
+  over.abort();
+  await Promise.all(loads);
 
-    const failures = outcomes.map((each) => each.filter((failure) => failure !== undefined).length);
-    expect(Math.min(...failures)).toBe(0);
-    expect([after.get(1) !== before.get(1), after.get(2)]).toEqual([true, before.get(2)]);
-    expect(await service.logged("a worker has ended")).toMatch(
-      /"worker":1,"pid":\d+,"code":null,"signal":"SIGKILL","waitMs":\d+,"msg":"a worker has ended/,
-    );
-    expect(await readMetrics(service.adminUrl, "service_worker_restarts_total")).toBe(1);
-    expect(await readMetrics(service.adminUrl, "rpc_server_started_total")).toBeGreaterThan(startedBefore);
-  },
-);
+  const failures = outcomes.map((each) => each.filter((failure) => failure !== undefined).length);
+  expect(Math.min(...failures)).toBe(0);
+  expect([after.get(1) !== before.get(1), after.get(2)]).toEqual([true, before.get(2)]);
+  expect(await service.logged("a worker has ended")).toMatch(
+    /"worker":1,"pid":\d+,"code":null,"signal":"SIGKILL","waitMs":\d+,"msg":"a worker has ended/,
+  );
+  expect(await readMetrics(service.adminUrl, "service_worker_restarts_total")).toBe(1);
+  expect(await readMetrics(service.adminUrl, "rpc_server_started_total")).toBeGreaterThan(startedBefore);
+});
 
 test("each worker tells the health of the service", async () => {
   const health = Array.from({ length: 2 }, () => {
@@ -193,7 +189,6 @@ const waiting =
 
 test.runIf(process.platform === "linux")(
   "SIGKILL of the leader leaves neither workers nor postgres",
-  { timeout: startMs },
   async () => {
     const directory = await mkdtemp(path.join(tmpdir(), "commerce-workers-"));
     // The server may still be writing its last.

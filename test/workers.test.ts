@@ -196,6 +196,8 @@ test.runIf(process.platform === "linux")(
     const dataDir = path.join(directory, "data");
     await using killed = await startService({ WORKERS: "2", DATA_DIR: dataDir });
     const workers = await workersOf(killed, 2);
+    // Workers that stay would stay for good.
+    await using _workers = { [Symbol.asyncDispose]: async () => workers.forEach(end) };
     const running = (await connectRunning(dataDir))!;
 
     killed.signal("SIGKILL");
@@ -207,3 +209,11 @@ test.runIf(process.platform === "linux")(
       .toEqual([undefined, undefined]);
   },
 );
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
+  }
+}

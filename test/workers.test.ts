@@ -191,13 +191,17 @@ test.runIf(process.platform === "linux")(
   "SIGKILL of the leader leaves neither workers nor postgres",
   async () => {
     const directory = await mkdtemp(path.join(tmpdir(), "commerce-workers-"));
-    // The server may still be writing its last.
-    await using _ = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true, maxRetries: 10 }) };
+    let workers = new Map<number, number>();
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        // Those that a failure leaves would stay for good, and the server may still be writing its last.
+        workers.forEach(end);
+        await rm(directory, { recursive: true, maxRetries: 10 });
+      },
+    };
     const dataDir = path.join(directory, "data");
     await using killed = await startService({ WORKERS: "2", DATA_DIR: dataDir });
-    const workers = await workersOf(killed, 2);
-    // Workers that stay would stay for good.
-    await using _workers = { [Symbol.asyncDispose]: async () => workers.forEach(end) };
+    workers = await workersOf(killed, 2);
     const running = (await connectRunning(dataDir))!;
 
     killed.signal("SIGKILL");

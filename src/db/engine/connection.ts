@@ -1,4 +1,5 @@
 import net from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import pg, { type ClientConfig } from "pg";
 import type { Address, Connection } from "../../config.ts";
 import { hearBytes } from "./data-rows.ts";
@@ -34,13 +35,18 @@ export function toClientConfig(connection: Connection, settings: Settings = {}):
   return {
     ...place,
     password: password ?? (() => Promise.reject(new PasswordMissing())),
-    ssl: ssl && { ...ssl },
+    ssl: ssl && toTlsOptions(ssl),
     // The last setting of a name counts.
     options: [...(options === undefined ? [] : [options]), ...own].join(" "),
     client_encoding: "UTF8",
     sslnegotiation: "postgres",
     enableChannelBinding: channelBinding,
   };
+}
+
+/** What Node.js takes, from the configuration; a copy. */
+export function toTlsOptions({ anyName, ...options }: Exclude<Connection["ssl"], false>): ConnectionOptions {
+  return anyName === true ? { ...options, checkServerIdentity: () => undefined } : options;
 }
 
 /** The hosts of a connection, beginning with any one, so that replicas do not all begin with the same. */

@@ -50,8 +50,7 @@ const aggregates = ["users", "orders", "products"];
  * file's.
  */
 const parts: readonly Part[] = [
-  { name: "encoders", files: /^src\/(gen\/encoders|rpc\/wire)\.ts$/, arrows: [], withoutPackages: data },
-  { name: "gen", files: /^src\/gen\//, arrows: [], withoutPackages: [] },
+  { name: "gen", files: /^src\/(gen\/|rpc\/wire\.ts$)/, arrows: [], withoutPackages: [] },
   { name: "errors", files: /^src\/errors(\.ts$|\/)/, arrows: [], withoutPackages: [...data, "pg"] },
   // Knows pg, and no table.
   { name: "engine", files: /^src\/db\/engine\//, arrows: ["errors", "shared"], withoutPackages: data },
@@ -90,7 +89,7 @@ const parts: readonly Part[] = [
   {
     name: "rpc",
     files: /^src\/rpc\//,
-    arrows: ["gen", "encoders", "errors", "config", "shared"],
+    arrows: ["gen", "errors", "config", "shared"],
     withoutPackages: ["pg"],
   },
   { name: "call", files: /^src\/call\.ts$/, arrows: [], withoutPackages: [] },

@@ -1,4 +1,5 @@
 // GetUser by the service's own function, answered from memory: what a call costs without a database.
+import { createSecretKey } from "node:crypto";
 import { bindPart, readConfig, serve } from "./contestant.ts";
 import { UserService } from "./service/contract.ts";
 import { createDatabase, listUsers, type User, within } from "./service/database.ts";
@@ -17,7 +18,7 @@ for (let after = { createTime: 253402300799000000n, id: "ffffffff-ffff-ffff-ffff
 }
 const batchers = { getUser: async (id: string) => users.get(id) } as unknown as Batchers;
 const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
-const pageKey = { period: 0, key: Buffer.alloc(32) };
+const pageKey = { period: 0, key: createSecretKey(Buffer.alloc(32)) };
 const pageKeys = { current: () => pageKey, find: async () => pageKey.key };
 const source = { database: db, reads: batchers };
 const sources = { strong: source, stale: source };

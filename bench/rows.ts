@@ -49,6 +49,7 @@ const plenty = 100_000_000_000;
 export function listRows(): Row[] {
   const many = createShelf(2_000);
   const few = createShelf(10);
+  const buyers = createBuyers();
   return [
     {
       name: "get-user",
@@ -78,6 +79,13 @@ export function listRows(): Row[] {
       inFlight: 16,
       contestants: all,
       work: createDeepPages(),
+    },
+    {
+      name: "list-user-orders",
+      title: "ListOrders of one user, the first 20 of 30",
+      inFlight: 16,
+      contestants: ["ours", "connect", "engine"],
+      work: async (stage) => ({ method: "ListOrdersOfUser", pageSize: 20, userIds: await buyers(stage) }),
     },
     toImportRow("import-orders", 5_000, async (stage, rows) => ({
       method: "ImportOrders",
@@ -145,8 +153,21 @@ function toOrders(stage: Stage, productIds: readonly string[], items: number): W
   return { method: "CreateOrder", userIds: stage.userIds, productIds, items, quantityMax: 5 };
 }
 
-async function createPendingOrders(stage: Stage, count: number): Promise<string[]> {
-  const { rows } = await stage.admin.query<{ id: string }>(insertOrders, [count, stage.userIds]);
+/** Users who have bought more than the others of the tables: each has 20 orders besides. */
+function createBuyers(): (stage: Stage) => Promise<readonly string[]> {
+  let made: Promise<readonly string[]> | undefined;
+  return (stage) => {
+    const userIds = stage.userIds.slice(0, 100);
+    return (made ??= createPendingOrders(stage, userIds.length * 20, userIds).then(() => userIds));
+  };
+}
+
+async function createPendingOrders(
+  { admin, userIds }: Stage,
+  count: number,
+  owners = userIds,
+): Promise<string[]> {
+  const { rows } = await admin.query<{ id: string }>(insertOrders, [count, owners]);
   return rows.map(({ id }) => id);
 }
 

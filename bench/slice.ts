@@ -27,7 +27,9 @@ export type Work =
       readonly productIds: readonly string[];
       readonly rows: number;
     }
-  | { readonly method: "ListOrders"; readonly pageSize: number; readonly pages: readonly Page[] };
+  | { readonly method: "ListOrders"; readonly pageSize: number; readonly pages: readonly Page[] }
+  /** The first page of each user's orders. */
+  | { readonly method: "ListOrdersOfUser"; readonly pageSize: number; readonly userIds: readonly string[] };
 
 /** Where a page of a list begins: as a server's token, and as the place that the token stands for. */
 export type Page = { readonly token: string; readonly createTime: string; readonly id: string };

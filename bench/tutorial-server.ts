@@ -10,15 +10,9 @@ import {
   type UpdateOrderStatusRequest,
   UserService,
 } from "./service/contract.ts";
-import {
-  allStatuses,
-  DomainError,
-  type StatusName,
-  toClientConfig,
-  toDecimal,
-  types,
-} from "./service/database.ts";
+import { allStatuses, DomainError, type StatusName, toClientConfig, toDecimal } from "./service/database.ts";
 import { parseMoney, toMoney, toTime } from "./service/server.ts";
+import { types } from "./text-types.ts";
 import * as tutorial from "./tutorial.ts";
 
 const config = readConfig();

@@ -43,6 +43,12 @@ export function createCalls(work: Work, client: Client): Calls {
         work.pages.map(({ token }) => ({ pageSize: work.pageSize, pageToken: token })),
         client,
       );
+    case "ListOrdersOfUser":
+      return over(
+        listOrders,
+        work.userIds.map((userId) => ({ pageSize: work.pageSize, userId })),
+        client,
+      );
     case "UpdateOrderStatus": {
       const steps = work.orderIds.map((id) =>
         lifetime.map((status) => encode(updateOrderStatus, { id, status })),
@@ -67,8 +73,13 @@ export function createEngineCalls(work: Work, pool: pg.Pool, db: Database): Call
       return cycle(values, (one) => query(pool, "users.get", one));
     }
     case "ListOrders": {
-      const values = work.pages.map(({ createTime, id }) => [createTime, id, work.pageSize + 1, false]);
+      const values = work.pages.map(({ createTime, id }) => [createTime, id, work.pageSize + 1]);
       return cycle(values, (one) => query(pool, "orders.list", one));
+    }
+    case "ListOrdersOfUser": {
+      const newest = [new Date(Date.now() + 86_400_000).toISOString(), randomUUID()];
+      const values = work.userIds.map((id) => [...newest, work.pageSize + 1, id]);
+      return cycle(values, (one) => query(pool, "orders.list_by_user", one));
     }
     case "CreateOrder": {
       const drafts = Array.from({ length: templates }, () => toDraft(work));

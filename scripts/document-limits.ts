@@ -10,6 +10,14 @@ The work and the memory that a caller can cause are bounded. \`npm run generate\
 \`src/bounds.ts\`, the configuration and the contract; \`npm run explain -- --limits\` prints it.
 \`rpc_server_limited_total\` counts each refusal by the reason of its answer, except reasons that other wrong
 requests share (INVALID_FIELD, MALFORMED_REQUEST, MALFORMED_ROW).
+
+With several \`WORKERS\` a configured bound is the service's, and each worker has its share of it: of the
+connections to the database and the calls that wait for one, of the callers' connections on each port (one
+address has a share that is rounded up), of calls and of streams in flight. Limits of logins are kept in
+the database, for all workers and replicas. Fixed bounds are each worker's: they protect the memory and the
+event loop of a process, and the largest request must fit into any of them, so that n workers may hold n
+times the bytes. Passwords are hashed on all cores but one, which the workers share; each hashes at least
+one at a time. \`ulimit -n\` is each worker's, too.
 `;
 
 const file = process.argv[2] ?? path.join(import.meta.dirname, "..", "docs", "limits.md");

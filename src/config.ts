@@ -3,21 +3,14 @@ import { connectionVariables, type Report, toCockroach } from "./config/connecti
 import { parseDatabaseUrl } from "./config/database-url.ts";
 import { type Name, names, type Values, variables } from "./config/environment.ts";
 import { isLoopback } from "./config/parsers.ts";
+import { ConfigError } from "./config/problems.ts";
 import { type IsGiven, toAuth, toTls } from "./config/security.ts";
+import { toWorkers } from "./config/shares.ts";
 import type { Config } from "./config/types.ts";
 import { found, unknownVariables } from "./config/unknown.ts";
 
+export { ConfigError } from "./config/problems.ts";
 export type { Address, Config, Connection, Engine } from "./config/types.ts";
-
-/**
- * The configuration is wrong. The message is for the operator: one line per problem, naming the variables.
- */
-export class ConfigError extends Error {
-  constructor(problems: readonly string[]) {
-    super(["The configuration is wrong:", ...problems].join("\n  "));
-    this.name = "ConfigError";
-  }
-}
 
 /**
  * Parses the configuration from an environment; an empty variable counts as unset. Reads the certificates of
@@ -51,12 +44,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
   const auth = toAuth(values, isGiven, report);
   checkAddresses(values, tls !== undefined && auth !== undefined, report);
   checkOrigins(values, auth !== undefined, report);
-  for (const kind of ["CALL", "STREAM"] as const) {
-    const about = [`${kind}_DEADLINE_DEFAULT`, `${kind}_DEADLINE_MAX`] as const;
-    const [usual, longest] = about.map((name) => values[name]);
-    if (usual !== undefined && longest !== undefined && usual > longest)
-      report(about, "the default is longer than the longest");
-  }
+  checkDeadlines(values, report);
   if (isGiven("CRDB_MIN_CONNS") && values.CRDB_MIN_CONNS > values.CRDB_MAX_CONNS) {
     report(["CRDB_MIN_CONNS", "CRDB_MAX_CONNS"], "the minimum is larger than the maximum");
   }
@@ -68,6 +56,7 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       corsOrigins: values.HTTP_CORS_ORIGINS ?? [],
       adminAddr: values.ADMIN_ADDR,
       database,
+      workers: toWorkers(values, report),
       start: { waitMsMax: values.DATABASE_WAIT_MAX, migrations: values.MIGRATE },
       pool: {
         connsMax: values.CRDB_MAX_CONNS,
@@ -105,6 +94,15 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT?.href,
     }
   );
+}
+
+function checkDeadlines(values: Values, report: Report): void {
+  for (const kind of ["CALL", "STREAM"] as const) {
+    const about = [`${kind}_DEADLINE_DEFAULT`, `${kind}_DEADLINE_MAX`] as const;
+    const [usual, longest] = about.map((name) => values[name]);
+    if (usual !== undefined && longest !== undefined && usual > longest)
+      report(about, "the default is longer than the longest");
+  }
 }
 
 function toDatabase(values: Values, isGiven: IsGiven, report: Report): Config["database"] | undefined {

@@ -3,7 +3,6 @@ import { createDatabase, type Database, type DatabaseObserver } from "./db/engin
 import { startEmbedded } from "./db/embedded/embedded.ts";
 import type { NodeState } from "./db/engine/nodes.ts";
 import { reachDatabase, type ServerVersion } from "./db/engine/reach.ts";
-import type { Readiness } from "./db/migrate/readiness.ts";
 import type { Telemetry } from "./rpc/telemetry.ts";
 import { keysOf } from "./lists.ts";
 
@@ -14,8 +13,8 @@ export type Beginning = {
   readonly signal: AbortSignal | undefined;
 };
 
-/** What a start has reached. */
-type Reached = {
+/** What a start has reached; plain data. */
+export type Reached = {
   readonly connection: Connection;
   readonly replica?: Connection | undefined;
   readonly version: ServerVersion;
@@ -42,6 +41,9 @@ export async function openEngine(
   return { connection, version: await reachDatabase(connection, { signal }) };
 }
 
+/** Who is told of the SQLSTATEs that attempts fail with. */
+export type Observer = { readonly note: (code: string) => void };
+
 export type Databases = {
   readonly db: Database;
   /** Where stale reads go, if that is another place. */
@@ -60,9 +62,9 @@ export type Databases = {
 export function openDatabases(
   { connection, replica, version: { engine } }: Reached,
   limits: Config["pool"],
-  { telemetry, resources, readiness }: Beginning & { readonly readiness: Readiness },
+  { telemetry, resources, note }: Beginning & Observer,
 ): Databases {
-  const observer = observeDatabase(telemetry, readiness);
+  const observer = observeDatabase(telemetry, note);
   const open = (prefix: "db" | "db_stale", place: Connection, isStale: boolean): Database => {
     const own = isStale ? { ...limits, connsMin: 0 } : limits;
     const opened = resources.use(createDatabase(place, engine, own, { observer, isStale }));
@@ -79,13 +81,13 @@ export function openDatabases(
   return { db, stale, suspect, connsMax: limits.connsMax * (stale ? 2 : 1) };
 }
 
-function observeDatabase(telemetry: Telemetry, readiness: Readiness): DatabaseObserver {
+function observeDatabase(telemetry: Telemetry, note: Observer["note"]): DatabaseObserver {
   const { logger } = telemetry;
   const count = telemetry.counter("db_retries_total", "Attempts that were run again, by cause.", "cause");
   return {
     retried(disposition, code) {
       count(`${disposition}:${code}`);
-      readiness.note(code);
+      note(code);
     },
     nodeFailed: (node, fault) =>
       logger.warn({ node, fault }, "a database node fails: it is avoided while there are others"),

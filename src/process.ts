@@ -3,7 +3,7 @@
 import process from "node:process";
 import { ConfigError, parseConfig, type Config } from "./config.ts";
 import { toHostPort } from "./rpc/listen.ts";
-import { startServer, type Server } from "./server.ts";
+import type { Server } from "./server.ts";
 
 function welcome(config: Config, server: Server): string {
   const { database, tls } = config;
@@ -14,11 +14,13 @@ function welcome(config: Config, server: Server): string {
   const seconds = performance.now() / 1000;
   const scheme = tls ? "https" : "http";
   const call = `${scheme}://${toHostPort(server.grpc)}/commerce.user.v1.UserService/ListUsers`;
+  const workers =
+    config.workers > 1 ? `\n  workers                   ${config.workers} processes, led by this one` : "";
   const plain = tls ? "" : "--http2-prior-knowledge ";
   return `commerce-core is ready after ${seconds.toFixed(2)} s on ${server.databaseVersion}, ${where}
   gRPC                      ${toHostPort(server.grpc)}
   Connect, gRPC-Web, JSON   ${scheme}://${toHostPort(server.http)}
-  admin                     http://${toHostPort(server.admin)} (/livez /readyz /metrics)
+  admin                     http://${toHostPort(server.admin)} (/livez /readyz /metrics)${workers}
 Try:
   npx buf curl ${plain}--protocol grpc -d '{"pageSize": 3}' ${call}
 `;
@@ -41,10 +43,16 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+/** Starts the service, and loads only what this process needs for it. */
+async function start(config: Config, signal: AbortSignal): Promise<Server> {
+  if (config.workers === 1) return (await import("./server.ts")).startServer(config, { signal });
+  return (await import("./workers/leader.ts")).startLeader(config, { signal });
+}
+
 /** Runs the service until `asked` aborts or it fails. */
 export async function run(asked: AbortSignal): Promise<void> {
   const config = readConfig();
-  const server = await startServer(config, { signal: asked }).catch((error: unknown) =>
+  const server = await start(config, asked).catch((error: unknown) =>
     asked.aborted ? undefined : fail(error),
   );
   if (server === undefined) {

@@ -50,15 +50,10 @@ const aggregates = ["users", "orders", "products"];
  * file's.
  */
 const parts: readonly Part[] = [
-  { name: "gen", files: /^src\/gen\//, arrows: [], withoutPackages: [] },
+  { name: "gen", files: /^src\/(gen\/|rpc\/wire\.ts$)/, arrows: [], withoutPackages: [] },
   { name: "errors", files: /^src\/errors(\.ts$|\/)/, arrows: [], withoutPackages: [...data, "pg"] },
   // Knows pg, and no table.
-  {
-    name: "engine",
-    files: /^src\/db\/engine\//,
-    arrows: ["errors", "shared"],
-    withoutPackages: data,
-  },
+  { name: "engine", files: /^src\/db\/engine\//, arrows: ["errors", "shared"], withoutPackages: data },
   {
     name: "migrate",
     files: /^src\/db\/migrate\//,
@@ -111,8 +106,14 @@ const parts: readonly Part[] = [
     arrows: ["shared"],
     withoutPackages: [...transports, "pg"],
   },
-  { name: "server", files: /^src\/(server|bindings|databases)\.ts$/, arrows: anything, withoutPackages: [] },
-  { name: "main", files: /^src\/(main|process)\.ts$/, arrows: anything, withoutPackages: [] },
+  {
+    name: "server",
+    files: /^src\/(server|foundation|serving|bindings|databases)\.ts$/,
+    arrows: anything,
+    withoutPackages: [],
+  },
+  { name: "workers", files: /^src\/workers\//, arrows: anything, withoutPackages: ["pg"] },
+  { name: "main", files: /^src\/(main|process)\.ts$/, arrows: [...anything, "workers"], withoutPackages: [] },
 ];
 
 /** Their types are the vocabulary of all parts. */

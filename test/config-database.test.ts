@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseConfig } from "../src/config.ts";
+import { toTlsOptions } from "../src/db/engine/connection.ts";
 import { redactedConfig } from "../src/config/redacted.ts";
 import { createAuthority } from "./support/certificates.ts";
 import { findProblems } from "./support/problems.ts";
@@ -149,7 +150,12 @@ test.each([
   // When it is connected to by its name and by another one, as node-postgres does it.
   const ssl = database.kind === "remote" && database.connection.ssl;
   const attempts = ["127.0.0.1", "localhost"].map(async (host) => {
-    const socket = connect({ ...ssl, host, port: listener.port, lookup: listener.lookup });
+    const socket = connect({
+      ...(ssl && toTlsOptions(ssl)),
+      host,
+      port: listener.port,
+      lookup: listener.lookup,
+    });
     return new Promise<string[]>((resolve) => {
       socket.once("secureConnect", () => resolve([host])).once("error", () => resolve([]));
     }).finally(() => socket.destroy());

@@ -12,6 +12,7 @@ test("without any variable the service runs on loopback with a database of its o
     httpAddr: { host: "127.0.0.1", port: 8080 },
     corsOrigins: [],
     adminAddr: { host: "127.0.0.1", port: 9090 },
+    workers: 1,
     database: { kind: "embedded", dataDir: ".data" },
     start: { waitMsMax: 30_000, migrations: "apply" },
     pool: {

@@ -3,11 +3,13 @@ import { sources } from "./support/sources.ts";
 
 const everything = "{src,client,examples,test,scripts,bench,proto,migrations,deploy,docs,.ci}/**/*";
 
-test("only main.ts and process.ts ask for what a process alone has: environment, terminal, signals", () => {
+test("only main.ts, process.ts and workers/ ask for what a process alone has: environment, terminal, signals", () => {
   // What the process is (its pid, its platform, its user) anybody may ask.
   const ask = /\bprocess\.(env|argv|exit|exitCode|on|once|stdin|stdout|stderr|cwd)\b/;
 
-  const others = findLines(["src/**/*.ts"], ask).filter((line) => !/^src\/(main|process)\.ts:/.test(line));
+  const others = findLines(["src/**/*.ts"], ask).filter(
+    (line) => !/^src\/(main\.ts|process\.ts|workers\/\w+\.ts):/.test(line),
+  );
   expect(others).toEqual([]);
 });
 

@@ -6,7 +6,7 @@ export { startEmbedded } from "../../src/db/embedded/embedded.ts";
 export { toClientConfig } from "../../src/db/engine/connection.ts";
 export { createDatabase, type Database, within } from "../../src/db/engine/database.ts";
 export type { Deadline } from "../../src/db/engine/deadline.ts";
-export { toDecimal, types } from "../../src/db/engine/pg-types.ts";
+export { toDecimal, toE4 } from "../../src/db/engine/pg-types.ts";
 export { allStatements } from "../../src/db/engine/statement.ts";
 export { allStatuses, type OrderStatus as StatusName, targetsOf } from "../../src/db/order-status.ts";
 export { changeStatuses } from "../../src/db/orders/change-statuses.ts";

@@ -13,6 +13,18 @@ export const connectionBounds = {
     max: 10_000,
     why: "twice the default deadline of a call that arrived in the last moment",
   },
+  handoffs: {
+    what: "connections that several workers have still to take",
+    max: 1_024,
+    reason: "TOO_MANY_CONNECTIONS",
+    why: "as many as the kernel queues for two ports; each is a descriptor of the process that leads",
+  },
+  handoffsFloor: {
+    what: "connections from one address that workers have still to take even when others wait, too",
+    max: 16,
+    reason: "TOO_MANY_CONNECTIONS",
+    why: "above it an address may have as many as are left for all others",
+  },
   adminConnections: {
     what: "connections of the admin port",
     max: 128,

@@ -1,9 +1,10 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { getCACertificates, type ConnectionOptions } from "node:tls";
+import { getCACertificates } from "node:tls";
 import type { Connection, Engine } from "./types.ts";
 import type { Name, Values } from "./environment.ts";
-import { fileProblem, type Host } from "./parsers.ts";
+import type { Host } from "./parsers.ts";
+import { fileProblem } from "./problems.ts";
 
 /** Reports a problem of the named variables, so that one error can name all problems. */
 export type Report = (names: readonly string[], problem: string) => void;
@@ -92,10 +93,9 @@ export function readSsl(mode: SslMode, modeName: string, files: SslFiles, report
   if (cert && key && !cert.parsed.checkPrivateKey(key.parsed)) {
     report([files.cert.name, files.key.name], "the key is not that of the certificate");
   }
-  const chainOnly: ConnectionOptions = { checkServerIdentity: () => undefined };
   return {
     rejectUnauthorized: mode !== "require" || ca !== undefined,
-    ...(mode !== "verify-full" && ca !== undefined && chainOnly),
+    ...(mode !== "verify-full" && ca !== undefined && { anyName: true }),
     ...(ofSystem && { ca: getCACertificates("system") }),
     ...(ca && { ca: ca.pem }),
     ...(cert && { cert: cert.pem }),

@@ -3,6 +3,7 @@ import { choice, duration, hourMs, integer, kibi, mebi, minuteMs, secondMs, size
 import { cockroach } from "./cockroach.ts";
 import { ports } from "./ports.ts";
 import { trust } from "./trust.ts";
+import { workers } from "./workers.ts";
 import { keysOf } from "../lists.ts";
 
 /**
@@ -11,6 +12,8 @@ import { keysOf } from "../lists.ts";
  */
 export const variables = z.object({
   ...ports,
+
+  ...workers,
 
   DATA_DIR: z
     .string()

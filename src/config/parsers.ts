@@ -1,6 +1,5 @@
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { z } from "zod";
-import { systemCodeOf } from "../system-errors.ts";
 
 export const kibi = 1024;
 export const mebi = 1024 * kibi;
@@ -132,10 +131,4 @@ function toOrigin(text: string): string | undefined {
   if (value === null || !/^https?:$/.test(value.protocol)) return undefined;
   // All else of a URL would be ignored, which its author would not expect.
   return value.href === `${value.origin}/` ? value.origin : undefined;
-}
-
-/** Returns why a configured file cannot be used: it cannot be read, or it contains no `kind`. */
-export function fileProblem(path: string, error: unknown, kind: string): string {
-  const code = systemCodeOf(error) ?? "";
-  return /^E[A-Z0-9]+$/.test(code) ? `${path} cannot be read (${code})` : `${path} holds no ${kind}`;
 }

@@ -6,6 +6,12 @@ export type Address = { readonly host: string; readonly port: number };
 /** The database engines that the service runs on. */
 export type Engine = "postgresql" | "cockroachdb";
 
+/** TLS to a database, as plain data that can be sent to another process. */
+type Ssl = Pick<ConnectionOptions, "rejectUnauthorized" | "ca" | "cert" | "key"> & {
+  /** Whether the certificate may be for any name, as long as its authority is trusted. */
+  readonly anyName?: boolean;
+};
+
 /** How to reach a database; a subset of what node-postgres takes. */
 export type Connection = {
   readonly host: string;
@@ -15,7 +21,7 @@ export type Connection = {
   readonly user: string;
   readonly password?: string;
   readonly database: string;
-  readonly ssl: false | ConnectionOptions;
+  readonly ssl: false | Ssl;
   /** For the server, as libpq's parameter of this name: `-c search_path=shop`. */
   readonly options?: string;
   /** Whether the password is bound to the TLS channel where the server can do that. */
@@ -29,6 +35,8 @@ export type Config = {
   /** Origins whose web pages may call the HTTP port; "*" is any. */
   readonly corsOrigins: readonly string[];
   readonly adminAddr: Address;
+  /** Processes that serve calls; above 1 there is another one that leads them. */
+  readonly workers: number;
   /**
    * An embedded server with its directory, or a remote one; `engine` is the one it must be, if configured,
    * and `replica` is where stale reads go.

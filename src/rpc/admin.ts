@@ -54,10 +54,10 @@ export async function startAdminListener(options: {
   const { max } = bounds.adminConnections;
   const at = {
     address: options.address,
-    variable: "ADMIN_ADDR",
+    name: "ADMIN_ADDR",
     connections: { max, peerMax: max },
     refused,
-  };
+  } as const;
   const front = await startFront(at, (socket, protocol, connection) => {
     if (protocol === "http/1.1") return requests.accept(socket, connection);
     const error = toRefusal("NEEDS_HTTP1", "this port speaks HTTP/1.1, without TLS");
@@ -67,10 +67,10 @@ export async function startAdminListener(options: {
     address: front.address,
     connections: front.connections,
     async [Symbol.asyncDispose]() {
-      const closed = front.close(0);
+      await front.shut();
       front.destroy();
       server.close();
-      await closed;
+      await front.close(0);
     },
   };
 }

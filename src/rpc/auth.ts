@@ -10,8 +10,8 @@ import {
   jwtVerify,
   type JWTVerifyGetKey,
 } from "jose";
-import { fileProblem } from "../config/parsers.ts";
-import { type Config, ConfigError } from "../config.ts";
+import type { Config } from "../config.ts";
+import { ConfigError, fileProblem } from "../config/problems.ts";
 import { createError, DomainError } from "../errors.ts";
 import { policy } from "../gen/commerce/options/v1/options_pb.ts";
 

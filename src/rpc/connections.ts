@@ -35,6 +35,8 @@ export type Connections = Disposable & {
   /** Undefined if there is no room; the socket has then been destroyed. */
   readonly admit: (socket: Socket) => Connection | undefined;
   readonly count: () => number;
+  /** Resolves when there is none. */
+  readonly untilNone: () => Promise<void>;
   readonly destroy: () => void;
 };
 
@@ -113,6 +115,7 @@ export function createConnections(limits: ConnectionLimits, refused: Refused): C
       return held.connection;
     },
     count: () => all.size,
+    untilNone: register.untilNone,
     destroy: () => all.forEach(({ socket }) => socket.destroy()),
     [Symbol.dispose]: () => clearInterval(timer),
   };
@@ -131,12 +134,14 @@ type Register = {
   /** Tells a connection to close, and destroys it if it stays too long. */
   readonly dismiss: (held: Held) => void;
   readonly leave: (held: Held) => void;
+  readonly untilNone: () => Promise<void>;
 };
 
 function createRegister(closingMsMax: number): Register {
   const all = new Set<Held>();
   const [fresh, idle, closing]: [Line, Line, Line] = [new Set(), new Set(), new Set()];
   const byPeer = new Map<string, number>();
+  const waiting: (() => void)[] = [];
   const countOf = (peer: string): number => byPeer.get(peer) ?? 0;
   const count = (peer: string, by: number): void => {
     if (countOf(peer) + by > 0) byPeer.set(peer, countOf(peer) + by);
@@ -167,7 +172,9 @@ function createRegister(closingMsMax: number): Register {
       fresh.delete(held);
       idle.delete(held);
       if (!closing.delete(held)) count(held.peer, -1);
+      if (all.size === 0) waiting.splice(0).forEach((resolve) => resolve());
     },
+    untilNone: () => new Promise((resolve) => (all.size === 0 ? resolve() : waiting.push(resolve))),
   };
 }
 

@@ -1,18 +1,19 @@
 import type { Socket } from "node:net";
-import * as net from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import type { Address } from "../config.ts";
 import { closeLater } from "./acceptor.ts";
 import { type Connection, type ConnectionLimits, createConnections } from "./connections.ts";
-import { listen } from "./listen.ts";
+import { type OpenPort, openPort, type PortName } from "./listen.ts";
 import type { Refused } from "./refusals.ts";
 import { type Protocol, sniffProtocol } from "./sniff.ts";
 
-/** Listens on a port, detects the protocol of each connection and hands the connection on. */
+/** Takes the connections of a port, detects the protocol of each connection and hands the connection on. */
 export type Front = {
   readonly address: Address;
+  /** Closes the port. No connection comes after it has resolved. */
+  readonly shut: () => Promise<void>;
   /**
-   * Stops listening, and resolves when all connections have ended. Connections that have sent nothing yet get
+   * Resolves when all connections have ended, once the port is shut. Those that have sent nothing yet get
    * `speakUpMs` to begin.
    */
   readonly close: (speakUpMs: number) => Promise<void>;
@@ -24,26 +25,25 @@ export type Front = {
   readonly destroy: () => void;
 };
 
-// The kernel notices a vanished peer some minutes after this.
-const SOCKETS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
-
-/** The address of a front and its limits. */
+/** The port of a front and its limits. */
 type At = {
   readonly address: Address;
-  readonly variable: string;
+  readonly name: PortName;
+  /** Default: a port of this process. */
+  readonly open?: OpenPort | undefined;
   readonly connections: ConnectionLimits;
   readonly refused: Refused;
 };
 
-/** Listens, or throws an error of one line. Bounds its connections like createConnections(). */
+/** Opens the port, or throws an error of one line. Bounds its connections like createConnections(). */
 export async function startFront(
-  { address: at, variable, connections: limits, refused }: At,
+  { address, name, open = openPort, connections: limits, refused }: At,
   onConnection: (socket: Socket, protocol: Protocol, connection: Connection) => void,
 ): Promise<Front> {
   const connections = createConnections(limits, refused);
   const silent = new Set<Socket>();
   const accepted = { count: 0, ms: -Infinity };
-  const server = net.createServer(SOCKETS, (socket) => {
+  const port = await open(name, address, (socket) => {
     accepted.count += 1;
     accepted.ms = performance.now();
     const connection = connections.admit(socket);
@@ -54,15 +54,14 @@ export async function startFront(
       if (protocol) onConnection(socket, protocol, connection);
     });
   });
-  const address = await listen(server, at, variable);
   return {
-    address,
-    close: (speakUpMs) =>
-      new Promise((resolve) => {
-        connections[Symbol.dispose]();
-        server.close(() => resolve());
-        closeLater(speakUpMs, () => silent.forEach((socket) => socket.destroy()));
-      }),
+    address: port.address,
+    shut: port.close,
+    async close(speakUpMs) {
+      connections[Symbol.dispose]();
+      closeLater(speakUpMs, () => silent.forEach((socket) => socket.destroy()));
+      await connections.untilNone();
+    },
     untilQuiet: () => untilQuiet(accepted),
     connections: connections.count,
     destroy: connections.destroy,

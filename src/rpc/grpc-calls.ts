@@ -1,5 +1,4 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
-import { type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import {
@@ -12,6 +11,7 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { DomainError } from "../errors.ts";
+import { type Answer, encode } from "./encoding.ts";
 import type { Arrival, Arrivals } from "./grpc-arrivals.ts";
 import { GrpcBody } from "./grpc-requests.ts";
 import { toPath, toStatus } from "./grpc-status.ts";
@@ -122,7 +122,7 @@ class GrpcCall implements CallListener {
     const { handler } = this.#method;
     const fail = (error: unknown): void => this.#finish(error as ConnectError);
     if (handler.answers === "stream") this.#writeAll(handler.call(incoming)).catch(fail);
-    else handler.call(incoming).then((message) => this.#write(message, () => this.#finish()), fail);
+    else handler.call(incoming).then((answer) => this.#write(answer, () => this.#finish()), fail);
   }
 
   onReceiveMessage(message: Uint8Array): void {
@@ -147,7 +147,7 @@ class GrpcCall implements CallListener {
    * Writes each answer after the reader has taken the one before, so that a slow reader holds back the
    * handler.
    */
-  async #writeAll(answers: AsyncIterable<Message>): Promise<void> {
+  async #writeAll(answers: AsyncIterable<Answer>): Promise<void> {
     for await (const answer of answers) {
       if (this.#isOver) return;
       await new Promise<void>((resolve) => this.#write(answer, resolve));
@@ -156,10 +156,10 @@ class GrpcCall implements CallListener {
   }
 
   /** Calls `next` when the message has been sent or the call is over. */
-  #write(message: Message, next: () => void): void {
+  #write(answer: Answer, next: () => void): void {
     const { unread, refused } = this.#serving;
     const { desc } = this.#method;
-    const bytes = serialize(desc.output, message);
+    const bytes = encode(desc.output, answer);
     this.#taken = next;
     if (this.#isOver) return this.#release();
     const cut = (): void => this.#arrival.stream.close(NGHTTP2_CANCEL);
@@ -202,9 +202,4 @@ function closeUnread(stream: ServerHttp2Stream, sentBefore: boolean): void {
   // After messages the status follows when they have been sent; without messages it is already on its way.
   if (sentBefore) stream.once("wantTrailers", () => setImmediate(close));
   else close();
-}
-
-function serialize(schema: DescMessage, message: Message): Buffer {
-  const bytes = toBinary(schema, message);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

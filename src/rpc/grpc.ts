@@ -10,7 +10,7 @@ import { startFront } from "./front.ts";
 import { createArrivals } from "./grpc-arrivals.ts";
 import { createServing, toDefinition, unreached } from "./grpc-calls.ts";
 import { ONLY_GRPC, refuseOthers, toPath } from "./grpc-status.ts";
-import { closeWithin, type Listener } from "./listen.ts";
+import { closeWithin, type Listener, type OpenPort } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
 import { startTls } from "./secure.ts";
@@ -45,7 +45,7 @@ export async function startGrpcListener(
   methods: readonly Method[],
   options: GrpcListenerOptions,
 ): Promise<Listener> {
-  const { address, tls, connections } = options;
+  const { address, open, tls, connections } = options;
   const refused: Refused = (error) => options.refused("grpc", error);
   const server = createServer(methods, options, refused);
   let closing = false;
@@ -59,14 +59,15 @@ export async function startGrpcListener(
     return refuseBytes(socket, status, error, refused);
   };
   const secure = tls && startTls(tls, ["h2"], accept);
-  const at = { address, variable: "GRPC_ADDR", connections, refused };
+  const at = { address, name: "GRPC_ADDR", open, connections, refused } as const;
   const front = await startFront(at, (socket, protocol, connection) => {
     if (!secure) return accept(socket, protocol, connection);
     if (protocol === "tls") return secure.accept(socket, connection);
     const [status, error] = toMisplaced(protocol, true);
     return refuseBytes(socket, status, error, refused);
   });
-  const close = (): Promise<void> => {
+  const close = async (): Promise<void> => {
+    await front.shut();
     if (!closing) server.goAway();
     if (!closing) secure?.close();
     closing = true;
@@ -93,6 +94,7 @@ function toMisplaced(protocol: Protocol, secure: boolean): [status: number, erro
 
 type GrpcListenerOptions = {
   readonly address: Address;
+  readonly open?: OpenPort | undefined;
   readonly messageBytesMax: number;
   readonly connections: ConnectionLimits;
   readonly refused: Telemetry["refused"];

@@ -1,15 +1,10 @@
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  type Message,
-  type MessageInitShape,
-} from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
 import { late, unanswered } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import type { Authenticate } from "./auth.ts";
+import type { Answer } from "./encoding.ts";
 import { type Begin, callerLeft, type Incoming, type Lifetime } from "./lifetime.ts";
 import type { LargeReads } from "./large-reads.ts";
 import type { Limits } from "./limits.ts";
@@ -48,12 +43,9 @@ export type Shared = {
   readonly refusalMs: number;
 };
 
-/** A handler's answer: a message, or its fields. */
-type Init = MessageInitShape<DescMessage>;
-
 /** Creates the handler of a method with a single answer. */
 export function answerOnce(rpc: Rpc, shared: Shared) {
-  const run = async (incoming: Incoming, begun: Lifetime): Promise<Message> => {
+  const run = async (incoming: Incoming, begun: Lifetime): Promise<Answer> => {
     using hold = shared.receipt.open(incoming.connection);
     using admitted = await admit(rpc, shared, incoming, begun, hold);
     const { filled, isGiven, explain } = rpc.requestIds.fill(admitted.requests);
@@ -62,9 +54,9 @@ export function answerOnce(rpc: Rpc, shared: Shared) {
     const answer = Promise.resolve(rpc.implementation(filled, call)).catch((error: unknown) => {
       throw explain(error);
     });
-    return create(rpc.desc.output, (await answer) as Init);
+    return (await answer) as Answer;
   };
-  return (incoming: Incoming): Promise<Message> =>
+  return (incoming: Incoming): Promise<Answer> =>
     new Promise((resolve, reject) => {
       const begun = shared.begin(rpc, incoming, reject);
       begun.observed
@@ -76,20 +68,20 @@ export function answerOnce(rpc: Rpc, shared: Shared) {
 
 /** Creates the handler of a method with a stream of answers. */
 export function answerStream(rpc: Rpc, shared: Shared) {
-  async function* run(incoming: Incoming, begun: Lifetime): AsyncGenerator<Message> {
+  async function* run(incoming: Incoming, begun: Lifetime): AsyncGenerator<Answer> {
     using hold = shared.receipt.open(incoming.connection);
     using admitted = await admit(rpc, shared, incoming, begun, hold);
     const { filled, explain } = rpc.requestIds.fill(admitted.requests);
     // Who streams requests may be what is waited for.
     if (!rpc.streamsRequests) begun.handled(() => explain(unanswered()));
-    const answers = rpc.implementation(filled, admitted.call) as AsyncIterable<Init>;
+    const answers = rpc.implementation(filled, admitted.call) as AsyncIterable<Answer>;
     try {
-      for await (const answer of answers) yield create(rpc.desc.output, answer);
+      for await (const answer of answers) yield answer;
     } catch (error) {
       throw explain(error);
     }
   }
-  return async function* (incoming: Incoming): AsyncGenerator<Message> {
+  return async function* (incoming: Incoming): AsyncGenerator<Answer> {
     const begun = shared.begin(rpc, incoming);
     const { observed, idle, succeed, fail } = begun;
     const answers = abortable(run(incoming, begun), incoming.controller.signal);

@@ -1,4 +1,4 @@
-import type { DescMethodBiDiStreaming, DescMethodUnary, Message } from "@bufbuild/protobuf";
+import type { DescMethodBiDiStreaming, DescMethodUnary } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import {
   ConnectError,
@@ -22,6 +22,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { Cors } from "./cors.ts";
 import { DomainError } from "../errors.ts";
+import type { Answer } from "./encoding.ts";
 import { type Announced, announce } from "./http-forms.ts";
 import { endUnread } from "./http-requests.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
@@ -178,7 +179,7 @@ function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): 
   const implementation = (
     _standIn: unknown,
     context: HandlerContext,
-  ): Promise<Message> | AsyncIterable<Message> => {
+  ): Promise<Answer> | AsyncIterable<Answer> => {
     begun.add(context.signal);
     return handler.call(toIncoming(context, unread));
   };

@@ -7,7 +7,7 @@ import { startFront } from "./front.ts";
 import { toServe } from "./http-calls.ts";
 import { startHttp1 } from "./http1.ts";
 import { startHttp2 } from "./http2.ts";
-import { closeWithin, type Listener } from "./listen.ts";
+import { closeWithin, type Listener, type OpenPort } from "./listen.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
 import { startTls } from "./secure.ts";
@@ -25,6 +25,7 @@ export async function startHttpListener(
   methods: readonly Method[],
   options: {
     readonly address: Address;
+    readonly open?: OpenPort | undefined;
     readonly messageBytesMax: number;
     readonly connections: ConnectionLimits;
     readonly refused: Telemetry["refused"];
@@ -42,14 +43,15 @@ export async function startHttpListener(
   const accept = (socket: Socket, protocol: Protocol, connection: Connection): void =>
     (protocol === "h2" ? h2 : h1).accept(socket, connection);
   const secure = options.tls && startTls(options.tls, ["h2", "http/1.1"], accept);
-  const { address, connections } = options;
-  const at = { address, variable: "HTTP_ADDR", connections, refused };
+  const { address, open, connections } = options;
+  const at = { address, name: "HTTP_ADDR", open, connections, refused } as const;
   const front = await startFront(at, (socket, protocol, connection) => {
     if (!secure) return accept(socket, protocol, connection);
     if (protocol === "tls") return secure.accept(socket, connection);
     return refuseBytes(socket, 400, toRefusal("NEEDS_TLS", NEEDS_TLS), refused);
   });
   const close = async (): Promise<void> => {
+    await front.shut();
     h1.close();
     h2.close();
     secure?.close();

@@ -1,5 +1,6 @@
-import type { Server } from "node:net";
+import { createServer, type Server, type ServerOpts, type Socket } from "node:net";
 import type { Address } from "../config.ts";
+import type { Telemetry } from "./telemetry.ts";
 
 /** Accepts connections and serves calls. Disposing closes it at once. */
 export type Listener = AsyncDisposable & {
@@ -17,8 +18,37 @@ export type Listener = AsyncDisposable & {
   readonly drain: (graceMs: number) => Promise<boolean>;
 };
 
+/** The variables that say where a port is; they name it. */
+export type PortName = "GRPC_ADDR" | "HTTP_ADDR" | "ADMIN_ADDR";
+
+/** A port that hands its connections on. */
+export type Port = {
+  readonly address: Address;
+  /** Stops listening. No connection comes after it has resolved. */
+  readonly close: () => Promise<void>;
+};
+
+/** Opens a port, or throws an error of one line. */
+export type OpenPort = (
+  name: PortName,
+  address: Address,
+  onConnection: (socket: Socket) => void,
+) => Promise<Port>;
+
+/** Options of all sockets. The kernel notices a vanished peer some minutes after this. */
+export const SOCKETS: ServerOpts = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 };
+
+/** Opens a port of this process. */
+export const openPort: OpenPort = async (name, address, onConnection) => {
+  const server = createServer(SOCKETS, onConnection);
+  return {
+    address: await listen(server, address, name),
+    close: async () => void server.close(),
+  };
+};
+
 /** Listens, and returns the address with the actual port. Throws an error of one line. */
-export async function listen(server: Server, address: Address, variable: string): Promise<Address> {
+export async function listen(server: Server, address: Address, variable: PortName): Promise<Address> {
   const listening = Promise.withResolvers<void>();
   server.once("error", listening.reject).listen(address.port, address.host, listening.resolve);
   try {
@@ -32,7 +62,7 @@ export async function listen(server: Server, address: Address, variable: string)
 }
 
 /** An error of one line: the address, its environment variable, and the problem. */
-function cannotListen(address: Address, variable: string, cause: unknown): Error {
+function cannotListen(address: Address, variable: PortName, cause: unknown): Error {
   const code = /\bE[A-Z]{4,}\b/.exec(cause instanceof Error ? cause.message : "")?.[0] ?? "unknown error";
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: "the port is in use",
@@ -64,4 +94,16 @@ export async function closeWithin(
 /** Formats an address as host:port, with brackets around IPv6. */
 export function toHostPort({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Counts the connections of ports. */
+export function observeConnections(
+  telemetry: Telemetry,
+  listeners: Readonly<Record<string, { readonly connections: () => number }>>,
+): void {
+  const read = (): Record<string, number> =>
+    Object.fromEntries(
+      Object.entries(listeners).map(([listener, { connections }]) => [listener, connections()]),
+    );
+  telemetry.gauge("rpc_server_connections", "Connections that are open, by port.", read, "door");
 }

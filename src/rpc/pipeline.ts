@@ -1,4 +1,4 @@
-import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Service } from "../call.ts";
 import { shuttingDown } from "../errors.ts";
@@ -7,6 +7,7 @@ import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as ServerReflectionV1Alpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import type { Authenticate } from "./auth.ts";
 import { findRowsField } from "./elements.ts";
+import type { Answer } from "./encoding.ts";
 import { answerOnce, answerStream, type Rpc, type Shared } from "./handlers.ts";
 import { createLifetimes, type Incoming } from "./lifetime.ts";
 import { type CallLimits, limitsOf, requestBytesMaxOf } from "./limits.ts";
@@ -29,8 +30,8 @@ export type Method = {
   readonly streamsRequests: boolean;
   /** Called when a call's headers have arrived, before its body is read. */
   readonly handler:
-    | { readonly answers: "once"; readonly call: (incoming: Incoming) => Promise<Message> }
-    | { readonly answers: "stream"; readonly call: (incoming: Incoming) => AsyncIterable<Message> };
+    | { readonly answers: "once"; readonly call: (incoming: Incoming) => Promise<Answer> }
+    | { readonly answers: "stream"; readonly call: (incoming: Incoming) => AsyncIterable<Answer> };
 };
 
 /** A service and its implementation. */

@@ -28,6 +28,9 @@ export type Observer = (
   waitedMs?: number,
 ) => Observed;
 
+/** Metrics as a scrape gets them. */
+export type Scraped = { readonly contentType: string; readonly body: string };
+
 /** Logs, metrics and traces. Disposing sends the remaining spans. */
 export type Telemetry = AsyncDisposable & {
   readonly logger: Logger;
@@ -47,7 +50,9 @@ export type Telemetry = AsyncDisposable & {
     (name: string, help: string, read: () => Readonly<Record<string, number>>, label: string): void;
   };
   /** All metrics in Prometheus' text format. */
-  readonly scrape: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly scrape: () => Promise<Scraped>;
+  /** All metrics as data, to be added to those of other processes. */
+  readonly metrics: Registry["getMetricsAsJSON"];
 };
 
 /** Opens a span for a call; see tracing.ts. */
@@ -67,16 +72,18 @@ const CODE_NAMES = new Map(
 
 /**
  * Creates logs (JSON lines, by default to standard error, since standard output is for people), metrics and,
- * if a collector is configured, traces. None of them contains a request's content, tokens or passwords.
+ * if a collector is configured, traces. None of them contains a request's content, tokens or passwords. Each
+ * line has the fields of `base`.
  */
 export async function createTelemetry(
   config: Pick<Config, "logLevel" | "tracesEndpoint">,
   lines: DestinationStream = destination({ fd: 2, sync: true }),
+  base: Readonly<Record<string, unknown>> = {},
 ): Promise<Telemetry> {
   const logger = pino(
     {
       level: config.logLevel,
-      base: {},
+      base,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: toErrorFields },
@@ -132,7 +139,7 @@ export async function createTelemetry(
 }
 
 /** Metrics as functions, in a registry. */
-function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" | "scrape"> {
+function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" | "scrape" | "metrics"> {
   const registers = [registry];
   return {
     counter(name, help, label) {
@@ -152,6 +159,7 @@ function createMetrics(registry: Registry): Pick<Telemetry, "counter" | "gauge" 
       const gauge: Gauge = new Gauge({ name, help, labelNames: label ? [label] : [], registers, collect });
     },
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    metrics: () => registry.getMetricsAsJSON(),
   };
 }
 

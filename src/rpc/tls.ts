@@ -6,8 +6,8 @@ import {
   type Server,
   type TlsOptions as ServerOptions,
 } from "node:tls";
-import { fileProblem } from "../config/parsers.ts";
-import { type Config, ConfigError } from "../config.ts";
+import type { Config } from "../config.ts";
+import { ConfigError, fileProblem } from "../config/problems.ts";
 import { systemCodeOf } from "../system-errors.ts";
 
 type Files = NonNullable<Config["tls"]>;

@@ -1,11 +1,12 @@
 import { bounds } from "../bounds.ts";
 import { createError, type DomainError } from "../errors.ts";
+import { Line, nowhere, type Place } from "../line.ts";
 import { createShares } from "../shares.ts";
 import type { Refused } from "./refusals.ts";
 import { toRefusal } from "./status.ts";
 
 /** An answer that was written and that the caller has not read. */
-export type UnreadAnswer = {
+export type UnreadAnswer = Place & {
   readonly connection: object;
   readonly bytes: number;
   readonly sinceMs: number;
@@ -31,7 +32,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
   const { unreadBytes, unreadFloorBytes, unreadMs } = bounds;
   const shares = createShares<object>({ max: unreadBytes.max, floor: unreadFloorBytes.max });
   // In the order of writing.
-  const waiting = new Set<UnreadAnswer>();
+  const waiting = new Line<UnreadAnswer>();
   let timer: NodeJS.Timeout | undefined;
   const release = (answer: UnreadAnswer): void => {
     if (waiting.delete(answer) && answer.bytes > 0) shares.release(answer.connection, answer.bytes);
@@ -51,7 +52,7 @@ export function createUnreadAnswers(refused: Refused): UnreadAnswers {
     release,
     hold(connection, bytes, cut) {
       if (bytes > 0 && !shares.take(connection, bytes)) return undefined;
-      const answer = { connection, bytes, sinceMs: performance.now(), cut };
+      const answer = { connection, bytes, sinceMs: performance.now(), cut, ...nowhere };
       waiting.add(answer);
       timer ??= setTimeout(sweep, unreadMs.max / 8).unref();
       return answer;

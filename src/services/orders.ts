@@ -108,7 +108,7 @@ async function listEvents(
   return {
     events: entries.map((event) => ({
       version: event.version,
-      status: toStatus(event.status),
+      status: statuses[event.status],
       createTime: toTime(event.createTime),
     })),
     nextPageToken,
@@ -116,11 +116,11 @@ async function listEvents(
 }
 
 /** The contract and the database have the same names of statuses, or this does not compile. */
-function toStatus(status: StoredStatus): OrderStatus {
-  return OrderStatus[status.toUpperCase() as Uppercase<StoredStatus>];
-}
+const statuses = Object.fromEntries(
+  allStatuses.map((status) => [status, OrderStatus[status.toUpperCase() as Uppercase<StoredStatus>]]),
+) as Readonly<Record<StoredStatus, OrderStatus>>;
 
-const storedStatuses = new Map(allStatuses.map((status) => [toStatus(status), status]));
+const storedStatuses = new Map(allStatuses.map((status) => [statuses[status], status]));
 
 function parseStatus(field: string, status: OrderStatus): StoredStatus {
   const stored = storedStatuses.get(status);
@@ -132,7 +132,7 @@ function toMessage(order: db.Order): WholeMessage<typeof OrderSchema> {
   return {
     id: order.id,
     userId: order.userId,
-    status: toStatus(order.status),
+    status: statuses[order.status],
     total: toMoney(order.currencyCode, order.total),
     items: (order.items ?? []).map(({ id, productId, quantity, unitPrice }) => ({
       id,

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, type KeyObject, timingSafeEqual } from "node:crypto";
 import { invalid } from "../errors.ts";
 import type { Cursor } from "../db/cursor.ts";
 import type { PageKeys } from "./page-keys.ts";
@@ -30,7 +30,7 @@ const wholeBytes = [cursorBytes + signatureBytes, cursorBytes + signatureBytes +
 
 /** Creates page tokens whose keys all replicas share. */
 export function createPages(keys: PageKeys): Pages {
-  const sign = (key: Buffer, cursor: Buffer, scope: readonly string[]): Buffer =>
+  const sign = (key: KeyObject, cursor: Buffer, scope: readonly string[]): Buffer =>
     createHmac("sha256", key)
       .update(JSON.stringify(scope))
       .update(cursor)
@@ -56,13 +56,13 @@ export function createPages(keys: PageKeys): Pages {
       return { createTime: cursor.readBigInt64BE(0), id: toUuid(cursor.subarray(8)) };
     },
     toToken(cursor, scope) {
-      const bytes = Buffer.alloc(cursorBytes);
+      const bytes = Buffer.alloc(cursorBytes + signatureBytes + periodBytes);
       bytes.writeBigInt64BE(cursor.createTime, 0);
       bytes.write(toId(cursor.id).replaceAll("-", ""), 8, "hex");
       const { key, period } = keys.current();
-      const end = Buffer.alloc(periodBytes);
-      end.writeUInt16BE(period);
-      return Buffer.concat([bytes, sign(key, bytes, scope), end]).toString("base64url");
+      sign(key, bytes.subarray(0, cursorBytes), scope).copy(bytes, cursorBytes);
+      bytes.writeUInt16BE(period, cursorBytes + signatureBytes);
+      return bytes.toString("base64url");
     },
   };
 }

@@ -1,7 +1,7 @@
 import { argon2, randomBytes, timingSafeEqual, type Argon2Parameters } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import pLimit from "p-limit";
+import pLimit, { type LimitFunction } from "p-limit";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
 import { createError, type DomainError } from "../errors.ts";
@@ -13,11 +13,13 @@ const derive = promisify(argon2);
 const cost = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 } as const;
 
 /**
- * Hashes that run at once, each with 19 MiB and a thread. One core is left to the event loop, so that logins
- * do not hold up other calls, and one of libuv's four pool threads to files and name resolution.
+ * Hashes that run at once in one of a number of workers, each with 19 MiB and a thread. One core is left to
+ * the event loops, so that logins do not hold up other calls, and the others are shared; a worker has at
+ * least one. One of libuv's four pool threads is left to files and name resolution.
  */
-const hashesMax = Math.min(Math.max(availableParallelism() - 1, 1), 3);
-const limit = pLimit(hashesMax);
+function hashesMaxOf(workers: number): number {
+  return Math.min(Math.max(Math.floor((availableParallelism() - 1) / workers), 1), 3);
+}
 
 /** The queue of passwords to hash. */
 export type Passwords = {
@@ -38,8 +40,10 @@ type PasswordPlace = Disposable & {
   readonly matches: (password: string, hash: string | undefined) => Promise<boolean>;
 };
 
-/** Creates the queue. */
-export function createPasswords(): Passwords {
+/** Creates the queue of one of a number of workers. */
+export function createPasswords(workers = 1): Passwords {
+  const hashesMax = hashesMaxOf(workers);
+  const limit = pLimit(hashesMax);
   const max = bounds.passwords.max * hashesMax;
   const shares = createShares<string>({ max, floor: bounds.passwordsFloor.max });
   return {
@@ -49,11 +53,11 @@ export function createPasswords(): Passwords {
       return {
         async hash(password) {
           const salt = randomBytes(16);
-          return toPhc(salt, await deriveTag(password, { ...cost, nonce: salt }, signal));
+          return toPhc(salt, await deriveTag(limit, password, { ...cost, nonce: salt }, signal));
         },
         async matches(password, hash) {
           const { tag, ...parameters } = parsePhc(hash ?? noPassword);
-          const derived = await deriveTag(password, parameters, signal);
+          const derived = await deriveTag(limit, password, parameters, signal);
           return timingSafeEqual(derived, tag) && hash !== undefined;
         },
         [Symbol.dispose]: () => shares.release(principal),
@@ -77,6 +81,7 @@ const noPassword = toPhc(Buffer.alloc(16), Buffer.alloc(cost.tagLength));
 
 /** Waits for its turn; if the caller has left by then, nothing is computed. */
 function deriveTag(
+  limit: LimitFunction,
   password: string,
   parameters: Omit<Argon2Parameters, "message">,
   signal: AbortSignal,

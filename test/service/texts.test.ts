@@ -3,6 +3,7 @@ import { expect, inject, test } from "vitest";
 import { migrate } from "../../src/db/migrate/migrate.ts";
 import { acquireLease } from "../../src/db/migrate/lease.ts";
 import { readTexts } from "../../src/db/texts.ts";
+import { OrderView } from "../../src/gen/commerce/order/v1/order_service_pb.ts";
 import { dropDatabase, execute } from "../support/databases.ts";
 import { failure } from "../support/errors.ts";
 import { startProxy, type Fault, type Proxy } from "../support/proxy.ts";
@@ -97,7 +98,8 @@ async function serve(): Promise<void> {
 
   for (const [call, request] of Object.values(methods)) await call(request as never);
   const lists: ListRequest[] = [{}, { userId: ada.id }, { status: 1 }, { userId: ada.id, status: 1 }];
-  for (const request of lists) await shop.orders.listOrders(request);
+  for (const request of lists)
+    for (const view of [OrderView.BASIC, OrderView.FULL]) await shop.orders.listOrders({ ...request, view });
   const requestId = randomUUID();
   const orders = [{ userId: ada.id, items: [line(lamp)] }];
   const items = [{ orderId: id, item: line(lamp) }];

@@ -1,4 +1,5 @@
 import type { Engine } from "../../src/config.ts";
+import type { Column } from "../../src/db/engine/columns.ts";
 import type { Checkout, Pool } from "../../src/db/engine/pool.ts";
 import { statement } from "../../src/db/engine/statement.ts";
 
@@ -13,6 +14,39 @@ export const write = statement<{ readonly value: string }>("test.write", "update
 
 type Ending = (number: number) => Promise<{ readonly rows: readonly unknown[] }>;
 
+/** What node-postgres tells a query of its answer. */
+type Submitted = {
+  handleRowDescription(message: { readonly fields: readonly Column[] }): void;
+  handleDataRow(row: { readonly bytes: Buffer; readonly start: number }): void;
+  handleReadyForQuery(): void;
+  handleError(error: unknown): void;
+};
+
+/** Answers a query with rows of texts, or an error. */
+async function answer(query: Submitted, answered: ReturnType<Ending>): Promise<void> {
+  try {
+    for (const row of (await answered).rows as Readonly<Record<string, string>>[]) {
+      const fields = Object.keys(row).map((name) => ({ name, dataTypeID: 25, format: "binary" }));
+      query.handleRowDescription({ fields });
+      query.handleDataRow({ bytes: toDataRow(Object.values(row)), start: 0 });
+    }
+    query.handleReadyForQuery();
+  } catch (error) {
+    query.handleError(error);
+  }
+}
+
+function toDataRow(texts: readonly string[]): Buffer {
+  const columns = texts.map((text) => [toInt32(Buffer.byteLength(text)), Buffer.from(text)]);
+  return Buffer.concat([toInt32(texts.length).subarray(2), ...columns.flat()]);
+}
+
+function toInt32(number: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(number);
+  return bytes;
+}
+
 /**
  * A pool whose connections are numbered and do what a test says: `run` is what becomes of a statement, a
  * session that is to be ended ends unless `endings` says otherwise, and `committed` is what a commit is
@@ -25,8 +59,8 @@ export function openTestPool(run: Ending, engine: Engine = "postgresql", committ
   let connections = 0;
   const client = (own: number) => ({
     connection: { parsedStatements: { "test.prepared": "text" } },
-    query(query: unknown, values?: readonly unknown[]) {
-      if (typeof query !== "string") return run(own);
+    query(query: string | Submitted, values?: readonly unknown[]) {
+      if (typeof query !== "string") return answer(query, run(own));
       if (!values) return Promise.resolve({ rows: [], command: committed });
       seen.push(`${own} ends ${String(values[0])}`);
       const ended = endings.shift() ?? true;

@@ -54,7 +54,9 @@ export function run(program: string, args: readonly string[], env: NodeJS.Proces
   const until = (stream: Readable, read: () => string, text: string): Promise<string> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
-        if (read().includes(text)) resolve(read());
+        if (!read().includes(text)) return;
+        stream.off("data", look);
+        resolve(read());
       };
       stream.on("data", look);
       ended.then((how) => reject(new Error(`it did not print "${text}": ${JSON.stringify(how)}`)), reject);

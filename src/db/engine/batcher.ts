@@ -10,6 +10,7 @@ import {
   toNeeds,
 } from "./departures.ts";
 import { createHoldings } from "./holdings.ts";
+import { Line } from "../../line.ts";
 import type { Pace } from "./pace.ts";
 import { createWaiter, type Waiter } from "./waiters.ts";
 
@@ -66,7 +67,7 @@ export function createBatcher<Q, A>(
   options: BatcherOptions<Q>,
 ): (request: Q, deadline: Deadline) => Promise<A> {
   const { batches, writes = false, keysOf = () => [], locksOf = () => [], toRepeated } = options;
-  const [queue, singles] = [new Set<Waiter<Q, A>>(), new Set<Waiter<Q, A>>()];
+  const [queue, singles] = [new Line<Waiter<Q, A>>(), new Line<Waiter<Q, A>>()];
   const [inBatches, alone, holdings] = [createRoom(batches), createRoom(singlesMax), createHoldings()];
   let scheduled = false;
 

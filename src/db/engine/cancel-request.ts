@@ -2,6 +2,7 @@ import net from "node:net";
 import tls from "node:tls";
 import type pg from "pg";
 import type { Connection } from "../../config.ts";
+import { toTlsOptions } from "./connection.ts";
 
 /** What node-postgres knows of a connection and does not declare. */
 type Internals = {
@@ -37,7 +38,7 @@ export async function cancel(connection: Connection, client: pg.PoolClient): Pro
     const timer = setTimeout(() => socket.destroy(), cancelMsMax);
     socket.once("connect", () => {
       if (connection.ssl === false) socket.end(request);
-      else startTls(socket, { servername: toServerName(host), ...connection.ssl }, request);
+      else startTls(socket, { servername: toServerName(host), ...toTlsOptions(connection.ssl) }, request);
     });
     // Errors are followed by "close".
     socket.on("error", () => {});

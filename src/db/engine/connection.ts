@@ -1,13 +1,15 @@
 import net from "node:net";
+import type { ConnectionOptions } from "node:tls";
 import pg, { type ClientConfig } from "pg";
 import type { Address, Connection } from "../../config.ts";
+import { hearBytes } from "./data-rows.ts";
 
 /** Settings of a session, by their names. */
 export type Settings = Readonly<Record<string, string | number>>;
 
 /**
- * What every session of ours needs, whatever the role or the database has been given: pg-types.ts reads
- * timestamps in ISO's order and in UTC.
+ * What every session of ours needs, whatever the role or the database has been given: node-postgres reads
+ * printed timestamps in ISO's order.
  */
 const sessionSettings: Settings = { datestyle: "ISO", timezone: "UTC" };
 
@@ -33,13 +35,18 @@ export function toClientConfig(connection: Connection, settings: Settings = {}):
   return {
     ...place,
     password: password ?? (() => Promise.reject(new PasswordMissing())),
-    ssl: ssl && { ...ssl },
+    ssl: ssl && toTlsOptions(ssl),
     // The last setting of a name counts.
     options: [...(options === undefined ? [] : [options]), ...own].join(" "),
     client_encoding: "UTF8",
     sslnegotiation: "postgres",
     enableChannelBinding: channelBinding,
   };
+}
+
+/** What Node.js takes, from the configuration; a copy. */
+export function toTlsOptions({ anyName, ...options }: Exclude<Connection["ssl"], false>): ConnectionOptions {
+  return anyName === true ? { ...options, checkServerIdentity: () => undefined } : options;
 }
 
 /** The hosts of a connection, beginning with any one, so that replicas do not all begin with the same. */
@@ -49,7 +56,7 @@ function toHosts({ host, port, otherHosts = [] }: Connection): Address[] {
   return [...hosts.slice(first), ...hosts.slice(0, first)];
 }
 
-/** The class of the pool's clients: each connects to the next of the hosts. */
+/** The class of the pool's clients: each connects to the next of the hosts, and hears rows as bytes. */
 export function toClientClass(connection: Connection): typeof pg.Client {
   const hosts = toHosts(connection);
   let made = 0;
@@ -58,6 +65,7 @@ export function toClientClass(connection: Connection): typeof pg.Client {
       const { host, port } = hosts[made++ % hosts.length]!;
       // A copy would lose the password, which the pool hides.
       super(Object.create(config, { host: { value: host }, port: { value: port } }) as ClientConfig);
+      hearBytes(this);
     }
   };
 }

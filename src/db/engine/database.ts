@@ -13,6 +13,7 @@ import type { Deadline } from "./deadline.ts";
 import type { Disposition, Progress } from "./judge.ts";
 import type { NodesObserver } from "./nodes.ts";
 import { DecodeError, toParameter } from "./pg-types.ts";
+import { runStatement } from "./query.ts";
 import { createPool, type Pool, type PoolStats } from "./pool.ts";
 import type { Session } from "./session.ts";
 import { sqlstate } from "./sqlstate.ts";
@@ -169,18 +170,15 @@ function workOf<Row>(
   engine: Engine,
   signal: AbortSignal,
 ) {
-  const { name, text, readsOnly } = statement;
-  const query = { name, text, values: values.map(toParameter) };
+  const { name, readsOnly } = statement;
+  const parameters = values.map(toParameter);
   const isolation = engine === "postgresql" ? statement.isolation : undefined;
   return async (client: pg.PoolClient, progress: Progress): Promise<Row[]> => {
-    const run = () => client.query<Row & pg.QueryResultRow>(query);
+    const run = () => runStatement(client, statement, parameters);
     progress.wasPrepared = isPrepared(client, name);
     // A write outside of a transaction commits by itself, and a read has nothing to commit.
     progress.phase = readsOnly ? "executing" : "committing";
-    const { rows } = await (isolation === undefined
-      ? run()
-      : inTransaction(client, progress, { isolation, run, signal }));
-    return rows;
+    return isolation === undefined ? run() : inTransaction(client, progress, { isolation, run, signal });
   };
 }
 

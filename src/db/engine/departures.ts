@@ -1,4 +1,5 @@
 import type { Holdings, Needs } from "./holdings.ts";
+import type { Line } from "../../line.ts";
 import { createPace, type Pace } from "./pace.ts";
 import type { Waiter } from "./waiters.ts";
 
@@ -16,15 +17,15 @@ export type BatchBounds<Q> = {
 
 /** Puts requests back: in front of the queue or, where they must go alone, among the single ones. */
 export function takeBack<Q, A>(
-  queue: Set<Waiter<Q, A>>,
-  singles: Set<Waiter<Q, A>>,
+  queue: Line<Waiter<Q, A>>,
+  singles: Line<Waiter<Q, A>>,
   waiters: readonly Waiter<Q, A>[],
 ): void {
   const together = waiters.filter(({ alone }) => !alone);
   for (const waiter of waiters) if (waiter.alone) singles.add(waiter);
   if (together.length === 0) return;
   const later = [...queue];
-  queue.clear();
+  for (const waiter of later) queue.delete(waiter);
   for (const waiter of [...together, ...later]) queue.add(waiter);
 }
 
@@ -32,7 +33,7 @@ export function takeBack<Q, A>(
  * Lets the requests that wait to go alone for one of these locks share batches again, in front of the queue:
  * the database does not hold up these locks after all.
  */
-export function rejoin<Q, A>(queue: Set<Waiter<Q, A>>, singles: Set<Waiter<Q, A>>, { locks }: Needs): void {
+export function rejoin<Q, A>(queue: Line<Waiter<Q, A>>, singles: Line<Waiter<Q, A>>, { locks }: Needs): void {
   const waiting = [...singles].filter(
     (waiter) => waiter.alone !== "suspect" && waiter.locks.some((lock) => locks.includes(lock)),
   );

@@ -9,7 +9,6 @@ import { databaseAway, DomainError, poolExhausted } from "../../errors.ts";
 import type { Deadline } from "./deadline.ts";
 import { statementMsMax, type Stale } from "./judge.ts";
 import { createNodes, noNodes, type NodeFault, type NodesObserver, type NodeState } from "./nodes.ts";
-import { types } from "./pg-types.ts";
 import type { Session } from "./session.ts";
 
 /** A connection that is in use by one attempt. */
@@ -160,7 +159,6 @@ function openConnections(connection: Connection, settings: Settings, limits: Con
     Client: toClientClass(connection),
     // One for all: CockroachDB keeps statistics of statements by it.
     application_name: "commerce-core",
-    types,
     max: limits.connsMax,
     min: limits.connsMin,
     idleTimeoutMillis: limits.idleMsMax,

@@ -138,8 +138,8 @@ export const connectionMutations: readonly Mutation[] = [
   {
     file: configured,
     what: "sslmode=verify-full takes a certificate of another name",
-    from: 'mode !== "verify-full" && ca !== undefined && chainOnly',
-    to: "ca !== undefined && chainOnly",
+    from: 'mode !== "verify-full" && ca !== undefined && {',
+    to: "ca !== undefined && {",
     tests: reading,
   },
   {

@@ -152,15 +152,22 @@ export const itemMutations: readonly Mutation[] = [
   {
     file: reading,
     what: "a page of orders follows the instant alone",
-    from: "where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${filter}\n",
-    to: "where o.create_time < $1::timestamptz and $2::uuid is not null ${filter}\n",
+    from: "where (o.create_time, o.id) < ($1::timestamptz, $2::uuid) ${condition}\n",
+    to: "where o.create_time < $1::timestamptz and $2::uuid is not null ${condition}\n",
     tests: ["test/service/pages.test.ts"],
   },
   {
     file: reading,
-    what: "the last of more orders is not announced",
+    what: "the last of more orders with items is not announced",
     from: "more: orders.length < (rows[0]?.found ?? 0)",
     to: "more: orders.length < (rows[0]?.found ?? 0) - 1",
+    tests: paged,
+  },
+  {
+    file: reading,
+    what: "the last of more orders is not announced",
+    from: "more: rows.length > size",
+    to: "more: rows.length > size + 1",
     tests: paged,
   },
   {
@@ -173,15 +180,15 @@ export const itemMutations: readonly Mutation[] = [
   {
     file: reading,
     what: "pages with items are not bounded by them",
-    from: "where not $4::bool or o.upto",
-    to: "where $4::bool or o.upto",
+    from: "where o.upto - o.item_count",
+    to: "where true or o.upto - o.item_count",
     tests: ["test/service/pages.test.ts"],
   },
   {
     file: reading,
     what: "orders of a user in a status are those of the user",
-    from: '"and o.user_id = $5::uuid and o.status = $6::text"',
-    to: '"and o.user_id = $5::uuid and $6::text is not null"',
+    from: '"and o.user_id = $4::uuid and o.status = $5::text"',
+    to: '"and o.user_id = $4::uuid and $5::text is not null"',
     tests: ["test/service/pages.test.ts"],
   },
   {

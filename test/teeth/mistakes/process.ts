@@ -1,6 +1,6 @@
 import type { Mutation } from "../mutation.ts";
 
-const server = "src/server.ts";
+const foundation = "src/foundation.ts";
 const process = "src/process.ts";
 const garbage = "src/garbage.ts";
 const config = "src/config.ts";
@@ -8,16 +8,16 @@ const config = "src/config.ts";
 /** Mistakes in how the service is configured, starts and ends. */
 export const processes: readonly Mutation[] = [
   {
-    file: server,
+    file: foundation,
     what: "readiness is looked at once, at start",
     from: "if (!disposed) timer = setTimeout(",
     to: "if (disposed) timer = setTimeout(",
     tests: ["test/service/away.test.ts"],
   },
   {
-    file: server,
+    file: "src/serving.ts",
     what: "calls wait for a database that is known to be away",
-    from: "    suspect(problem?.isAway === true);",
+    from: "      suspect(isAway);\n",
     to: "",
     tests: ["test/service/away.test.ts"],
   },
@@ -31,7 +31,7 @@ export const processes: readonly Mutation[] = [
   {
     file: "src/databases.ts",
     what: "an overload of the database is no problem of readiness",
-    from: "readiness.note(code);",
+    from: "      note(code);\n",
     to: "",
     tests: ["test/service/away.test.ts"],
   },
@@ -43,7 +43,7 @@ export const processes: readonly Mutation[] = [
     tests: ["test/service/away.test.ts"],
   },
   {
-    file: server,
+    file: foundation,
     what: "MIGRATE=check starts whatever is lacking",
     from: 'if (start.migrations === "check") await expectMigrated(connection, options);',
     to: "",
@@ -71,21 +71,21 @@ export const processes: readonly Mutation[] = [
     tests: ["test/process.test.ts"],
   },
   {
-    file: server,
+    file: foundation,
     what: "a second stop() stops once more",
     from: "stop: () => (stopping ??= stop()),",
     to: "stop,",
     tests: ["test/service/shutdown.test.ts"],
   },
   {
-    file: server,
+    file: "src/server.ts",
     what: "the pool of the database stays open after stop()",
     from: "await running.disposeAsync();",
     to: "",
     tests: ["test/service/shutdown.test.ts"],
   },
   {
-    file: server,
+    file: foundation,
     what: "passwords are in the log at start",
     from: "{ config: redactedConfig(config) }",
     to: "{ config: JSON.parse(JSON.stringify(config)).database }",

@@ -220,9 +220,9 @@ export const services: readonly Mutation[] = [
   },
   {
     file: parse,
-    what: "times are cut to milliseconds",
-    from: "time.nanos += Number(instant % 1_000n) * 1_000;",
-    to: "",
+    what: "times are cut to seconds",
+    from: "nanos: (number - seconds * 1_000_000) * 1_000 }",
+    to: "nanos: 0 }",
     tests: ["test/parsing.test.ts"],
   },
   {

@@ -1,0 +1,101 @@
+import type { Config, Connection, Engine } from "./config.ts";
+import { redactedConfig } from "./config/redacted.ts";
+import { type Beginning, openEngine, type Reached } from "./databases.ts";
+import { expectMigrated, migrate } from "./db/migrate/migrate.ts";
+import { migrationsDirectory } from "./db/migrate/migration-files.ts";
+import { createReadiness, type Readiness } from "./db/migrate/readiness.ts";
+import { type AdminListener, startAdminListener } from "./rpc/admin.ts";
+import type { Health } from "./rpc/health.ts";
+import type { Scraped } from "./rpc/telemetry.ts";
+
+/** What a service has once, however many workers serve. */
+export type Foundation = {
+  readonly admin: AdminListener;
+  /** The database, migrated as configured. */
+  readonly reached: Reached;
+  readonly readiness: Readiness;
+  /** Resolves with the reason when the embedded database has ended. */
+  readonly failed: Promise<Error>;
+};
+
+/**
+ * Opens the admin port, reaches or starts the database and brings it to the schema. The admin port answers
+ * from the beginning, so that a waiting start does not look dead.
+ */
+export async function layFoundation(
+  config: Config,
+  beginning: Beginning,
+  { health, scrape }: { readonly health: Health; readonly scrape: () => Promise<Scraped> },
+): Promise<Foundation> {
+  const { telemetry, resources, signal } = beginning;
+  telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
+  signal?.throwIfAborted();
+  const probes = { readiness: health.readiness, scrape, refused: telemetry.refused };
+  const admin = resources.use(await startAdminListener({ address: config.adminAddr, ...probes }));
+  const failed = Promise.withResolvers<Error>();
+  const reached = await openEngine(config, beginning, failed.resolve);
+  const { connection, version } = reached;
+  await bringSchema(config, connection, version.engine, beginning);
+  signal?.throwIfAborted();
+  const readiness = resources.use(await createReadiness(connection, version.engine, migrationsDirectory));
+  return { admin, reached, readiness, failed: failed.promise };
+}
+
+/** Applies, checks or ignores missing migrations, as configured. */
+async function bringSchema(
+  { start }: Config,
+  connection: Connection,
+  engine: Engine,
+  { telemetry: { logger }, signal }: Beginning,
+): Promise<void> {
+  const log = (line: string): void => logger.info(line);
+  const warn = (line: string): void => logger.warn(line);
+  const options = { engine, log, warn, signal };
+  if (start.migrations === "apply") await migrate(connection, options);
+  if (start.migrations === "check") await expectMigrated(connection, options);
+}
+
+/**
+ * Interval of readiness checks in milliseconds: short enough that a load balancer sees within a second that
+ * the database is back.
+ */
+const readyMs = 2_000;
+const unreadyMs = 250;
+
+/** What readiness has found; without a reason the database can serve calls. */
+export type Found = { readonly reason?: string | undefined; readonly isAway: boolean };
+
+/** Tells what each check of readiness has found. Resolves after the first one. */
+export async function watchReadiness(
+  readiness: Readiness,
+  tell: (found: Found) => void,
+): Promise<Disposable> {
+  let timer: NodeJS.Timeout | undefined;
+  let disposed = false;
+  const look = async (): Promise<void> => {
+    const problem = await readiness.check();
+    tell(problem ?? { isAway: false });
+    if (!disposed) timer = setTimeout(() => void look(), problem === undefined ? readyMs : unreadyMs);
+  };
+  await look();
+  return {
+    [Symbol.dispose]() {
+      disposed = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** How a service stops: once, however often it is asked to. */
+export function stopOnce(stop: () => Promise<boolean>): {
+  readonly stop: () => Promise<boolean>;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+} {
+  let stopping: Promise<boolean> | undefined;
+  return {
+    stop: () => (stopping ??= stop()),
+    async [Symbol.asyncDispose]() {
+      await (stopping ??= stop());
+    },
+  };
+}

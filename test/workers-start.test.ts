@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test, vi } from "vitest";
+import { refusalOf, startMain, toUrl } from "./support/main.ts";
+import { type Program, run } from "./support/processes.ts";
+import { startScratch } from "./support/scratch.ts";
+
+// Three processes start, each of which loads what it needs, on a machine that others use.
+vi.setConfig({ testTimeout: 60_000 });
+
+const scratch = await startScratch();
+afterAll(() => scratch[Symbol.asyncDispose]());
+
+test("what is misconfigured and shows in the workers ends the service with 2, and is said once", async () => {
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-workers-"));
+  const file = path.join(directory.path, "tls.crt");
+  await writeFile(file, "no certificate");
+  await using service = startMain({
+    WORKERS: "2",
+    DATABASE_URL: toUrl(await scratch.createDatabase()),
+    TLS_CERT_FILE: file,
+    TLS_KEY_FILE: file,
+    LOG_LEVEL: "warn",
+  });
+
+  const { code, stdout, stderr } = await service.ended;
+
+  expect([code, stdout]).toEqual([2, ""]);
+  expect(stderr).toBe(`The configuration is wrong:\n  TLS_CERT_FILE: ${file} holds no PEM certificate\n`);
+});
+
+test("a port in use ends the service with 1, and is said once", async () => {
+  await using other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+
+  const line = await refusalOf({
+    WORKERS: "2",
+    DATABASE_URL: toUrl(await scratch.createDatabase()),
+    LOG_LEVEL: "warn",
+    HTTP_ADDR: `127.0.0.1:${port}`,
+  });
+
+  expect(line).toBe(`cannot listen on 127.0.0.1:${port} (HTTP_ADDR): the port is in use`);
+});
+
+test("workers that die before they serve end the service with 1, after some attempts", async () => {
+  await using service = startWith("process.exit(7)", {
+    DATABASE_URL: toUrl(await scratch.createDatabase()),
+    LOG_LEVEL: "error",
+  });
+
+  const { code, stdout, stderr } = await service.ended;
+  const lines = stderr.trimEnd().split("\n");
+
+  expect([code, stdout, lines.at(-1)]).toEqual([
+    1,
+    "",
+    expect.stringMatching(/^commerce-core failed: worker [12] cannot start: exit code 7$/),
+  ]);
+  expect(lines.slice(0, -1).map((line) => (JSON.parse(line) as { code: number }).code)).toEqual([7, 7, 7, 7]);
+});
+
+test("SIGTERM while workers start ends the service with 0 and leaves none behind", async () => {
+  await using service = startWith("setInterval(() => {}, 1_000); await new Promise(() => {})", {
+    DATABASE_URL: toUrl(await scratch.createDatabase()),
+  });
+  await service.logged("applied 0008_refusals");
+
+  service.signal("SIGTERM");
+  const ended = await service.ended;
+
+  // Workers that were left behind would hold the pipes open, and it would not have ended.
+  expect([ended.code, ended.stdout]).toEqual([0, "stopped before it was ready\n"]);
+});
+
+/** Starts a service of two workers, each of which runs a program first. */
+function startWith(program: string, env: NodeJS.ProcessEnv): Program {
+  const preload = `if (process.argv[1].endsWith("entry.ts")) { ${program}; }`;
+  const args = ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, "src/main.ts"];
+  const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
+  return run(process.execPath, args, { ...anywhere, WORKERS: "2", ...env });
+}

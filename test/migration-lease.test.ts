@@ -83,10 +83,10 @@ test("a lease whose connection is dead is lost when it has run out, and not befo
 test("a migration takes as long as it takes, and runs in read committed, whatever the database says", async () => {
   const database = await scratch.createDatabase();
   const set = `alter database ${database.database} set`;
-  await execute(database, `${set} statement_timeout = '100ms'`);
+  await execute(database, `${set} statement_timeout = '500ms'`);
   await execute(database, `${set} default_transaction_isolation = 'serializable'`);
   const sql =
-    "create table a as select pg_sleep(0.3)::text, current_setting('transaction_isolation') as level;";
+    "create table a as select pg_sleep(0.8)::text, current_setting('transaction_isolation') as level;";
   const directory = await scratch.writeMigrations({ "0001_a.sql": sql });
 
   await migrate(database, { engine, directory });

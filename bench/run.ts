@@ -7,6 +7,7 @@ import { runFlashSale } from "./flash-sale.ts";
 import { runGrowth } from "./growth.ts";
 import { runIngest } from "./ingest.ts";
 import { runRow } from "./measure.ts";
+import { runParts } from "./parts.ts";
 import { listPeerRows, runPeerRow } from "./peer-rows.ts";
 import { expectReachable, parsePeers, type Peer, PeerError } from "./peers.ts";
 import { type Plan, quick, whole } from "./plan.ts";
@@ -28,6 +29,7 @@ const options = {
   "peer-pid": { type: "string", multiple: true },
   profile: { type: "string" },
   growth: { type: "string" },
+  parts: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -49,6 +51,8 @@ const help = `npm run bench -- [options]
   --json FILE   writes the figures as an array of objects
   --growth N,M  instead of the rows: how calls grow dearer on tables of N and of M orders, with callers and
                 with replicas; 10000,1000000 takes some four minutes, ten million orders some fifteen
+  --parts       instead of the rows: processor time of the parts of a GetUser and of a page of orders, and of
+                servers that have fewer of them
   --profile DIR writes a CPU profile of the service, for Chrome's developer tools or speedscope
 
 Rows:
@@ -92,6 +96,10 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
     (opened ??= openStage(values.peers.length > 0 ? 0 : plan.orders, values).then((each) =>
       resources.use(each),
     ));
+  if (values.parts) {
+    console.log(`\n${await runParts(await stage(), plan)}`);
+    return 0;
+  }
   const results: Result[] = [];
   for (const { name, title, run } of chosen) {
     console.log(`${name}: ${title}`);
@@ -183,7 +191,7 @@ function readOptions() {
     const { values: given } = parseArgs({ options });
     const { peer: urls = [], "peer-pid": pids = [] } = given;
     const values = { ...given, peers: parsePeers(urls, pids) };
-    const others = (["switches", "growth", "against"] as const).filter((name) => values[name]);
+    const others = (["switches", "growth", "against", "parts"] as const).filter((name) => values[name]);
     if (values.peers.length > 0 && others.length > 0)
       throw new Error(`--peer has rows of its own, without --${others[0]}`);
     if (values.growth !== undefined && !toSizes(values.growth).every((size) => size >= 100))

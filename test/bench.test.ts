@@ -8,8 +8,8 @@ import { expect, test } from "vitest";
 import { run, runToEnd } from "./support/processes.ts";
 import { startMain } from "./support/main.ts";
 
-// Seven processes start one after the other.
-const timeout = 60_000;
+// Up to seven processes start one after the other, on a machine that may be busy with other tests.
+const timeout = 120_000;
 
 test(
   "a quick bench of a row ends well, with a line of figures for each contestant",
@@ -37,6 +37,24 @@ test(
 );
 
 const number = expect.any(Number) as number;
+
+test("a bench of the parts of a call has a figure for each of them", { timeout }, async () => {
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ["bench/run.ts", "--quick", "--parts"]);
+
+  const figures = stdout.matchAll(/^\| (\w[^|]+?) +\| +([\d.]*) \| +([\d.]*) \|$/gm);
+  const parts = Array.from(figures, ([, part, first, second]) => [part, first !== "", second !== ""]);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(parts).toEqual(
+    expect.arrayContaining([
+      ["decode the request", true, true],
+      ["page token: sign", false, true],
+      ["all but the listener, from memory", true, true],
+      ["GetUser: with batchers and database: the service", true, true],
+      ["page of 50 orders: the service", true, false],
+    ]),
+  );
+  expect(parts.every(([, first, second]) => first === true || second === true)).toBe(true);
+});
 
 test(
   "a bench with a peer makes what it needs at it and measures both in the rows that the peer serves",

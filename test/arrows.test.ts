@@ -96,7 +96,7 @@ const parts: readonly Part[] = [
   // Plain data and functions for all parts.
   {
     name: "shared",
-    files: /^src\/(bounds\/[a-z]+|bounds|garbage|lists|queue|shares|system-errors)\.ts$/,
+    files: /^src\/(bounds\/[a-z]+|bounds|garbage|line|lists|queue|shares|system-errors)\.ts$/,
     arrows: ["errors"],
     withoutPackages: [...transports, "pg"],
   },

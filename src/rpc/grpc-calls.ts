@@ -59,7 +59,9 @@ export function createServing(methods: readonly Method[], serving: Serving): Ser
   return ({ path }, call) => {
     const { start } = call;
     const served = new GrpcCall(byPath.get(path)!, call, serving.arrivals.latest(), serving);
-    call.start = () => start.call(call, served);
+    // Functions are constants first: see sessions.ts.
+    const startServed = (): void => start.call(call, served);
+    call.start = startServed;
     // The type demands the class that most interceptors return.
     return call as ServerInterceptingCall;
   };
@@ -95,15 +97,16 @@ class GrpcCall implements CallListener {
     const refuse = (reason: unknown): void => this.#controller.abort(reason);
     this.#body = new GrpcBody(call, arrival, method.requestBytesMax, refuse);
     this.#send = call.sendStatus;
-    // grpc-js also answers the errors that it raises itself through this function, such as a message above
-    // its limit.
-    call.sendStatus = ({ code, details }) => {
+    const refuseByGrpcJs: ServerInterceptingCallInterface["sendStatus"] = ({ code, details }) => {
       if (this.#isOver) return;
       const connectCode: number = code;
       const error = explain(new ConnectError(details ?? "", connectCode));
       this.#controller.abort(error);
       this.#finish(error);
     };
+    // grpc-js also answers the errors that it raises itself through this function, such as a message above
+    // its limit.
+    call.sendStatus = refuseByGrpcJs;
   }
 
   onReceiveMetadata(metadata: Metadata): void {
@@ -120,9 +123,14 @@ class GrpcCall implements CallListener {
       hasRoom: () => this.#serving.unread.hasRoom(this.#connection),
     };
     const { handler } = this.#method;
-    const fail = (error: unknown): void => this.#finish(error as ConnectError);
+    // Also what an answer throws that cannot be encoded.
+    const fail = (reason: unknown): void => this.#finish(toConnectError(reason));
     if (handler.answers === "stream") this.#writeAll(handler.call(incoming)).catch(fail);
-    else handler.call(incoming).then((answer) => this.#write(answer, () => this.#finish()), fail);
+    else
+      handler
+        .call(incoming)
+        .then((answer) => this.#write(answer, () => this.#finish()))
+        .catch(fail);
   }
 
   onReceiveMessage(message: Uint8Array): void {

@@ -59,8 +59,8 @@ export class GrpcBody implements Body {
     this.#frames.watch(this.#arrival.stream, hold, this.#refuse);
     return new Promise((resolve, reject) => {
       let sent: Sent | undefined;
-      this.#fail = reject;
-      this.#take = (message) => {
+      // A constant first: see sessions.ts on functions that are assigned where they are written.
+      const take = (message: Uint8Array | undefined): void => {
         try {
           if (message === undefined) return resolve(this.#expectWhole(sent));
           if (sent) throw secondMessage();
@@ -70,6 +70,8 @@ export class GrpcBody implements Body {
           reject(reason);
         }
       };
+      this.#fail = reject;
+      this.#take = take;
       this.#call.startRead();
     });
   }

@@ -35,6 +35,7 @@ export function watchSession(session: Http2Session, connection: Connection, refu
     connection.callBegins();
     stream.once("close", () => {
       connection.callEnds();
+      process.nextTick(forgetCall, stream);
       if (!isReset(stream)) return resets.finished();
       if (performance.now() - beginMs >= bounds.resetMs.max || session.destroyed || !resets.reset()) return;
       const words = "this connection resets too many of its calls";
@@ -45,6 +46,18 @@ export function watchSession(session: Http2Session, connection: Connection, refu
       session.destroy(error, constants.NGHTTP2_ENHANCE_YOUR_CALM);
     });
   });
+}
+
+/**
+ * Takes the call away from a stream that has ended, after all have heard of that. A function that is written
+ * where it is assigned to a property is made in the old generation by V8, and Node.js has one in each stream:
+ * until the next full collection it keeps the stream, with what listens to it.
+ */
+function forgetCall(stream: ServerHttp2Stream): void {
+  // Removing the others would be told to it, one by one.
+  stream.removeAllListeners("removeListener");
+  stream.removeAllListeners();
+  stream.on("error", () => {});
 }
 
 /**

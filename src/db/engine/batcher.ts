@@ -70,7 +70,6 @@ export function createBatcher<Q, A>(
   const [queue, singles] = [new Line<Waiter<Q, A>>(), new Line<Waiter<Q, A>>()];
   const [inBatches, alone, holdings] = [createRoom(batches), createRoom(singlesMax), createHoldings()];
   let scheduled = false;
-
   const onLeave = (waiter: Waiter<Q, A>): void => void (queue.delete(waiter) || singles.delete(waiter));
 
   return (request, deadline) =>

@@ -19,8 +19,8 @@ export type Waiter<Q, A> = Needs &
     /** Why it goes alone: its batch was late, or failed for a reason that may lie in it. */
     alone: "late" | "suspect" | undefined;
     /**
-     * It was in a batch that was not sent because a caller had left; the next time it goes alone, so that it is
-     * sent at all.
+     * It was in a batch that was not sent because a caller had left; the next time it goes alone, so that it
+     * is sent at all.
      */
     isBack: boolean;
   };

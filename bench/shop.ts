@@ -108,7 +108,8 @@ async function makeAll<M extends DescMethodUnary>(
   const answers: MessageShape<M["output"]>[] = [];
   let [next, made] = [0, 0];
   const say = (): void => {
-    const line = `  ${name}: ${made.toLocaleString("en-US")} of ${requests.length.toLocaleString("en-US")} ${what}`;
+    const [done, all] = [made, requests.length].map((count) => count.toLocaleString("en-US"));
+    const line = `  ${name}: ${done} of ${all} ${what}`;
     if (process.stdout.isTTY) process.stdout.write(`\r${line}`);
     else if (made === requests.length) console.log(line);
   };

@@ -6,7 +6,12 @@ import { Code } from "@connectrpc/connect";
 export const ok = 0;
 
 /** How a call has ended, and the messages that were answered as they came: each with its frame. */
-export type Answer = { readonly code: number; readonly parts: readonly Buffer[] };
+export type Answer = {
+  readonly code: number;
+  /** What the server says about its code. */
+  readonly message: string;
+  readonly parts: readonly Buffer[];
+};
 
 /** Calls over a few connections. */
 export type Client = Disposable & {
@@ -18,19 +23,25 @@ export type Client = Disposable & {
  * Opens so many connections to each of some gRPC servers. It does what a client must and no more: on a
  * machine that is shared with the server, whatever the client costs is taken from what is measured. A call
  * costs this one some 0.04 ms of processor time where it costs the client of @grpc/grpc-js 0.15 ms.
+ *
+ * An address is a host and a port, or begins with a scheme. Rejects if one of them takes no connection.
  */
 export async function openClient(addresses: readonly string[], connections: number): Promise<Client> {
   const sessions = addresses.flatMap((address) =>
-    Array.from({ length: connections }, () => http2.connect(`http://${address}`)),
+    Array.from({ length: connections }, () =>
+      http2.connect(address.includes("://") ? address : `http://${address}`),
+    ),
   );
-  await Promise.all(sessions.map((session) => once(session, "connect")));
+  const close = (): void => sessions.forEach((session) => session.destroy());
   for (const session of sessions) session.on("error", () => {});
+  await Promise.all(sessions.map((session) => once(session, "connect"))).catch((error: unknown) => {
+    close();
+    throw error;
+  });
   let next = 0;
   return {
     call: (path, frame) => call(sessions[next++ % sessions.length]!, path, frame),
-    [Symbol.dispose]() {
-      for (const session of sessions) session.destroy();
-    },
+    [Symbol.dispose]: close,
   };
 }
 
@@ -61,10 +72,13 @@ function call(session: http2.ClientHttp2Session, path: string, frame: Buffer): P
       te: "trailers",
     });
     let code: number = Code.Unknown;
+    let message = "the answer has no grpc-status";
     const parts: Buffer[] = [];
     const read = (headers: http2.IncomingHttpHeaders): void => {
       const given = headers["grpc-status"];
-      if (given !== undefined) code = Number(given);
+      if (given === undefined) return;
+      code = Number(given);
+      if (code !== ok) message = String(headers["grpc-message"] ?? "");
     };
     stream.on("response", read);
     stream.on("trailers", read);
@@ -72,7 +86,7 @@ function call(session: http2.ClientHttp2Session, path: string, frame: Buffer): P
     stream.on("error", reject);
     // A success without a message would be none.
     stream.on("close", () =>
-      resolve({ code: code === ok && parts.length === 0 ? Code.DataLoss : code, parts }),
+      resolve({ code: code === ok && parts.length === 0 ? Code.DataLoss : code, message, parts }),
     );
     stream.end(frame);
   });

@@ -3,6 +3,7 @@ import { type Result, toResult } from "./results.ts";
 import type { Contestant, Row } from "./rows.ts";
 import type { Measured, Slice, Target } from "./slice.ts";
 import type { ServerKind, Stage } from "./stage.ts";
+import type { PeerName } from "./peers.ts";
 
 /**
  * Measures a row: its contestants take turns, each time beginning with another one, so that none has the
@@ -51,7 +52,8 @@ async function runSlice(
     : stage.run({ ...slice, warmMs, measureMs: measureMs * (row.stretch ?? 1) });
 }
 
-function kindOf(contestant: Contestant): ServerKind {
+/** The server that a contestant is called at. */
+export function kindOf(contestant: Contestant): ServerKind {
   switch (contestant) {
     case "tutorial":
     case "memory":
@@ -67,6 +69,6 @@ function kindOf(contestant: Contestant): ServerKind {
     case "engine":
       return "service";
     default:
-      return contestant satisfies never;
+      return contestant satisfies PeerName;
   }
 }

@@ -1,10 +1,11 @@
+import type { PeerName } from "./peers.ts";
 import type { Contestant } from "./rows.ts";
 import type { Measured } from "./slice.ts";
 
 /** One contestant in one row: medians of the figures of its slices, and the sums of their calls. */
 export type Result = {
   readonly row: string;
-  readonly contestant: "ours" | "tutorial" | "connect" | "engine" | "floor";
+  readonly contestant: "ours" | "tutorial" | "connect" | "engine" | "floor" | PeerName;
   readonly inFlight: number;
   /** Acknowledged calls, or rows where the row is about many rows a call. */
   readonly perSecond: number;

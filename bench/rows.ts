@@ -1,6 +1,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { PeerName } from "./peers.ts";
 import { OrderService } from "./service/contract.ts";
 import type { Page, Work } from "./slice.ts";
 import type { Stage } from "./stage.ts";
@@ -9,7 +10,7 @@ import type { Stage } from "./stage.ts";
  * Who is measured: the service on its gRPC port; the tutorial's statements behind the same listener; the
  * service on its Connect port; its statements without it; its GetUser without a database; a GetUser that
  * always answers the same, by grpc-js and by http2 alone; the service with CALL_COALESCE=false; the service
- * of another checkout.
+ * of another checkout; a peer, in rows of its own (`peer-rows.ts`).
  */
 export type Contestant =
   | "ours"
@@ -20,7 +21,8 @@ export type Contestant =
   | "grpc-js"
   | "http2"
   | "without batchers"
-  | "other checkout";
+  | "other checkout"
+  | PeerName;
 
 /** A line of the table. */
 export type Row = {

@@ -7,6 +7,9 @@ import { runFlashSale } from "./flash-sale.ts";
 import { runGrowth } from "./growth.ts";
 import { runIngest } from "./ingest.ts";
 import { runRow } from "./measure.ts";
+import { runParts } from "./parts.ts";
+import { listPeerRows, runPeerRow } from "./peer-rows.ts";
+import { expectReachable, parsePeers, type Peer, PeerError } from "./peers.ts";
 import { type Plan, quick, whole } from "./plan.ts";
 import { runIdle, runStarts } from "./process-rows.ts";
 import type { Result } from "./results.ts";
@@ -22,8 +25,11 @@ const options = {
   switches: { type: "boolean", default: false },
   json: { type: "string" },
   against: { type: "string" },
+  peer: { type: "string", multiple: true },
+  "peer-pid": { type: "string", multiple: true },
   profile: { type: "string" },
   growth: { type: "string" },
+  parts: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -37,9 +43,16 @@ const help = `npm run bench -- [options]
   --switches    also measures the service with CALL_COALESCE=false, in rows of its own
   --against DIR measures the service and that of another checkout, such as one in which a trick is undone,
                 and nothing else
+  --peer URL    measures the service and another server of its contract, such as your own, and nothing else;
+                host:port, http:// or https://; may be given more than once. Both begin without orders, and
+                the bench makes users, products and orders at both by the contract's methods. It leaves them
+                there: give it a database that you can throw away
+  --peer-pid N  the process of that peer, whose processor time is read then; once for each --peer
   --json FILE   writes the figures as an array of objects
   --growth N,M  instead of the rows: how calls grow dearer on tables of N and of M orders, with callers and
                 with replicas; 10000,1000000 takes some four minutes, ten million orders some fifteen
+  --parts       instead of the rows: processor time of the parts of a GetUser and of a page of orders, and of
+                servers that have fewer of them
   --profile DIR writes a CPU profile of the service, for Chrome's developer tools or speedscope
 
 Rows:
@@ -47,7 +60,8 @@ ${listMeasurements(asked)
   .map(({ name, title }) => `  ${name.padEnd(21)}${title}`)
   .join("\n")}
 
-Exit code 1 if the service failed a call or sold what it had not, 2 if an option cannot be read.`;
+Exit code 1 if the service failed a call or sold what it had not, 2 if an option cannot be read or a peer
+cannot be measured.`;
 
 type Measurement = {
   readonly name: string;
@@ -56,13 +70,19 @@ type Measurement = {
 };
 
 if (asked.help) console.log(help);
-else process.exitCode = await main(asked);
+else
+  process.exitCode = await main(asked).catch((error: unknown) => {
+    if (!(error instanceof PeerError)) throw error;
+    console.error(error.message);
+    return 2;
+  });
 
 async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   const plan = values.quick ? quick : whole;
   const chosen = listMeasurements(values).filter(
     ({ name }) => values.row === undefined || values.row.includes(name),
   );
+  for (const peer of values.peers) await expectReachable(peer);
   console.log(describeMachine());
   await using resources = new AsyncDisposableStack();
   for (const signal of ["SIGINT", "SIGTERM"] as const)
@@ -73,14 +93,22 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
   }
   let opened: Promise<Stage> | undefined;
   const stage = (): Promise<Stage> =>
-    (opened ??= openStage(plan.orders, values).then((each) => resources.use(each)));
+    (opened ??= openStage(values.peers.length > 0 ? 0 : plan.orders, values).then((each) =>
+      resources.use(each),
+    ));
+  if (values.parts) {
+    console.log(`\n${await runParts(await stage(), plan)}`);
+    return 0;
+  }
   const results: Result[] = [];
   for (const { name, title, run } of chosen) {
     console.log(`${name}: ${title}`);
     results.push(...(await run(stage, plan)));
   }
-  // Targets are for the rows' own numbers of callers.
-  const verdicts = values["in-flight"] === undefined ? `\n\n${toVerdicts(results).join("\n")}` : "";
+  if (values.peers.length > 0 && results.length === 0) throw new PeerError("no row could be measured");
+  // Targets are for the rows' own numbers of callers and their own tables.
+  const isUsual = values["in-flight"] === undefined && values.peers.length === 0;
+  const verdicts = isUsual ? `\n\n${toVerdicts(results).join("\n")}` : "";
   console.log(`\n${toTable(results)}${verdicts}\n\n${describeMachine()}`);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(results, undefined, 1)}\n`);
   const ours = results.filter(({ contestant, inFlight }) => contestant === "ours" && inFlight > 0);
@@ -92,12 +120,25 @@ async function main(values: ReturnType<typeof readOptions>): Promise<number> {
 
 type Choice = {
   readonly switches: boolean;
+  readonly peers: readonly Peer[];
   readonly against?: string | undefined;
   readonly "in-flight"?: string | undefined;
 };
 
 function listMeasurements(choice: Choice): Measurement[] {
-  const { against, "in-flight": inFlight } = choice;
+  const { against, "in-flight": inFlight, peers } = choice;
+  if (peers.length > 0)
+    return listPeerRows(inFlight === undefined ? undefined : Number(inFlight)).map((row) => ({
+      name: row.name,
+      title: row.title,
+      run: async (stage, plan) =>
+        runPeerRow(
+          await stage(),
+          row,
+          plan,
+          peers.map(({ name }) => name),
+        ),
+    }));
   const listed =
     inFlight === undefined
       ? listRows()
@@ -147,7 +188,12 @@ function toSizes(text: string): number[] {
 
 function readOptions() {
   try {
-    const { values } = parseArgs({ options });
+    const { values: given } = parseArgs({ options });
+    const { peer: urls = [], "peer-pid": pids = [] } = given;
+    const values = { ...given, peers: parsePeers(urls, pids) };
+    const others = (["switches", "growth", "against", "parts"] as const).filter((name) => values[name]);
+    if (values.peers.length > 0 && others.length > 0)
+      throw new Error(`--peer has rows of its own, without --${others[0]}`);
     if (values.growth !== undefined && !toSizes(values.growth).every((size) => size >= 100))
       throw new Error("--growth takes numbers of orders, of at least 100, with commas between them");
     const inFlight = Number(values["in-flight"] ?? 1);

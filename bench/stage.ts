@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Distance } from "./delay-proxy.ts";
 import { fillTables } from "./fill.ts";
+import type { Peer, PeerName } from "./peers.ts";
 import { type Running, startHelper, startServer, startService, toUrl } from "./processes.ts";
 import { type Connection, startEmbedded, toClientConfig } from "./service/database.ts";
 import type { Measured, Slice } from "./slice.ts";
@@ -33,7 +34,8 @@ export type ServerKind =
   | "tutorial"
   | "memory"
   | "grpc-js"
-  | "http2";
+  | "http2"
+  | PeerName;
 
 /** Each server has up to 25 connections, and the load 25 for itself and 25 for the service's code. */
 const settings = ["max_connections=250"];
@@ -44,6 +46,8 @@ export type StageOptions = {
   readonly profile?: string | undefined;
   /** The checkout of the "service elsewhere". */
   readonly against?: string | undefined;
+  /** The servers that are running already. */
+  readonly peers?: readonly Peer[];
 };
 
 /**
@@ -64,6 +68,11 @@ export async function openStage(orders: number, options: StageOptions = {}): Pro
 
   const proxy = opening.use(startHelper("delay-proxy.ts"));
   const servers = new Map([["service", Promise.resolve(service)]]);
+  for (const { name, origin, pid } of options.peers ?? [])
+    servers.set(
+      name,
+      Promise.resolve({ pid, readyMs: 0, grpc: origin, http: "", async [Symbol.asyncDispose]() {} }),
+    );
   const resources = opening.move();
   const start = async (kind: ServerKind, port: number): Promise<Running> =>
     resources.use(await startKind(kind, { ...connection, port }, { against: options.against }));
@@ -136,6 +145,6 @@ export function startKind(
     case "http2":
       return startServer(["bench/floor-server.ts", kind], {});
     default:
-      return kind satisfies never;
+      throw new Error(`${kind satisfies PeerName} is started by others`);
   }
 }

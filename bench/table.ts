@@ -45,13 +45,18 @@ export function toTable(all: readonly Result[]): string {
       result.cpuMsPerCall === 0 ? "" : result.cpuMsPerCall.toFixed(3),
     ];
   });
-  const widths = heading.map((name, n) => Math.max(name.length, ...lines.map((line) => line[n]!.length)));
-  const isText = (n: number): boolean => n === 0 || n === 2;
+  return toMarkdown(heading, lines, [0, 2]);
+}
+
+/** A table in Markdown that is aligned for a terminal; columns are numbers but those of `texts`. */
+export function toMarkdown(head: Cells, lines: readonly Cells[], texts: readonly number[]): string {
+  const widths = head.map((name, n) => Math.max(name.length, ...lines.map((line) => line[n]!.length)));
+  const isText = (n: number): boolean => texts.includes(n);
   const pad = (cell: string, n: number): string =>
     isText(n) ? cell.padEnd(widths[n]!) : cell.padStart(widths[n]!);
   const toLine = (cells: Cells): string => `| ${cells.map(pad).join(" | ")} |`;
   const rule = widths.map((width, n) => (isText(n) ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
-  return [toLine(heading), toLine(rule), ...lines.map(toLine)].join("\n");
+  return [toLine(head), toLine(rule), ...lines.map(toLine)].join("\n");
 }
 
 /** Three digits that count, thousands with commas. */

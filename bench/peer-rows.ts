@@ -18,7 +18,7 @@ export type PeerRow = Row & {
   readonly prepare: (stage: Stage, rival: Contestant, scale: number) => Promise<void>;
 };
 
-/** Most of what a fast server changes in a slice, which ends when all are delivered: they are made before it. */
+/** Most of what a fast server changes in a slice, which ends when all of them are delivered. */
 const toChangeMax = 4_000;
 
 const { createOrder, listOrders, updateOrderStatus } = OrderService.method;

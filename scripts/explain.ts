@@ -13,7 +13,7 @@ import { explain, problemsOf } from "./plan.ts";
 import { migrate } from "../src/db/migrate/migrate.ts";
 import { allStatements } from "../src/db/engine/statement.ts";
 import { readTexts } from "../src/db/texts.ts";
-// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+// Loading it declares all SQL.
 import "../src/server.ts";
 
 const help = `Usage: npm run explain -- [options]

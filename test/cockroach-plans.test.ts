@@ -4,7 +4,7 @@ import { readTexts } from "../src/db/texts.ts";
 import { createCatalog, type Catalog } from "./support/cockroach/catalog.ts";
 import { findProblems } from "./support/cockroach/scans.ts";
 import { translate } from "./support/cockroach/translate.ts";
-// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+// Loading it declares all SQL.
 import "../src/server.ts";
 
 const texts = await readTexts("cockroachdb");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readTexts } from "../src/db/texts.ts";
-// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+// Loading it declares all SQL.
 import "../src/server.ts";
 
 /** SQL that only one engine takes, or that CockroachDB takes and does something else with. */

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { toTable } from "../scripts/plan-table.ts";
 import { readTexts } from "../src/db/texts.ts";
 import { runToEnd } from "./support/processes.ts";
-// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+// Loading it declares all SQL.
 import "../src/server.ts";
 
 /** Runs `npm run explain` to its end. */

@@ -52,8 +52,8 @@ test("src/ writes no SQL into the call that sends it: what is declared is what t
 });
 
 test("no function is made for each call in the old generation, as V8 makes one that a property is assigned", () => {
-  // What is made once: the reader of a schema, a connection of the pool and its parser.
-  const once = /^src\/(rpc\/json|db\/engine\/(connector|data-rows))\.ts:/;
+  // What is made once: the reader of a schema, the parser of a connection.
+  const once = /^src\/(rpc\/json|db\/engine\/data-rows)\.ts:/;
   const assigned = /[\w\])]\.#?\w+ (\?\?)?= (async )?(\([^()]*\)(: [\w<>|. ]+)? =>|\w+ =>|function\b)/;
 
   const found = findLines(["src/{rpc,services,db}/**/*.ts", "src/*.ts"], assigned);

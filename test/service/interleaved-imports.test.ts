@@ -1,23 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { changeStatuses, changeStatusesAtomically } from "../../src/db/orders/change-statuses.ts";
 import { beginImport } from "../../src/db/orders/import-attempts.ts";
 import { importItems } from "../../src/db/orders/import-items.ts";
 import { importOrders } from "../../src/db/orders/import-orders.ts";
 import { getOrders } from "../../src/db/orders/orders.ts";
-import { createTestDatabase } from "../support/databases.ts";
-import { createActors, holdRow, queueBehind, untilWaiting } from "../support/interleavings.ts";
+import { holdRow, openStage, queueBehind, untilWaiting } from "../support/interleavings.ts";
 import { openDatabase } from "../support/pools.ts";
 import { createRows, itemDraft, orderDraft, reasons, statusChange } from "../support/rows.ts";
 
 // Chunks of imports that have begun, and then wait for a row.
 
-const { connection, engine, ...database } = await createTestDatabase();
-afterAll(() => database[Symbol.asyncDispose]());
-
-beforeEach(({ skip }) => skip(engine === "cockroachdb", "it aborts what meets"));
-
-const openActor = createActors(connection);
+const { connection, openActor } = await openStage();
 
 async function given() {
   const rows = createRows(openDatabase(connection));

@@ -1,18 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { countFailures, reserveAttempts, sweepAttempts } from "../../src/db/users/attempts.ts";
-import { createTestDatabase, execute } from "../support/databases.ts";
-import { createActors, hold, holdRow, queueBehind, untilWaiting } from "../support/interleavings.ts";
+import { execute } from "../support/databases.ts";
+import { hold, holdRow, openStage, queueBehind, untilWaiting } from "../support/interleavings.ts";
 import { deadline, openDatabase } from "../support/pools.ts";
 
 // Statements about logins that have begun, and then wait for a row.
 
-const { connection, engine, ...database } = await createTestDatabase();
-afterAll(() => database[Symbol.asyncDispose]());
-
-beforeEach(({ skip }) => skip(engine === "cockroachdb", "it aborts what meets"));
-
-const openActor = createActors(connection);
+const { connection, openActor } = await openStage();
 
 /** One attempt is free. */
 const rule = { delaysMs: [0, 60_000], forgetMs: 3_600_000, callerId: undefined };

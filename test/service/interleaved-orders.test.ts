@@ -1,23 +1,18 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { changeStatuses, changeStatusesAtomically } from "../../src/db/orders/change-statuses.ts";
 import { getOrders } from "../../src/db/orders/orders.ts";
 import { createOrders } from "../../src/db/orders/place-orders.ts";
 import { adjustStock } from "../../src/db/products/adjust-stock.ts";
-import { createTestDatabase, execute } from "../support/databases.ts";
-import { createActors, hold, holdRow, queueBehind } from "../support/interleavings.ts";
+import { execute } from "../support/databases.ts";
+import { hold, holdRow, openStage, queueBehind } from "../support/interleavings.ts";
 import { openDatabase } from "../support/pools.ts";
 import { newKey } from "../support/refusable.ts";
 import { createRows, orderDraft, reasons, statusChange } from "../support/rows.ts";
 
 // Statements that have begun, and then wait for a row: what they find behind it, and what they knew before.
 
-const { connection, engine, ...database } = await createTestDatabase();
-afterAll(() => database[Symbol.asyncDispose]());
-
-beforeEach(({ skip }) => skip(engine === "cockroachdb", "it aborts what meets"));
-
-const openActor = createActors(connection);
+const { connection, openActor } = await openStage();
 
 async function given(onHand = 10n) {
   const rows = createRows(openDatabase(connection));

@@ -1,24 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { changeStatuses } from "../../src/db/orders/change-statuses.ts";
 import { getOrders } from "../../src/db/orders/orders.ts";
 import { createOrders } from "../../src/db/orders/place-orders.ts";
 import { deleteUser, updateUser } from "../../src/db/users/change-users.ts";
 import { createUsers, getUsers } from "../../src/db/users/users.ts";
-import { createTestDatabase, execute } from "../support/databases.ts";
-import { createActors, hold, holdRow, queueBehind, untilWaiting } from "../support/interleavings.ts";
+import { execute } from "../support/databases.ts";
+import { hold, holdRow, openStage, queueBehind, untilWaiting } from "../support/interleavings.ts";
 import { openDatabase } from "../support/pools.ts";
 import { newKey } from "../support/refusable.ts";
 import { createRows, orderDraft, reasons, statusChange, userDraft } from "../support/rows.ts";
 
 // Statements about users that have begun, and then wait for a row.
 
-const { connection, engine, ...database } = await createTestDatabase();
-afterAll(() => database[Symbol.asyncDispose]());
-
-beforeEach(({ skip }) => skip(engine === "cockroachdb", "it aborts what meets"));
-
-const openActor = createActors(connection);
+const { connection, openActor } = await openStage();
 
 async function given() {
   const rows = createRows(openDatabase(connection));

@@ -6,7 +6,7 @@ import { createPool } from "../../src/db/engine/pool.ts";
 import { allStatements, statement } from "../../src/db/engine/statement.ts";
 import { createPages } from "../../src/services/pages.ts";
 import { createTestDatabase, execute } from "../support/databases.ts";
-// oxlint-disable-next-line import/no-unassigned-import -- loading the server declares all SQL
+// Loading it declares all SQL.
 import "../../src/server.ts";
 
 /**

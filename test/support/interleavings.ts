@@ -1,17 +1,27 @@
 import pg from "pg";
-import { expect, onTestFinished } from "vitest";
+import { afterAll, beforeEach, expect, onTestFinished } from "vitest";
 import type { Connection } from "../../src/config.ts";
 import { toClientConfig } from "../../src/db/engine/connection.ts";
 import { createDatabase, within } from "../../src/db/engine/database.ts";
 import type { Run } from "../../src/db/engine/statement.ts";
-import { execute } from "./databases.ts";
+import { createTestDatabase, execute } from "./databases.ts";
 import { deadline, limits } from "./pools.ts";
 
 /** A replica's way to the database: what it runs, and why it had to run it again, by SQLSTATE. */
 export type Actor = { readonly run: Run; readonly retries: readonly string[] };
 
-/** Opens as many ways to a database as there are actors in a test. */
-export function createActors(connection: Connection) {
+/**
+ * A database for the tests of a file, and as many ways to it as there are actors in a test. The tests are
+ * skipped on CockroachDB, which aborts what meets.
+ */
+export async function openStage() {
+  const { connection, engine, ...database } = await createTestDatabase();
+  afterAll(() => database[Symbol.asyncDispose]());
+  beforeEach(({ skip }) => skip(engine === "cockroachdb", "it aborts what meets"));
+  return { connection, openActor: createActors(connection) };
+}
+
+function createActors(connection: Connection) {
   return (): Actor => {
     const retries: string[] = [];
     const observer = { retried: (_: string, code: string) => void retries.push(code) };

@@ -23,7 +23,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("engine", await prepareEngine(connection, "cockroachdb", embedded.connection));
   return async () => {
     const ended = once(thread, "exit");
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     thread.postMessage("end");
     await ended;
     await embedded[Symbol.asyncDispose]();

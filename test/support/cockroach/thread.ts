@@ -4,7 +4,6 @@ import type { Connection } from "../../../src/config.ts";
 import { refuseScans, startCluster } from "./cluster.ts";
 
 const cluster = await startCluster({ upstream: workerData as Connection, settingsFor: refuseScans });
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
 parentPort!.postMessage(cluster.connection);
 parentPort!.once("message", () => void end());
 

@@ -20,8 +20,7 @@ const batchers = { getUser: async (id: string) => users.get(id) } as unknown as 
 const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
 const pageKey = { period: 0, key: createSecretKey(Buffer.alloc(32)) };
 const pageKeys = { current: () => pageKey, find: async () => pageKey.key };
-const source = { database: db, reads: batchers };
-const sources = { strong: source, stale: source };
+const sources = { strong: batchers, stale: batchers };
 const parts = { batchers, sources, pages: createPages(pageKeys), passwords: createPasswords(), logins };
 const { getUser } = userService(db, parts);
 await serve(config, [bindPart(UserService, { getUser })]);

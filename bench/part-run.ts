@@ -63,10 +63,9 @@ export async function createRun(config: Config, user: User, orders: readonly unk
 }
 
 function createMethods(user: User, orders: readonly unknown[], pages: ReturnType<typeof createPages>) {
-  const batchers = { getUser: async () => user } as unknown as Batchers;
-  const database = { query: async () => orders } as unknown as Database;
-  const source = { database, reads: batchers };
-  const parts = { batchers, sources: { strong: source, stale: source }, pages };
+  const batchers = { getUser: async () => user, run: () => async () => orders } as unknown as Batchers;
+  const database = {} as Database;
+  const parts = { batchers, sources: { strong: batchers, stale: batchers }, pages };
   const logins = { begin: () => Promise.reject(new Error("there are no logins here")) };
   const { getUser } = userService(database, { ...parts, passwords: createPasswords(), logins });
   const { listOrders } = orderService(database, parts);

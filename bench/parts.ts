@@ -7,7 +7,7 @@ import type { Plan } from "./plan.ts";
 import { toUrl } from "./processes.ts";
 import { type Contestant, listRows } from "./rows.ts";
 import { allStatements, type Connection, toClientConfig, type User } from "./service/database.ts";
-import { type Column, createRowReader, hearBytes, runStatement, toParameter } from "./service/parts.ts";
+import { type Column, createRowReader, hearBytes, runStatements, toParameter } from "./service/parts.ts";
 import { parseConfig } from "./service/server.ts";
 import type { Stage } from "./stage.ts";
 import { toMarkdown } from "./table.ts";
@@ -139,7 +139,8 @@ async function capture(client: pg.Client, name: string, values: readonly (string
     bytes.push(Buffer.from(row.bytes.subarray(row.start, row.start + row.length)));
   heard.on("rowDescription", describe);
   heard.on("dataRow", hear);
-  const ask = () => runStatement(client, statement, values);
+  const parts = [{ statement, parameters: values }];
+  const ask = async () => (await runStatements(client, parts))[0]!;
   const rows = await ask();
   heard.off("rowDescription", describe);
   heard.off("dataRow", hear);

@@ -47,7 +47,7 @@ export async function createParts(
   });
   const { coalesce } = config.calls;
   const batchers = createBatchers(db, coalesce);
-  const sources = createSources({ database: db, reads: batchers }, stale, coalesce);
+  const sources = createSources(batchers, stale, coalesce);
   const passwords = createPasswords(config.workers);
   telemetry.gauge("passwords_queued", "Passwords being hashed or waiting.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };

@@ -41,7 +41,7 @@ const number = expect.any(Number) as number;
 test("a bench of the parts of a call has a figure for each of them", { timeout }, async () => {
   const { code, stdout, stderr } = await runToEnd(process.execPath, ["bench/run.ts", "--quick", "--parts"]);
 
-  const figures = stdout.matchAll(/^\| (\w[^|]+?) +\| +([\d.]*) \| +([\d.]*) \|$/gm);
+  const figures = stdout.matchAll(/^\| (\w[^|]+?) +\| +([\d.]*) \| +(-?[\d.]*) \|$/gm);
   const parts = Array.from(figures, ([, part, first, second]) => [part, first !== "", second !== ""]);
   expect([code, stderr]).toEqual([0, ""]);
   expect(parts).toEqual(

@@ -4,7 +4,7 @@ export { createBatcher } from "../../src/db/engine/batcher.ts";
 export { type Column, createRowReader } from "../../src/db/engine/columns.ts";
 export { hearBytes } from "../../src/db/engine/data-rows.ts";
 export { toParameter } from "../../src/db/engine/pg-types.ts";
-export { runStatement } from "../../src/db/engine/query.ts";
+export { runStatements } from "../../src/db/engine/query.ts";
 export { encode } from "../../src/rpc/encoding.ts";
 export { createInFlightLimit } from "../../src/rpc/in-flight.ts";
 export { createLifetimes, type Incoming } from "../../src/rpc/lifetime.ts";

@@ -9,7 +9,7 @@ import { adjustStock, type StockAdjustment } from "./products/adjust-stock.ts";
 import { changeStatuses } from "./orders/change-statuses.ts";
 import type { StatusChange } from "./orders/status-changes.ts";
 import { createBatcher, type BatcherOptions } from "./engine/batcher.ts";
-import { within, type Database } from "./engine/database.ts";
+import { type Database, type Read, within } from "./engine/database.ts";
 import { getProducts, type Product } from "./products/products.ts";
 import { getOrders, type Order } from "./orders/orders.ts";
 import type { Outcome } from "./outcome.ts";
@@ -18,25 +18,30 @@ import { createOrders } from "./orders/place-orders.ts";
 import type { Deadline } from "./engine/deadline.ts";
 import { createMutation, type Write } from "./engine/mutate.ts";
 import { keepRefusal } from "./refusals.ts";
-import type { Run } from "./engine/statement.ts";
+import type { Run, Statement } from "./engine/statement.ts";
 import { createUsers, getUsers, getUsersByEmail, type User, type UserDraft } from "./users/users.ts";
 
 type Batcher<Q, A> = (request: Q, deadline: Deadline) => Promise<A>;
 
-/** Point reads that share round trips with others of their kind. */
-export type PointReads = {
+/** Reads that share round trips: point reads with others of their kind, pages with pages of any kind. */
+export type Reads = {
   readonly getUser: Batcher<string, User | undefined>;
   readonly getUserByEmail: Batcher<string, (User & { readonly passwordHash: string }) | undefined>;
   /** With its items. */
   readonly getOrder: Batcher<string, Order | undefined>;
   readonly getProduct: Batcher<string, Product | undefined>;
+  /** Runs statements that read at most so many rows each, within the deadline of a call. */
+  readonly run: (deadline: Deadline, rowsMax: number) => Run;
 };
+
+/** A statement that reads at most so many rows. */
+type PageRead = Read & { readonly rowsMax: number };
 
 /**
  * The calls that share round trips with others of their kind: point reads, and the writes that come in
  * crowds.
  */
-export type Batchers = PointReads & {
+export type Batchers = Reads & {
   readonly createUser: Batcher<UserDraft, Outcome<User>>;
   readonly createOrder: Batcher<OrderDraft, Outcome<Order>>;
   readonly changeStatus: Batcher<StatusChange, Outcome<Order>>;
@@ -67,8 +72,25 @@ function toOptions(coalesce: boolean): { readonly batches: number; readonly requ
   return coalesce ? { batches: batchesUnderWay, requestsMax } : { batches: Infinity, requestsMax: 1 };
 }
 
-/** Opens the batchers of point reads to a database; see `createBatchers`. */
-export function createPointReads(db: Database, coalesce: boolean): PointReads {
+/**
+ * A batch of pages is one statement after the other on one connection: more batches than of point reads, and
+ * smaller ones, so that the database finds the rows of several at once.
+ */
+const pageBatches = { batches: 4, requestsMax: 16 };
+
+/** Rows of the pages of a batch, so that a small page does not wait long for large ones. */
+const pageRowsMax = 400;
+
+/** Opens the batchers of reads to a database; see `createBatchers`. */
+export function createReads(db: Database, coalesce: boolean): Reads {
+  const pages = createBatcher(
+    (reads: readonly PageRead[], deadline: Deadline) => db.queryAll(reads, deadline),
+    {
+      ...(coalesce ? pageBatches : toOptions(false)),
+      weigh: ({ rowsMax }) => rowsMax,
+      weightMax: pageRowsMax,
+    },
+  );
   const reads = <T>(
     read: (run: Run, keys: readonly string[]) => Promise<readonly T[]>,
     keyOf: (row: T) => string,
@@ -83,6 +105,10 @@ export function createPointReads(db: Database, coalesce: boolean): PointReads {
     getUserByEmail: reads(getUsersByEmail, (user) => user.email),
     getOrder: reads((run, ids) => getOrders(run, ids, true), byId),
     getProduct: reads(getProducts, byId),
+    run:
+      (deadline, rowsMax) =>
+      async <Row>(statement: Statement<Row>, values: readonly unknown[]) =>
+        (await pages({ statement, values, rowsMax }, deadline)) as Row[],
   };
 }
 
@@ -104,7 +130,7 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
     });
 
   return {
-    ...createPointReads(db, coalesce),
+    ...createReads(db, coalesce),
     createUser: writes(createUsers, { keysOf: (user) => [user.id], toRepeated: keepRefusal }),
     createOrder: writes(createOrders, {
       keysOf: (order) => [order.id],

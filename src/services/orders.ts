@@ -1,15 +1,15 @@
 import type { Call, Service } from "../call.ts";
 import { changeStatusesAtomically } from "../db/orders/change-statuses.ts";
 import type { StatusChange } from "../db/orders/status-changes.ts";
-import { within, type Database } from "../db/engine/database.ts";
+import type { Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
 import { invalid, notFound, orderType } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
-import type { Batchers } from "../db/batchers.ts";
+import type { Batchers, Reads } from "../db/batchers.ts";
 import { allStatuses, type OrderStatus as StoredStatus } from "../db/order-status.ts";
 import * as db from "../db/orders/orders.ts";
 import { expectOk } from "../db/outcome.ts";
-import type { Source, Sources } from "../db/sources.ts";
+import type { Sources } from "../db/sources.ts";
 import {
   OrderStatus,
   OrderView,
@@ -46,10 +46,10 @@ export function orderService(
     async getOrder(request, call) {
       const id = toId(request.id);
       const basic = request.view === OrderView.BASIC;
-      const source = toSource(sources, request);
+      const reads = toSource(sources, request);
       const order = basic
-        ? (await db.getOrders(within(source.database, call), [id], false))[0]
-        : await source.reads.getOrder(id, call);
+        ? (await db.getOrders(reads.run(call, 1), [id], false))[0]
+        : await reads.getOrder(id, call);
       if (!order) throw notFound(orderType, id);
       return { order: toMessage(order) };
     },
@@ -63,7 +63,7 @@ export function orderService(
       const size = toPageSize(request.pageSize);
       const after = await pages.parse(request.pageToken, scope);
       const filter = { userId, status, withItems };
-      const run = within(toSource(sources, request).database, call);
+      const run = toSource(sources, request).run(call, size);
       const { orders, more } = await db.listOrders(run, filter, after, size);
       const nextPageToken = more ? pages.toToken(last(orders), scope) : "";
       return { orders: orders.map(toMessage), nextPageToken };
@@ -90,7 +90,7 @@ export function orderService(
 }
 
 async function listEvents(
-  { database }: Source,
+  reads: Reads,
   pages: Pages,
   request: ListOrderEventsRequest,
   call: Call,
@@ -101,7 +101,7 @@ async function listEvents(
   // The cursor's first part is a version here, by which the events of an order are listed.
   const first = { createTime: 0n, id: orderId };
   const { createTime: version } = await pages.parse(request.pageToken, scope, first);
-  const events = await db.listOrderEvents(within(database, call), orderId, version, size + 1);
+  const events = await db.listOrderEvents(reads.run(call, size), orderId, version, size + 1);
   const { entries, nextPageToken } = toPage(events, size, (final) =>
     pages.toToken({ createTime: final.version, id: orderId }, scope),
   );

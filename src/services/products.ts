@@ -1,5 +1,5 @@
 import type { Service } from "../call.ts";
-import { within, type Database } from "../db/engine/database.ts";
+import type { Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
 import * as db from "../db/products/products.ts";
@@ -40,7 +40,7 @@ export function inventoryService(
 
     async getProduct(request, call) {
       const id = toId(request.id);
-      const product = await toSource(sources, request).reads.getProduct(id, call);
+      const product = await toSource(sources, request).getProduct(id, call);
       if (!product) throw notFound(productType, id);
       return { product: toMessage(product) };
     },
@@ -49,7 +49,7 @@ export function inventoryService(
       const scope = ["ListProducts"];
       const size = toPageSize(request.pageSize);
       const products = await db.listProducts(
-        within(toSource(sources, request).database, call),
+        toSource(sources, request).run(call, size),
         await pages.parse(request.pageToken, scope),
         size + 1,
       );

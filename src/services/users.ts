@@ -1,6 +1,6 @@
 import type { Call, Service } from "../call.ts";
 import { deleteUser, updateUser } from "../db/users/change-users.ts";
-import { within, type Database } from "../db/engine/database.ts";
+import type { Database } from "../db/engine/database.ts";
 import { mutate } from "../db/engine/mutate.ts";
 import { createError, emailNotFound, invalid, notFound, userType, usersNotFound } from "../errors.ts";
 import { deriveId, fingerprint } from "../db/ids.ts";
@@ -40,22 +40,22 @@ function readingMethods({
   return {
     async getUser(request, call) {
       const id = toId(request.id);
-      const user = await toSource(sources, request).reads.getUser(id, call);
+      const user = await toSource(sources, request).getUser(id, call);
       if (!user) throw notFound(userType, id);
       return { user: toMessage(user) };
     },
 
     async getUserByEmail(request, call) {
       const email = parseEmail("email", request.email);
-      const user = await toSource(sources, request).reads.getUserByEmail(email, call);
+      const user = await toSource(sources, request).getUserByEmail(email, call);
       if (!user) throw emailNotFound(email);
       return { user: toMessage(user) };
     },
 
     async batchGetUsers(request, call) {
       const ids = request.ids.map(toId);
-      const { database } = toSource(sources, request);
-      const found = await db.getUsers(within(database, call), [...new Set(ids)]);
+      const run = toSource(sources, request).run(call, ids.length);
+      const found = await db.getUsers(run, [...new Set(ids)]);
       const users = new Map(found.map((user) => [user.id, user]));
       const missing = [...new Set(ids)].filter((id) => !users.has(id));
       if (missing.length > 0) throw usersNotFound(missing);
@@ -66,8 +66,8 @@ function readingMethods({
       const scope = ["ListUsers"];
       const size = toPageSize(request.pageSize);
       const after = await pages.parse(request.pageToken, scope);
-      const { database } = toSource(sources, request);
-      const users = await db.listUsers(within(database, call), after, size + 1);
+      const run = toSource(sources, request).run(call, size);
+      const users = await db.listUsers(run, after, size + 1);
       const { entries, nextPageToken } = toPage(users, size, (last) => pages.toToken(last, scope));
       return { users: entries.map(toMessage), nextPageToken };
     },

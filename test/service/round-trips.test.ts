@@ -127,6 +127,22 @@ test("64 calls of GetUser that arrive together share a few round trips", async (
   expect(statements.length).toBeLessThanOrEqual(crowdMax);
 });
 
+test("64 calls that read pages of different kinds and arrive together share a few round trips", async () => {
+  const [ada, lamp] = [await shop.user(), await shop.product()];
+  const order = await shop.order([lamp], 1, ada.id);
+  const reads = [
+    () => orders.listOrders({ pageSize: 5 }),
+    () => orders.listOrders({ userId: ada.id, pageSize: 5 }),
+    () => orders.listOrderEvents({ orderId: order.id, pageSize: 5 }),
+    () => users.listUsers({ pageSize: 5 }),
+  ];
+  const calls = Array.from({ length: 64 }, (_, n) => reads[n % reads.length]!);
+
+  const statements = await statementsOf(() => Promise.all(calls.map((call) => call())));
+
+  expect(statements.length).toBeLessThanOrEqual(crowdMax);
+});
+
 test("64 calls of CreateOrder for one product that arrive together share a few round trips", async () => {
   const [ada, lamp] = [await shop.user(), await shop.product()];
   const requests = Array.from({ length: 64 }, () => ({ userId: ada.id, items: [line(lamp)] }));

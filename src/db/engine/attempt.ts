@@ -18,7 +18,7 @@ export type Failure = {
 };
 
 /** What runs on a connection; it says in `progress` how far it has come. */
-type Work<T> = (client: pg.PoolClient, progress: Progress) => Promise<T>;
+export type Work<T> = (client: pg.PoolClient, progress: Progress) => Promise<T>;
 
 /** An attempt gets half of the time left, but at least this: a statement that waits for locks needs some. */
 const attemptMsMin = 1_000;

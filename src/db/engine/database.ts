@@ -8,12 +8,12 @@ import {
   databaseReadOnly,
   outcomeUnknown,
 } from "../../errors.ts";
-import { attempt, terminate, terminateLater, type Failure } from "./attempt.ts";
+import { attempt, terminate, terminateLater, type Failure, type Work } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Disposition, Progress } from "./judge.ts";
 import type { NodesObserver } from "./nodes.ts";
 import { DecodeError, toParameter } from "./pg-types.ts";
-import { runStatement } from "./query.ts";
+import { runStatements } from "./query.ts";
 import { createPool, type Pool, type PoolStats } from "./pool.ts";
 import type { Session } from "./session.ts";
 import { sqlstate } from "./sqlstate.ts";
@@ -31,11 +31,19 @@ export type Database = {
    * happened. When the signal aborts, it throws the signal's reason at once and the server is asked to stop.
    */
   query<Row>(statement: Statement<Row>, values: readonly unknown[], deadline: Deadline): Promise<Row[]>;
+  /**
+   * Runs statements that read, in one round trip, as `query` runs one; returns the rows of each. All of them
+   * fail if one does.
+   */
+  queryAll(reads: readonly Read[], deadline: Deadline): Promise<unknown[][]>;
   /** See `Pool.suspect`. */
   suspect(isAway: boolean): void;
   stats(): PoolStats;
   [Symbol.asyncDispose](): Promise<void>;
 };
+
+/** A statement that reads, and its values. */
+export type Read = { readonly statement: Statement<unknown>; readonly values: readonly unknown[] };
 
 /** Runs statements that read within one deadline; `mutate` runs those that write. */
 export function within(db: Database, deadline: Deadline): Run {
@@ -88,11 +96,7 @@ const overloadedMsMax = 1_000;
 export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
   const { observer, now = Date.now, random = Math.random, sleep = interruptibleSleep } = options;
 
-  async function query<Row>(
-    statement: Statement<Row>,
-    values: readonly unknown[],
-    deadline: Deadline,
-  ): Promise<Row[]> {
+  async function run<T>(work: Work<T>, deadline: Deadline): Promise<T> {
     // The session of an attempt that may have happened, or may hold locks. It is ended before the next one
     // begins, which then finds out what has become of it, and waits for no lock of it.
     let inDoubt: Session | undefined;
@@ -102,7 +106,6 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
         let failure = inDoubt && (await terminate(pool, inDoubt, deadline));
         if (failure === undefined) {
           inDoubt = undefined;
-          const work = workOf(statement, values, pool.engine, deadline.signal);
           const result = await attempt(pool, deadline, work, attempts === 1);
           if (result.ok) return result.value;
           failure = result;
@@ -140,7 +143,9 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
 
   return {
     engine: pool.engine,
-    query,
+    query: (statement, values, deadline) =>
+      run(workOf(statement, values, pool.engine, deadline.signal), deadline),
+    queryAll: (reads, deadline) => run(workOfAll(reads), deadline),
     suspect: (isAway) => pool.suspect(isAway),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
@@ -169,16 +174,25 @@ function workOf<Row>(
   values: readonly unknown[],
   engine: Engine,
   signal: AbortSignal,
-) {
-  const { name, readsOnly } = statement;
-  const parameters = values.map(toParameter);
+): Work<Row[]> {
+  const parts = [{ statement, parameters: values.map(toParameter) }];
   const isolation = engine === "postgresql" ? statement.isolation : undefined;
-  return async (client: pg.PoolClient, progress: Progress): Promise<Row[]> => {
-    const run = () => runStatement(client, statement, parameters);
-    progress.wasPrepared = isPrepared(client, name);
+  return async (client, progress) => {
+    const run = async () => (await runStatements(client, parts))[0]!;
+    progress.wasPrepared = isPrepared(client, statement.name);
     // A write outside of a transaction commits by itself, and a read has nothing to commit.
-    progress.phase = readsOnly ? "executing" : "committing";
+    progress.phase = statement.readsOnly ? "executing" : "committing";
     return isolation === undefined ? run() : inTransaction(client, progress, { isolation, run, signal });
+  };
+}
+
+/** The work of one attempt to run statements that read. */
+function workOfAll(reads: readonly Read[]): Work<unknown[][]> {
+  const parts = reads.map(({ statement, values }) => ({ statement, parameters: values.map(toParameter) }));
+  return async (client, progress) => {
+    progress.wasPrepared = parts.some(({ statement }) => isPrepared(client, statement.name));
+    progress.phase = "executing";
+    return runStatements(client, parts);
   };
 }
 

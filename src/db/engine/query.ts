@@ -4,15 +4,20 @@ import { type Column, createRowReader, type RowReader } from "./columns.ts";
 import type { DataRow } from "./data-rows.ts";
 import type { Statement } from "./statement.ts";
 
-/** Runs a statement on a client that hears bytes, and returns its rows. */
-export function runStatement<Row>(
-  client: pg.ClientBase,
-  statement: Statement<Row>,
-  values: readonly (string | null)[],
-): Promise<Row[]> {
-  return new Promise<unknown[]>((resolve, reject) => {
-    client.query(new Query(statement, values, { resolve, reject }));
-  }) as Promise<Row[]>;
+/** A statement and its parameters. */
+export type Part<Row> = {
+  readonly statement: Statement<Row>;
+  readonly parameters: readonly (string | null)[];
+};
+
+/**
+ * Runs statements in one round trip on a client that hears bytes, and returns the rows of each. The first
+ * that fails ends them all.
+ */
+export function runStatements<Row>(client: pg.ClientBase, parts: readonly Part<Row>[]): Promise<Row[][]> {
+  return new Promise<unknown[][]>((resolve, reject) => {
+    client.query(new Query(parts, { resolve, reject }));
+  }) as Promise<Row[][]>;
 }
 
 /** What node-postgres keeps of a connection without declaring all of it. */
@@ -22,7 +27,7 @@ type Connection = {
 };
 
 type Settle = {
-  readonly resolve: (rows: unknown[]) => void;
+  readonly resolve: (rows: unknown[][]) => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -30,67 +35,84 @@ type Settle = {
 const readersOf = new WeakMap<Connection, Map<string, RowReader>>();
 
 const describe = serialize.describe({ type: "P" });
-const run = Buffer.concat([serialize.execute(), serialize.sync()]);
+const execute = serialize.execute();
+const sync = serialize.sync();
 
 /**
- * A prepared statement on its way, as node-postgres takes the queries of others. Apart from its own class it
+ * Prepared statements on their way, as node-postgres takes the queries of others. Apart from its own class it
  * asks for binary results, asks what they are once on each connection, since that cannot change for a
- * prepared statement, and leaves in one piece.
+ * prepared statement, takes several statements, and leaves in one piece.
  */
 class Query implements pg.Submittable {
-  /** By which node-postgres notes that it has been prepared. */
-  readonly name: string;
-  readonly text: string;
   /** Nothing is to be called when it is settled. */
   readonly callback = (): void => {};
-  readonly #values: readonly (string | null)[];
+  readonly #parts: readonly Part<unknown>[];
   readonly #settle: Settle;
-  readonly #rows: unknown[] = [];
-  #readers: Map<string, RowReader> | undefined;
+  /** The rows of each part, up to the one that is being answered. */
+  readonly #results: unknown[][] = [[]];
+  #readers: Map<string, RowReader> = new Map();
   #reader: RowReader | undefined;
   #failure: unknown;
 
-  constructor({ name, text }: Statement<unknown>, values: readonly (string | null)[], settle: Settle) {
-    this.name = name;
-    this.text = text;
-    this.#values = values;
+  constructor(parts: readonly Part<unknown>[], settle: Settle) {
+    this.#parts = parts;
     this.#settle = settle;
+  }
+
+  /** By which node-postgres notes that the statement which is being answered has been prepared. */
+  get name(): string {
+    return this.#parts[this.#results.length - 1]!.statement.name;
+  }
+
+  get text(): string {
+    return this.#parts[this.#results.length - 1]!.statement.text;
   }
 
   submit(made: unknown): void {
     const connection = made as Connection;
     const { stream, parsedStatements } = connection;
-    const { name, text } = this;
     let readers = readersOf.get(connection);
     if (!readers) readersOf.set(connection, (readers = new Map()));
     this.#readers = readers;
-    this.#reader = readers.get(name);
-    const pieces = [serialize.bind({ statement: name, values: [...this.#values], binary: true })];
-    if (parsedStatements[name] === undefined) pieces.unshift(serialize.parse({ name, text }));
-    if (!this.#reader) pieces.push(describe);
-    pieces.push(run);
+    this.#reader = readers.get(this.name);
+    const pieces: Buffer[] = [];
+    const earlier = new Set<string>();
+    for (const { statement, parameters } of this.#parts) {
+      const { name, text } = statement;
+      const isFirst = !earlier.has(name);
+      earlier.add(name);
+      if (isFirst && parsedStatements[name] === undefined) pieces.push(serialize.parse({ name, text }));
+      pieces.push(serialize.bind({ statement: name, values: [...parameters], binary: true }));
+      if (isFirst && !readers.has(name)) pieces.push(describe);
+      pieces.push(execute);
+    }
+    pieces.push(sync);
     if (stream.writable) stream.write(Buffer.concat(pieces));
   }
 
   handleRowDescription({ fields }: { readonly fields: readonly Column[] }): void {
     this.#reader = createRowReader(fields);
-    this.#readers?.set(this.name, this.#reader);
+    this.#readers.set(this.name, this.#reader);
   }
 
   handleDataRow({ bytes, start }: DataRow): void {
     if (this.#failure !== undefined) return;
     try {
-      this.#rows.push(this.#reader!(bytes, start));
+      this.#results.at(-1)!.push(this.#reader!(bytes, start));
     } catch (error) {
       // The rows behind it have to arrive as well.
       this.#failure = error;
     }
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    if (this.#results.length === this.#parts.length) return;
+    this.#results.push([]);
+    this.#reader = this.#readers.get(this.name);
+  }
 
   handleReadyForQuery(): void {
-    if (this.#failure === undefined) this.#settle.resolve(this.#rows);
+    if (this.#failure === undefined) this.#settle.resolve(this.#results);
     else this.#settle.reject(this.#failure);
   }
 

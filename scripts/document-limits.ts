@@ -16,8 +16,8 @@ connections to the database and the calls that wait for one, of the callers' con
 address has a share that is rounded up), of calls and of streams in flight. Limits of logins are kept in
 the database, for all workers and replicas. Fixed bounds are each worker's: they protect the memory and the
 event loop of a process, and the largest request must fit into any of them, so that n workers may hold n
-times the bytes. Passwords are hashed on all cores but one, which the workers share; each hashes at least
-one at a time. \`ulimit -n\` is each worker's, too.
+times the bytes. The workers share the cores for hashing passwords, less one while the event loop is busy;
+each hashes at least one and at most three at a time. \`ulimit -n\` is each worker's, too.
 `;
 
 const file = process.argv[2] ?? path.join(import.meta.dirname, "..", "docs", "limits.md");

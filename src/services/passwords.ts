@@ -1,25 +1,16 @@
 import { argon2, randomBytes, timingSafeEqual, type Argon2Parameters } from "node:crypto";
-import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
-import pLimit, { type LimitFunction } from "p-limit";
+import pLimit from "p-limit";
 import { bounds } from "../bounds.ts";
 import type { Call } from "../call.ts";
 import { createError, type DomainError } from "../errors.ts";
 import { createShares } from "../shares.ts";
+import { createSpareCores } from "./spare-cores.ts";
 
 const derive = promisify(argon2);
 
 /** The first choice of OWASP's password storage cheat sheet: 19 MiB, two passes, parallelism 1. */
 const cost = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 } as const;
-
-/**
- * Hashes that run at once in one of a number of workers, each with 19 MiB and a thread. One core is left to
- * the event loops, so that logins do not hold up other calls, and the others are shared; a worker has at
- * least one. One of libuv's four pool threads is left to files and name resolution.
- */
-function hashesMaxOf(workers: number): number {
-  return Math.min(Math.max(Math.floor((availableParallelism() - 1) / workers), 1), 3);
-}
 
 /** The queue of passwords to hash. */
 export type Passwords = {
@@ -40,11 +31,18 @@ type PasswordPlace = Disposable & {
   readonly matches: (password: string, hash: string | undefined) => Promise<boolean>;
 };
 
-/** Creates the queue of one of a number of workers. */
+/**
+ * Creates the queue of one of a number of workers. Each hash that runs takes 19 MiB and a thread; hashes do
+ * not take the core of a busy event loop, so that logins do not hold up other calls.
+ */
 export function createPasswords(workers = 1): Passwords {
-  const hashesMax = hashesMaxOf(workers);
-  const limit = pLimit(hashesMax);
-  const max = bounds.passwords.max * hashesMax;
+  const cores = createSpareCores(workers);
+  const limit = pLimit(cores.beside);
+  const inTurn = async (derived: () => Promise<Buffer>): Promise<Buffer> => {
+    limit.concurrency = cores.now();
+    return limit(derived).finally(() => (limit.concurrency = cores.now()));
+  };
+  const max = bounds.passwords.max * cores.beside;
   const shares = createShares<string>({ max, floor: bounds.passwordsFloor.max });
   return {
     queued: shares.taken,
@@ -53,11 +51,11 @@ export function createPasswords(workers = 1): Passwords {
       return {
         async hash(password) {
           const salt = randomBytes(16);
-          return toPhc(salt, await deriveTag(limit, password, { ...cost, nonce: salt }, signal));
+          return toPhc(salt, await deriveTag(inTurn, password, { ...cost, nonce: salt }, signal));
         },
         async matches(password, hash) {
           const { tag, ...parameters } = parsePhc(hash ?? noPassword);
-          const derived = await deriveTag(limit, password, parameters, signal);
+          const derived = await deriveTag(inTurn, password, parameters, signal);
           return timingSafeEqual(derived, tag) && hash !== undefined;
         },
         [Symbol.dispose]: () => shares.release(principal),
@@ -81,12 +79,12 @@ const noPassword = toPhc(Buffer.alloc(16), Buffer.alloc(cost.tagLength));
 
 /** Waits for its turn; if the caller has left by then, nothing is computed. */
 function deriveTag(
-  limit: LimitFunction,
+  inTurn: (derived: () => Promise<Buffer>) => Promise<Buffer>,
   password: string,
   parameters: Omit<Argon2Parameters, "message">,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  return limit(async () => {
+  return inTurn(async () => {
     signal.throwIfAborted();
     return derive("argon2id", { ...parameters, message: Buffer.from(password.normalize("NFC")) });
   });

@@ -57,7 +57,8 @@ async function run({ url, resume, refused }: Options, source: Source, initial: S
     console.error(`ended by ${signal}; ${goOn({ resume }, initial)}`);
     process.exit(toExitCode(signal));
   };
-  for (const signal of endings) process.once(signal, end);
+  // Not once: a second signal must not kill it before it has ended by the first.
+  for (const signal of endings) process.on(signal, end);
 
   const take = async (chunk: CommittedChunk): Promise<void> => {
     const rows = queue.acknowledge(Number(chunk.lastIndex));

@@ -70,6 +70,9 @@ test(
     const options = ["--quick", "--in-flight", "2", "--json", file, ...chosen];
     const args = ["--peer", `http://${address}`, "--peer-pid", String(peer.pid), ...options];
     const { code, stderr } = await runToEnd(process.execPath, ["bench/run.ts", ...args]);
+    // Killed, it would leave a database that still writes into the directory.
+    peer.signal("SIGTERM");
+    await peer.ended;
 
     expect([code, stderr]).toEqual([0, ""]);
     const speed = { perSecond: number, p50Ms: number, p99Ms: number, cpuMsPerCall: number };

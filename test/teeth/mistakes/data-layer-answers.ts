@@ -57,7 +57,7 @@ export const answerMutations: readonly Mutation[] = [
   {
     file: database,
     what: "a write whose answer was lost passes for a read",
-    from: 'progress.phase = readsOnly ? "executing" : "committing";',
+    from: 'progress.phase = statement.readsOnly ? "executing" : "committing";',
     to: 'progress.phase = "executing";',
     tests: ["test/service/database.test.ts"],
   },

@@ -5,6 +5,7 @@ const columns = "src/db/engine/columns.ts";
 const query = "src/db/engine/query.ts";
 const read = ["test/service/columns.test.ts"];
 const encoded = ["test/encoding.test.ts"];
+const together = ["test/service/statements-together.test.ts"];
 
 /** Mistakes in how answers are written, and rows read. */
 export const encodings: readonly Mutation[] = [
@@ -35,6 +36,20 @@ export const encodings: readonly Mutation[] = [
     from: "bytes.copy(larger, 0, 0, at);",
     to: "",
     tests: encoded,
+  },
+  {
+    file: query,
+    what: "a statement that is twice in a round trip is prepared twice",
+    from: "earlier.add(name);",
+    to: "",
+    tests: together,
+  },
+  {
+    file: query,
+    what: "the rows of a statement are read as those of the one before it",
+    from: "this.#reader = this.#readers.get(this.name);",
+    to: "",
+    tests: together,
   },
   {
     file: "src/gen/encoders.ts",

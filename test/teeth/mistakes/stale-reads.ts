@@ -28,9 +28,9 @@ export const staleReadMutations: readonly Mutation[] = [
   },
   {
     file: "src/db/sources.ts",
-    what: "stale point reads share round trips with others",
-    from: "reads: createPointReads(stale, coalesce)",
-    to: "reads: strong.reads",
+    what: "stale reads share round trips with others",
+    from: "stale ? createReads(stale, coalesce) : strong",
+    to: "strong",
     tests: stale,
   },
   {

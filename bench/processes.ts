@@ -55,8 +55,11 @@ export async function startService(
   const { scripts } = JSON.parse(await readFile(path.join(checkout, "package.json"), "utf8")) as {
     readonly scripts: { readonly start: string };
   };
-  const [, , ...args] = scripts.start.split(" ");
-  return startServer([...nodeOptions, ...args], env, checkout);
+  const [settings, args] = scripts.start.split("exec node ", 2) as [string, string];
+  const started = Object.fromEntries(
+    Array.from(settings.matchAll(/(\w+)=(\S+)/g), ([, name, value]) => [name, value]),
+  );
+  return startServer([...nodeOptions, ...args.split(" ")], { ...started, ...env }, checkout);
 }
 
 /** Starts a script of the bench that takes messages and answers them. */

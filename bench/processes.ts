@@ -23,16 +23,23 @@ const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADD
 /** A start takes a second; a machine that is busy, or a directory that must be made first, takes longer. */
 const readyMsMax = 60_000;
 
-/** Starts a program of the service's kind as a process of its own, in an environment of its own. */
-export async function startServer(
+/** Starts a script that serves as the service does, as a process of its own, in an environment of its own. */
+export function startServer(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Running> {
+  return start(process.execPath, args, env, root);
+}
+
+async function start(
+  program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  checkout = root,
+  checkout: string,
 ): Promise<Running> {
   const startMs = performance.now();
-  const child = spawn(process.execPath, args, {
+  const { HOME, PATH } = process.env;
+  const programs = [path.dirname(process.execPath), PATH].join(path.delimiter);
+  const child = spawn(program, args, {
     cwd: checkout,
-    env: { HOME: process.env["HOME"], PATH: process.env["PATH"], ...anywhere, LOG_LEVEL: "silent", ...env },
+    env: { HOME, PATH: programs, ...anywhere, LOG_LEVEL: "silent", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const said = await untilSaid(child, /gRPC +([\d.:]+)\n(?:.*https?:\/\/([\d.:]+))?/);
@@ -55,11 +62,7 @@ export async function startService(
   const { scripts } = JSON.parse(await readFile(path.join(checkout, "package.json"), "utf8")) as {
     readonly scripts: { readonly start: string };
   };
-  const [settings, args] = scripts.start.split("exec node ", 2) as [string, string];
-  const started = Object.fromEntries(
-    Array.from(settings.matchAll(/(\w+)=(\S+)/g), ([, name, value]) => [name, value]),
-  );
-  return startServer([...nodeOptions, ...args.split(" ")], { ...started, ...env }, checkout);
+  return start("sh", ["-c", scripts.start], { NODE_OPTIONS: nodeOptions.join(" "), ...env }, checkout);
 }
 
 /** Starts a script of the bench that takes messages and answers them. */

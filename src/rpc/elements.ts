@@ -89,8 +89,7 @@ function count(plan: Plan, reader: BinaryReader, end: number, path: string, coun
       // which does not check it, would read as many bytes as the first one says.
       if (step && !isNumber(step.packed)) throw new RangeError("a field has a wrong wire type");
       if (step) add(step, counts, number, 1, path);
-      // Only counted here: protobuf-es reads its content.
-      reader.skip(wireType, number);
+      reader.skip(wireType, number); // Its content is for protobuf-es to read, not for who counts.
       continue;
     }
     const length = reader.uint32();
@@ -134,7 +133,6 @@ function countPacked(reader: BinaryReader, stop: number, packed: ScalarType | un
   const fixed = FIXED_BYTES[packed!];
   if (fixed) return Math.ceil((stop - reader.pos) / fixed);
   let elements = 0;
-  // How many varints there are does not follow from their bytes: each is read over to find the next one.
-  for (; reader.pos < stop; elements++) reader.skip(WireType.Varint);
+  for (; reader.pos < stop; elements++) reader.skip(WireType.Varint); // To where the next one begins.
   return elements;
 }

@@ -84,8 +84,7 @@ function* findRows(bytes: Uint8Array, number: number): Generator<Place> {
     const start = reader.pos;
     const [found, wireType] = reader.tag();
     if (found !== number) {
-      // Not a row: it stays in the message that is decoded without its rows.
-      reader.skip(wireType, found);
+      reader.skip(wireType, found); // Not a row: it stays in the message that is decoded without its rows.
       besideBytes += reader.pos - start;
       if (besideBytes > bounds.besideRowsBytes.max) throw new RangeError("too much beside the rows");
       continue;

@@ -119,16 +119,15 @@ async function writeFiles(
 
 async function startService(env: NodeJS.ProcessEnv) {
   const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
-  // As `npm start` has it.
-  const [settings, started] = packageJson.scripts.start.split("exec node ", 2) as [string, string];
-  const own = Object.fromEntries(
-    Array.from(settings.matchAll(/(\w+)=(\S+)/g), ([, name, value]) => [name, value]),
-  );
-  const args = [`--max-old-space-size=${HEAP_MEBIBYTES}`, ...started.split(" ")];
   const { PATH, HOME, TMPDIR } = process.env;
-  const child = spawn(process.execPath, args, {
+  const own = {
+    PATH: [path.dirname(process.execPath), PATH].join(path.delimiter),
+    NODE_OPTIONS: `--max-old-space-size=${HEAP_MEBIBYTES}`,
+  };
+  // As `npm start` does.
+  const child = spawn("sh", ["-c", packageJson.scripts.start], {
     cwd: root,
-    env: { PATH, HOME, TMPDIR, ...own, ...anywhere, LOG_LEVEL: "error", ...env },
+    env: { HOME, TMPDIR, ...own, ...anywhere, LOG_LEVEL: "error", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const closed = once(child, "close");

@@ -50,7 +50,7 @@ class Query implements pg.Submittable {
   readonly #settle: Settle;
   /** The rows of each part, up to the one that is being answered. */
   readonly #results: unknown[][] = [[]];
-  #readers: Map<string, RowReader> = new Map();
+  #readers: Map<string, RowReader> | undefined;
   #reader: RowReader | undefined;
   #failure: unknown;
 
@@ -61,11 +61,15 @@ class Query implements pg.Submittable {
 
   /** By which node-postgres notes that the statement which is being answered has been prepared. */
   get name(): string {
-    return this.#parts[this.#results.length - 1]!.statement.name;
+    return this.#answered.name;
   }
 
   get text(): string {
-    return this.#parts[this.#results.length - 1]!.statement.text;
+    return this.#answered.text;
+  }
+
+  get #answered(): Statement<unknown> {
+    return this.#parts[this.#results.length - 1]!.statement;
   }
 
   submit(made: unknown): void {
@@ -92,7 +96,7 @@ class Query implements pg.Submittable {
 
   handleRowDescription({ fields }: { readonly fields: readonly Column[] }): void {
     this.#reader = createRowReader(fields);
-    this.#readers.set(this.name, this.#reader);
+    this.#readers?.set(this.name, this.#reader);
   }
 
   handleDataRow({ bytes, start }: DataRow): void {
@@ -108,7 +112,7 @@ class Query implements pg.Submittable {
   handleCommandComplete(): void {
     if (this.#results.length === this.#parts.length) return;
     this.#results.push([]);
-    this.#reader = this.#readers.get(this.name);
+    this.#reader = this.#readers?.get(this.name);
   }
 
   handleReadyForQuery(): void {

@@ -47,7 +47,7 @@ export const encodings: readonly Mutation[] = [
   {
     file: query,
     what: "the rows of a statement are read as those of the one before it",
-    from: "this.#reader = this.#readers.get(this.name);",
+    from: "this.#reader = this.#readers?.get(this.name);",
     to: "",
     tests: together,
   },

@@ -90,6 +90,8 @@ test.runIf(engine === "cockroachdb").each(Object.entries(ways))(
     const { shop, cluster } = await openShopOnNodes();
     const calls = callOn(shop);
     await calls.goOn();
+    // Of a node without connections the service would not hear that it stops.
+    await vi.waitUntil(async () => (await cluster.sessionsOn(2)) > 0, { timeout: 20_000 });
 
     await fail(cluster);
     await expect.poll(() => readMetric(shop, 'db_node_healthy{node="2"}'), { timeout: 20_000 }).not.toBe(1);

@@ -36,7 +36,7 @@ export function readConfig(): Config & { readonly database: { readonly kind: "re
  * words of the service.
  */
 export async function serve(config: Config, bindings: readonly Binding[]): Promise<void> {
-  const telemetry = await createTelemetry(config);
+  const telemetry = await createTelemetry(config.telemetry);
   const authenticate = createAuthenticator(config.auth);
   const validator = createRequestValidator();
   const { methods } = createPipeline(bindings, { calls: config.calls, authenticate, telemetry, validator });

@@ -27,6 +27,7 @@ import {
   type Batchers,
   type Config,
   createAuthenticator,
+  createCallId,
   createPages,
   createPasswords,
   createPipeline,
@@ -74,12 +75,12 @@ function createMethods(user: User, orders: readonly unknown[], pages: ReturnType
 
 async function createPartsOf(config: Config, bindings: Parameters<typeof createPipeline>[0]) {
   const { calls } = config;
-  const telemetry = await createTelemetry(config);
+  const telemetry = await createTelemetry(config.telemetry);
   const authenticate = createAuthenticator(config.auth);
   const validator = createRequestValidator();
   const { methods } = createPipeline(bindings, { calls, authenticate, telemetry, validator });
   // The pipeline has registered the metrics of its own limit in the first one.
-  const inFlight = createInFlightLimit(calls, await createTelemetry(config));
+  const inFlight = createInFlightLimit(calls, await createTelemetry(config.telemetry));
   const [receipt, begin, connection] = [createReceipt(), createLifetimes(), {}];
 
   return async (desc: DescMethod, request: Message, serve: (call: Call) => object | Promise<object>) => {
@@ -96,7 +97,7 @@ async function createPartsOf(config: Config, bindings: Parameters<typeof createP
       decode: repeat(() => reader.readBinary(bytes)),
       validate: repeat(() => validator.check(desc.input, request)),
       live: repeat(() => begin(method, toIncoming(bytes, connection)).succeed()),
-      observe: repeat(() => observer("grpc", noHeader, 0).end()),
+      observe: repeat(() => observer(toIncoming(bytes, connection)).end()),
       admit: repeat(() => {
         using hold = receipt.open(connection);
         using _ = inFlight.take(occupant, connection);
@@ -122,6 +123,8 @@ function toIncoming(bytes: Uint8Array, connection: object): Incoming {
   return {
     listener: "grpc",
     header: noHeader,
+    callId: createCallId(noHeader),
+    peer: () => undefined,
     arrivedMs: now,
     deadlineMs: Infinity,
     controller: new AbortController(),

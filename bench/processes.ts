@@ -39,7 +39,7 @@ async function start(
   const programs = [path.dirname(process.execPath), PATH].join(path.delimiter);
   const child = spawn(program, args, {
     cwd: checkout,
-    env: { HOME, PATH: programs, ...anywhere, LOG_LEVEL: "silent", ...env },
+    env: { HOME, PATH: programs, ...anywhere, WELCOME: "true", LOG_LEVEL: "silent", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   const said = await untilSaid(child, /gRPC +([\d.:]+)\n(?:.*https?:\/\/([\d.:]+))?/);

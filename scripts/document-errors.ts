@@ -24,7 +24,7 @@ may be repeated then, too. A call with a request_id is answered COMMIT_OUTCOME_U
 without as UNKNOWN.
 
 Connections that are refused or closed without an answer show their reason only in the metric
-\`rpc_server_refused_total\`.
+\`rpc_server_requests_refused_total\`.
 `;
 
 const file = process.argv[2] ?? path.join(import.meta.dirname, "..", "docs", "errors.md");

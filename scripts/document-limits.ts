@@ -8,7 +8,7 @@ const intro = `# Limits
 
 The work and the memory that a caller can cause are bounded. \`npm run generate\` writes this page from
 \`src/bounds.ts\`, the configuration and the contract; \`npm run explain -- --limits\` prints it.
-\`rpc_server_limited_total\` counts each refusal by the reason of its answer, except reasons that other wrong
+\`rpc_server_limits_met_total\` counts refusals by the reason of their answer, except reasons that other wrong
 requests share (INVALID_FIELD, MALFORMED_REQUEST, MALFORMED_ROW).
 
 With several \`WORKERS\` a configured bound is the service's, and each worker has its share of it: of the

@@ -15,9 +15,11 @@ import { healthService, type Health } from "./rpc/health.ts";
 import { bind, type Binding } from "./rpc/pipeline.ts";
 import { reflectionServices } from "./rpc/reflection.ts";
 import { toStatus } from "./rpc/status.ts";
-import type { Telemetry } from "./rpc/telemetry.ts";
+import { createBatchObservers } from "./telemetry/batches.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { RequestValidator } from "./rpc/validation.ts";
-import { importService } from "./services/imports.ts";
+import type { Chunk } from "./services/chunks.ts";
+import { type ImportMethod, importService } from "./services/imports.ts";
 import { inventoryService } from "./services/products.ts";
 import { createLogins } from "./services/logins.ts";
 import { orderService } from "./services/orders.ts";
@@ -46,13 +48,29 @@ export async function createParts(
     ofBefore: () => findSecret(db, deadline, "page_tokens"),
   });
   const { coalesce } = config.calls;
-  const batchers = createBatchers(db, coalesce);
-  const sources = createSources(batchers, stale, coalesce);
+  const sharing = { coalesce, observe: createBatchObservers(telemetry) };
+  const batchers = createBatchers(db, sharing);
+  const sources = createSources(batchers, stale, sharing);
   const passwords = createPasswords(config.workers);
-  telemetry.gauge("passwords_queued", "Passwords being hashed or waiting.", passwords.queued);
+  telemetry.value("commerce_passwords_pending", "Passwords being hashed or waiting.", passwords.queued);
   const limits = { ...config.logins, knowsCallers: config.auth !== undefined };
   const logins = createLogins(db, batchers, limits, await getSecret(db, deadline, "login_attempts"));
   return { pages: createPages(pageKeys), batchers, sources, passwords, logins };
+}
+
+/** Counts the rows of imports. */
+function createRowCount({ counter }: Telemetry): (method: ImportMethod, chunk: Chunk) => void {
+  const count = counter({
+    name: "commerce_import_rows_total",
+    help: "Rows of imports by what became of them: written now, written by an earlier attempt, or refused.",
+    labels: ["rpc_method", "outcome"],
+  });
+  return (method, { insertedCount, existingCount, refused }) => {
+    const { parent, name } = OrderService.method[method];
+    const rows = { inserted: insertedCount, repeated: existingCount, refused: refused.length };
+    for (const [outcome, number] of Object.entries(rows))
+      count({ rpc_method: `${parent.typeName}/${name}`, outcome }, number);
+  };
 }
 
 /** How long a chunk of an import may take, in milliseconds, as the contract has it; no longer than a call. */
@@ -65,9 +83,11 @@ export function bindAll(
   health: Health,
   { check }: RequestValidator,
   calls: Config["calls"],
+  telemetry: Telemetry,
 ): Binding[] {
   const reflection = reflectionServices([...services, HealthService]);
-  const imports = importService(db, { check, toStatus }, Math.min(calls.deadlineMsMax, chunkMsMax));
+  const tools = { check, toStatus, onChunk: createRowCount(telemetry) };
+  const imports = importService(db, tools, Math.min(calls.deadlineMsMax, chunkMsMax));
   return [
     bind(UserService, userService(db, parts)),
     bind(OrderService, { ...orderService(db, parts), ...imports }),

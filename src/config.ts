@@ -1,10 +1,12 @@
 import { checkAddresses, checkOrigins } from "./config/addresses.ts";
-import { connectionVariables, type Report, toCockroach } from "./config/connection.ts";
+import { connectionVariables, type Remote, type Report, toCockroach } from "./config/connection.ts";
 import { parseDatabaseUrl } from "./config/database-url.ts";
 import { type Name, names, type Values, variables } from "./config/environment.ts";
 import { isLoopback } from "./config/parsers.ts";
 import { ConfigError } from "./config/problems.ts";
+import { readSecrets, type SecretName } from "./config/secret-files.ts";
 import { type IsGiven, toAuth, toTls } from "./config/security.ts";
+import { toTelemetry } from "./config/traces.ts";
 import { toWorkers } from "./config/shares.ts";
 import type { Config } from "./config/types.ts";
 import { found, unknownVariables } from "./config/unknown.ts";
@@ -18,8 +20,12 @@ export type { Address, Config, Connection, Engine } from "./config/types.ts";
  * with our prefixes; its message never contains a secret.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
   const problems = unknownVariables(env);
+  const secrets = readSecrets(env, (about, problem) => problems.push(`${about.join(", ")}: ${problem}`));
+  const given: Partial<Record<Name, string>> = {
+    ...Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : []))),
+    ...secrets,
+  };
   const unread = new Set<string>();
   for (const { path, message } of variables.safeParse(given).error?.issues ?? []) {
     const name = path[0] as Name;
@@ -90,8 +96,8 @@ function build(values: Values, isGiven: IsGiven, report: Report): Config | undef
       },
       // On loopback there is no load balancer. Elsewhere most poll health every few seconds.
       shutdown: { drainMs: values.SHUTDOWN_DRAIN ?? (local ? 0 : 5000), graceMs: values.SHUTDOWN_GRACE },
-      logLevel: values.LOG_LEVEL,
-      tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT?.href,
+      welcome: values.WELCOME === "auto" ? undefined : values.WELCOME === "true",
+      telemetry: toTelemetry(values, isGiven, report),
     }
   );
 }
@@ -109,8 +115,9 @@ function toDatabase(values: Values, isGiven: IsGiven, report: Report): Config["d
   const primary = toPrimary(values, isGiven, report);
   const { DATABASE_REPLICA_URL: url, DATABASE_ENGINE: engine } = values;
   if (url === undefined || primary === undefined) return primary;
-  const replica = parseDatabaseUrl("DATABASE_REPLICA_URL", url, engine, report)?.connection;
-  if (primary.kind === "remote") return { ...primary, replica };
+  const replica = parseDatabaseUrl("DATABASE_REPLICA_URL", url, engine, report);
+  if (primary.kind === "remote")
+    return { ...primary, replica: replica && withFile(replica, values, "DATABASE_REPLICA_URL").connection };
   report(["DATABASE_REPLICA_URL"], "is set without a database: set DATABASE_URL or CRDB_HOST, too");
   return primary;
 }
@@ -120,13 +127,25 @@ function toPrimary(values: Values, isGiven: IsGiven, report: Report): Config["da
   if (values.DATABASE_URL !== undefined) {
     if (cockroach.length > 0)
       report(["DATABASE_URL"], `conflicts with ${cockroach.join(", ")}; set one or the other`);
-    return parseDatabaseUrl("DATABASE_URL", values.DATABASE_URL, values.DATABASE_ENGINE, report);
+    const remote = parseDatabaseUrl("DATABASE_URL", values.DATABASE_URL, values.DATABASE_ENGINE, report);
+    return remote && withFile(remote, values, "DATABASE_URL");
   }
-  if (cockroach.length > 0) return toCockroach(values, report);
+  if (cockroach.length > 0) return withFile(toCockroach(values, report), values, "CRDB_PASSWORD");
   if (values.DATABASE_ENGINE === "cockroachdb") {
     report(["DATABASE_ENGINE"], "is cockroachdb, which needs CRDB_HOST or DATABASE_URL");
   }
   return { kind: "embedded", dataDir: values.DATA_DIR };
+}
+
+/** Notes the file that a connection's secret is from, so that it can be read again. */
+function withFile(remote: Remote, values: Values, name: SecretName): Remote {
+  const path = values[`${name}_FILE`];
+  if (path === undefined) return remote;
+  const holds = name === "CRDB_PASSWORD" ? "password" : "url";
+  return {
+    ...remote,
+    connection: { ...remote.connection, secretFile: { name: `${name}_FILE`, path, holds } },
+  };
 }
 
 /** Freezes deeply, except `ssl`: node-postgres redefines its key to keep it out of logs. */

@@ -1,3 +1,4 @@
+import process from "node:process";
 import type { Config, Connection, Engine } from "./config.ts";
 import { redactedConfig } from "./config/redacted.ts";
 import { type Beginning, openEngine, type Reached } from "./databases.ts";
@@ -5,8 +6,10 @@ import { expectMigrated, migrate } from "./db/migrate/migrate.ts";
 import { migrationsDirectory } from "./db/migrate/migration-files.ts";
 import { createReadiness, type Readiness } from "./db/migrate/readiness.ts";
 import { type AdminListener, startAdminListener } from "./rpc/admin.ts";
-import type { Health } from "./rpc/health.ts";
-import type { Scraped } from "./rpc/telemetry.ts";
+import type { Health, Readiness as ReadinessState } from "./rpc/health.ts";
+import type { Scraped } from "./telemetry/metrics.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+import { version as release } from "./telemetry/version.ts";
 
 /** What a service has once, however many workers serve. */
 export type Foundation = {
@@ -38,7 +41,44 @@ export async function layFoundation(
   await bringSchema(config, connection, version.engine, beginning);
   signal?.throwIfAborted();
   const readiness = resources.use(await createReadiness(connection, version.engine, migrationsDirectory));
+  tellState(telemetry, { health, readiness, engine: version.engine });
   return { admin, reached, readiness, failed: failed.promise };
+}
+
+/** Tells by metrics what the service is and whether it takes calls. */
+function tellState(
+  { gauge, value }: Telemetry,
+  {
+    health,
+    readiness,
+    engine,
+  }: { readonly health: Health; readonly readiness: Readiness; readonly engine: Engine },
+): void {
+  value("commerce_ready", "Whether the service takes calls: 1, or 0.", () =>
+    health.readiness().serving ? 1 : 0,
+  );
+  value("commerce_schema_version", "The newest migration that is applied to the database.", () =>
+    Number.parseInt(readiness.schemaVersion() ?? "0", 10),
+  );
+  const build = { version: release, node_version: process.version, engine };
+  gauge(
+    {
+      name: "commerce_build_info",
+      help: "1, with the version of the service, of Node.js, and the engine of the database.",
+      labels: ["version", "node_version", "engine"],
+    },
+    () => [[build, 1]],
+  );
+}
+
+/** What logs each change of readiness. That a start has succeeded is said elsewhere. */
+export function logReadiness({ logger }: Pick<Telemetry, "logger">): (readiness: ReadinessState) => void {
+  let wasReady = true;
+  return ({ serving, reason }) => {
+    if (!serving) logger.warn({ ready: false, problem: reason }, "not ready");
+    else if (!wasReady) logger.info({ ready: true }, "ready");
+    wasReady = serving;
+  };
 }
 
 /** Applies, checks or ignores missing migrations, as configured. */
@@ -46,11 +86,10 @@ async function bringSchema(
   { start }: Config,
   connection: Connection,
   engine: Engine,
-  { telemetry: { logger }, signal }: Beginning,
+  { telemetry: { logger }, signal, progress }: Beginning,
 ): Promise<void> {
-  const log = (line: string): void => logger.info(line);
   const warn = (line: string): void => logger.warn(line);
-  const options = { engine, log, warn, signal };
+  const options = { engine, log: progress, warn, signal };
   if (start.migrations === "apply") await migrate(connection, options);
   if (start.migrations === "check") await expectMigrated(connection, options);
 }

@@ -1,15 +1,15 @@
 import type { Address, Config } from "./config.ts";
 import { services } from "./bindings.ts";
-import type { Beginning } from "./databases.ts";
+import { type Beginning, toBeginning } from "./databases.ts";
 import type { Database } from "./db/engine/database.ts";
-import { layFoundation, stopOnce, watchReadiness } from "./foundation.ts";
+import { layFoundation, logReadiness, stopOnce, watchReadiness } from "./foundation.ts";
 import { createHealth } from "./rpc/health.ts";
 import { observeConnections } from "./rpc/listen.ts";
-import { createTelemetry } from "./rpc/telemetry.ts";
+import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { startServing } from "./serving.ts";
 
 /** A running service. */
-export type Server = {
+export type Server = Pick<Telemetry, "logger" | "switchLevel"> & {
   readonly grpc: Address;
   readonly http: Address;
   readonly admin: Address;
@@ -28,6 +28,8 @@ export type Server = {
 export type ServerOptions = {
   /** Aborting it ends a start that is under way: startServer throws its reason. */
   readonly signal?: AbortSignal;
+  /** Is told what the start is doing, in lines; by default they are in the log. */
+  readonly progress?: ((line: string) => void) | undefined;
   /** For tests: wraps the database that the services use, to switch a protection off. */
   readonly decorateDatabase?: (db: Database) => Database;
 };
@@ -37,11 +39,14 @@ export type ServerOptions = {
  * one-line message.
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<Server> {
-  const { decorateDatabase, signal } = options;
+  const { decorateDatabase, signal, progress } = options;
   await using starting = new AsyncDisposableStack();
-  const telemetry = starting.use(await createTelemetry(config));
-  const health = createHealth(services.map((service) => service.typeName));
-  const beginning: Beginning = { telemetry, resources: starting, signal };
+  const telemetry = starting.use(await createTelemetry(config.telemetry));
+  const health = createHealth(
+    services.map((service) => service.typeName),
+    logReadiness(telemetry),
+  );
+  const beginning: Beginning = toBeginning(telemetry, starting, { signal, progress });
   const { scrape } = telemetry;
   const { admin, reached, readiness, failed } = await layFoundation(config, beginning, { health, scrape });
   const { note } = readiness;
@@ -57,7 +62,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   starting.use(await watchReadiness(readiness, serving.follow));
 
   const running = starting.move();
+  const { logger, switchLevel } = telemetry;
   return {
+    logger,
+    switchLevel,
     grpc: grpc.address,
     http: http.address,
     admin: admin.address,

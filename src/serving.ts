@@ -13,7 +13,7 @@ import type { Health } from "./rpc/health.ts";
 import { startHttpListener } from "./rpc/http.ts";
 import type { Listener, OpenPort } from "./rpc/listen.ts";
 import { createPipeline } from "./rpc/pipeline.ts";
-import type { Telemetry } from "./rpc/telemetry.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import { loadTls } from "./rpc/tls.ts";
 import { createRequestValidator } from "./rpc/validation.ts";
 
@@ -53,7 +53,7 @@ export async function startServing(
 
   const parts = await createParts({ db, stale }, config, telemetry);
   const validator = createRequestValidator();
-  const pipeline = createPipeline(bindAll(db, parts, health, validator, config.calls), {
+  const pipeline = createPipeline(bindAll(db, parts, health, validator, config.calls, telemetry), {
     calls: config.calls,
     authenticate: createAuthenticator(config.auth),
     telemetry,
@@ -61,6 +61,12 @@ export async function startServing(
   });
   const onReload = (error?: Error): void => logReload(telemetry, error);
   const tls = config.tls && resources.use(await loadTls(config.tls, { onReload }));
+  if (tls)
+    telemetry.value(
+      "commerce_tls_certificate_expiry_timestamp_seconds",
+      "When the certificate of the ports for callers expires, in seconds since the epoch.",
+      tls.expirySeconds,
+    );
   const max = Math.min(config.connections.max, shareDescriptors(connsMax));
   const connections = { ...config.connections, max };
   const { grpcAddr, httpAddr, corsOrigins } = config;

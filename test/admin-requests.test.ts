@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
 import { startAdminListener } from "../src/rpc/admin.ts";
-import { toLogFields } from "../src/rpc/status.ts";
+import { toLogFields } from "../src/telemetry/error-info.ts";
 
 const address = { host: "127.0.0.1", port: 0 };
 const readiness = () => ({ serving: true, reason: "" });

@@ -47,7 +47,7 @@ test.each(PORTS)("refuses a message above its method's limit at its prefix (%s p
   stream.write(prefix(16_385));
 
   expect(await answer).toEqual(["ResourceExhausted", "MESSAGE_TOO_LARGE"]);
-  expect(await readMetrics(listeners)).toContain('rpc_server_limited_total{limit="MESSAGE_TOO_LARGE"} 1');
+  expect(await readMetrics(listeners)).toContain('rpc_server_limits_met_total{limit="MESSAGE_TOO_LARGE"} 1');
 });
 
 test.each(PORTS)(
@@ -85,7 +85,7 @@ test.each(PORTS)(
 
     const late = ["DeadlineExceeded", "DEADLINE_EXCEEDED"];
     expect(await Promise.all([silent.answer, slow.answer])).toEqual([late, late]);
-    await expect.poll(() => readMetrics(listeners)).toContain("\nrpc_server_request_bytes 0\n");
+    await expect.poll(() => readMetrics(listeners)).toContain("\nrpc_server_request_memory_bytes 0\n");
     expect(listeners.pipeline.inFlight()).toBe(0);
   },
 );

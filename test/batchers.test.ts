@@ -16,7 +16,7 @@ function openBatchers(coalesce = true) {
     return new Promise(() => {});
   };
   const db = { engine: "postgresql", query } as unknown as Database;
-  return { sent, batchers: createBatchers(db, coalesce) };
+  return { sent, batchers: createBatchers(db, { coalesce }) };
 }
 
 const id = randomUUID();

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "../src/config.ts";
 import { findProblems } from "./support/problems.ts";
+import { silent } from "./support/telemetry.ts";
 
 type Env = Record<string, string>;
 
@@ -38,8 +39,8 @@ test("without any variable the service runs on loopback with a database of its o
     auth: undefined,
     logins: { attemptsMax: 5, delayMsMax: 900_000, callerFailuresMax: 300 },
     shutdown: { drainMs: 0, graceMs: 10_000 },
-    logLevel: "info",
-    tracesEndpoint: undefined,
+    welcome: undefined,
+    telemetry: { ...silent, logLevel: "info" },
   });
 });
 
@@ -83,7 +84,7 @@ test("reads what is set", () => {
     },
     // Beyond loopback something balances the load, and has to see NOT_SERVING.
     shutdown: { drainMs: 5000 },
-    tracesEndpoint: "http://collector:4318/",
+    telemetry: { traces: { url: "http://collector:4318/v1/traces", ratio: 1 } },
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { explainConnectFailure, toPlace } from "../src/db/engine/connect-failures.ts";
-import { PasswordMissing } from "../src/db/engine/connection.ts";
+import { PasswordMissing } from "../src/db/engine/credentials.ts";
 import { serverError, wireError } from "./support/failures.ts";
 
 const connection = { host: "db", port: 5432, user: "app", database: "shop", ssl: false } as const;

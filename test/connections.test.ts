@@ -107,7 +107,9 @@ test.each(PORTS)(
     gate.resolve();
 
     expect((await running).user!.name).toBe("Ada");
-    expect(metrics).toContain(`rpc_server_refused_total{door="${port}",reason="TOO_MANY_CONNECTIONS"} 1`);
+    expect(metrics).toContain(
+      `rpc_server_requests_refused_total{listener="${port}",error_type="TOO_MANY_CONNECTIONS"} 1`,
+    );
   },
 );
 

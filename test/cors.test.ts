@@ -59,7 +59,7 @@ describe.each([
     expect(called.header("access-control-allow-origin")).toBe(SHOP);
     expect(called.header("vary")).toBe("Origin");
     const exposed = listed(called.header("access-control-expose-headers"));
-    expect(exposed).toEqual(cors.exposedHeaders.map((name) => name.toLowerCase()));
+    expect(exposed).toEqual([...cors.exposedHeaders, "x-request-id"].map((name) => name.toLowerCase()));
     for (const answer of [asked, called])
       expect(answer.header("access-control-allow-credentials")).toBe(null);
   });

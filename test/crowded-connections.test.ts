@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { bounds } from "../src/bounds.ts";
-import { toLogFields } from "../src/rpc/status.ts";
+import { toLogFields } from "../src/telemetry/error-info.ts";
 import { type Connections, createConnections } from "../src/rpc/connections.ts";
 import { startListeners } from "./support/listeners.ts";
 

@@ -161,7 +161,7 @@ test.each(PROTOCOLS)("Watch that begins in a drain ends at once over %s", async 
 });
 
 async function watchers(listeners: Listeners): Promise<number> {
-  const started = /rpc_server_started_total\{[^}]*method="Watch"[^}]*\} (\d+)/g;
+  const started = /rpc_server_calls_started_total\{[^}]*Watch"[^}]*\} (\d+)/g;
   return [...(await readMetrics(listeners)).matchAll(started)].reduce(
     (sum, [, count]) => sum + Number(count),
     0,

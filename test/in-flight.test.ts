@@ -63,7 +63,7 @@ test("a known caller has one share of the places for all of its connections, and
 
   expect(error.code).toBe(Code.ResourceExhausted);
   await expect(Promise.all(calls)).resolves.toHaveLength(share);
-  expect(await readMetrics(listeners)).toContain('rpc_server_shed_total{method="GetUser"} 1');
+  expect(await readMetrics(listeners)).toContain('rpc_server_limits_met_total{limit="TOO_MANY_CALLS"} 1');
 });
 
 test("streams and calls have separate places", async () => {

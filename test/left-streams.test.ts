@@ -7,6 +7,7 @@ import type { Incoming } from "../src/rpc/lifetime.ts";
 import type { Body } from "../src/rpc/requests.ts";
 import { type Listeners, readMetrics, startListeners } from "./support/listeners.ts";
 import { bindStreams } from "./support/streams.ts";
+import { arrive } from "./support/telemetry.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const bytes = toBinary(GetUserRequestSchema, create(GetUserRequestSchema, { id: ID }));
@@ -18,8 +19,7 @@ function tell({ pipeline }: Listeners, body: Partial<Body> = {}): AsyncIterator<
   const { handler } = pipeline.methods.find(({ desc }) => desc.name === "Tell")!;
   if (handler.answers !== "stream") throw new Error("Tell answers with a stream");
   const incoming: Incoming = {
-    listener: "grpc",
-    header: () => null,
+    ...arrive(),
     arrivedMs: Date.now(),
     deadlineMs: Infinity,
     controller: new AbortController(),
@@ -47,8 +47,8 @@ test("a stream whose answers its listener stops to take is counted and logged as
 
   expect(stopped).toHaveBeenCalledOnce();
   expect(listeners.pipeline.inFlight()).toBe(0);
-  expect(listeners.lines.at(-1)).toMatchObject({ rpc: "test.v1.Streams/Tell", code: "CANCELED" });
-  const count = /rpc_server_duration_seconds_count\{[^}]*method="Tell"[^}]*code="(\w+)"\} (\d+)/;
+  expect(listeners.lines.at(-1)).toMatchObject({ method: "test.v1.Streams/Tell", code: "CANCELED" });
+  const count = /rpc_server_call_duration_seconds_count\{[^}]*Tell"[^}]*code="(\w+)"[^}]*\} (\d+)/;
   expect(count.exec(await readMetrics(listeners))?.slice(1)).toEqual(["CANCELED", "1"]);
 });
 

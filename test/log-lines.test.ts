@@ -4,17 +4,9 @@ import { Health } from "../src/gen/grpc/health/v1/health_pb.ts";
 import { UserService } from "../src/gen/commerce/user/v1/user_service_pb.ts";
 import { toHostPort } from "../src/rpc/listen.ts";
 import { toConnectError } from "../src/rpc/status.ts";
-import { createTelemetry } from "../src/rpc/telemetry.ts";
+import { arrive, openTelemetry } from "./support/telemetry.ts";
 
-/** Telemetry whose log is read. */
-async function open() {
-  const lines: Record<string, unknown>[] = [];
-  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
-  return {
-    lines,
-    telemetry: await createTelemetry({ logLevel: "debug", tracesEndpoint: undefined }, { write }),
-  };
-}
+const open = () => openTelemetry({ logLevel: "debug" });
 
 test("a password or a token that is logged by mistake is not in the log", async () => {
   const { lines, telemetry } = await open();
@@ -28,17 +20,14 @@ test("a probe leaves no line in the log, whether it fails or not, and a call one
   const { lines, telemetry } = await open();
   const failed = toConnectError(createError("UNKNOWN_SERVICE", "no service"));
 
-  for (const error of [undefined, failed])
-    telemetry
-      .observe(Health.method.check, true)("grpc", () => null)
-      .end(error);
+  for (const error of [undefined, failed]) telemetry.observe(Health.method.check, true)(arrive()).end(error);
   const before = lines.length;
-  telemetry
-    .observe(UserService.method.getUser, false)("http", () => null)
-    .end();
+  telemetry.observe(UserService.method.getUser, false)(arrive("http")).end();
 
   expect(before).toBe(0);
-  expect(lines).toMatchObject([{ rpc: "commerce.user.v1.UserService/GetUser", door: "http", code: "OK" }]);
+  expect(lines).toMatchObject([
+    { method: "commerce.user.v1.UserService/GetUser", listener: "http", code: "OK" },
+  ]);
 });
 
 test("an address of IPv6 stands in brackets before its port", () => {

@@ -48,7 +48,7 @@ test.each(PROTOCOLS)(
     expect(listeners.lines).toMatchObject([
       {
         level: "error",
-        rpc: "commerce.user.v1.UserService/GetUser",
+        method: "commerce.user.v1.UserService/GetUser",
         principal: "ann",
         code: "INTERNAL",
         id: info?.metadata["id"],
@@ -225,13 +225,13 @@ test("counts calls by method, listener and code, and leaves no request in the lo
 
   const metrics = await readMetrics(listeners);
   expect(metrics).toMatch(
-    /rpc_server_duration_seconds_count\{[^}]*method="CreateUser",door="grpc",code="ALREADY_EXISTS"\} 1/,
+    /_duration_seconds_count\{[^}]*CreateUser"[^}]*="grpc"[^}]*"ALREADY_EXISTS",error_type="EMAIL_TAKEN"\} 1/,
   );
   expect(metrics).toContain("nodejs_eventloop_lag_seconds");
   expect(listeners.lines).toMatchObject([
     {
       level: "debug",
-      rpc: "commerce.user.v1.UserService/CreateUser",
+      method: "commerce.user.v1.UserService/CreateUser",
       code: "ALREADY_EXISTS",
       reason: "EMAIL_TAKEN",
     },

@@ -37,7 +37,8 @@ function comparable(text: string): string {
 async function startService(): Promise<AsyncDisposable & { grpc: string; http: string }> {
   const directory = await mkdtemp(path.join(tmpdir(), "commerce-core-readme-"));
   const free = "127.0.0.1:0";
-  const env = { ...process.env, DATA_DIR: directory, GRPC_ADDR: free, HTTP_ADDR: free, ADMIN_ADDR: free };
+  const ports = { GRPC_ADDR: free, HTTP_ADDR: free, ADMIN_ADDR: free };
+  const env = { ...process.env, DATA_DIR: directory, WELCOME: "true", ...ports };
   const service = spawn(process.execPath, ["src/main.ts"], {
     cwd: root,
     env,

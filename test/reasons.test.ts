@@ -106,7 +106,7 @@ test("errors are made beside the catalogue, and become answers in one file", () 
     sources("src/**/*.ts").flatMap(({ file, text }) => (pattern.test(text) ? [file] : []));
 
   expect(makers(/new DomainError\(/).filter((file) => !file.startsWith("src/errors/"))).toEqual([]);
-  expect(makers(/\bErrorInfoSchema\b/)).toEqual(["src/rpc/status.ts"]);
+  expect(makers(/\bdetail\(ErrorInfoSchema\b/)).toEqual(["src/rpc/status.ts"]);
 });
 
 test("what the catalogue does not say of an error does not compile", () => {

@@ -13,15 +13,9 @@ import { type GetUserRequestSchema, UserService } from "../src/gen/commerce/user
 import type { Listener } from "../src/rpc/listen.ts";
 import { loadTls } from "../src/rpc/tls.ts";
 import { createAuthority } from "./support/certificates.ts";
-import {
-  type Listeners,
-  PROTOCOLS,
-  type Protocol,
-  readMetrics,
-  startListeners,
-  transport,
-} from "./support/listeners.ts";
+import { type Listeners, PROTOCOLS, type Protocol, startListeners, transport } from "./support/listeners.ts";
 import { failure } from "./support/errors.ts";
+import { countCalls, countRefused } from "./support/counts.ts";
 import { bindStreams, streams } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -43,9 +37,13 @@ test.each(PROTOCOLS)(
     const failed = await failure(call(listeners, protocol, garbled, NONSENSE));
 
     expect(failed).toEqual({ code: "InvalidArgument", reason: "MALFORMED_REQUEST" });
-    expect(await countCalls(listeners)).toEqual({ [`GetUser ${toListener(protocol)} INVALID_ARGUMENT`]: 1 });
+    expect(await countCalls(listeners)).toEqual({ [`GetUser ${toSystem(protocol)} INVALID_ARGUMENT`]: 1 });
     expect(listeners.lines).toMatchObject([
-      { rpc: "commerce.user.v1.UserService/GetUser", code: "INVALID_ARGUMENT", reason: "MALFORMED_REQUEST" },
+      {
+        method: "commerce.user.v1.UserService/GetUser",
+        code: "INVALID_ARGUMENT",
+        reason: "MALFORMED_REQUEST",
+      },
     ]);
   },
 );
@@ -56,7 +54,7 @@ test.each(PROTOCOLS)("refuses what is no message of a streaming method over %s",
   const failed = await failure(read(listeners, protocol, garbledStream, NONSENSE));
 
   expect(failed).toEqual({ code: "InvalidArgument", reason: "MALFORMED_REQUEST" });
-  expect(await countCalls(listeners)).toEqual({ [`Tell ${toListener(protocol)} INVALID_ARGUMENT`]: 1 });
+  expect(await countCalls(listeners)).toEqual({ [`Tell ${toSystem(protocol)} INVALID_ARGUMENT`]: 1 });
 });
 
 test.each(PROTOCOLS)("refuses a message above the limit with MESSAGE_TOO_LARGE over %s", async (protocol) => {
@@ -65,7 +63,7 @@ test.each(PROTOCOLS)("refuses a message above the limit with MESSAGE_TOO_LARGE o
   const failed = await failure(call(listeners, protocol, method, { id: "x".repeat(20_000) }));
 
   expect(failed).toEqual({ code: "ResourceExhausted", reason: "MESSAGE_TOO_LARGE" });
-  expect(await countCalls(listeners)).toEqual({ [`GetUser ${toListener(protocol)} RESOURCE_EXHAUSTED`]: 1 });
+  expect(await countCalls(listeners)).toEqual({ [`GetUser ${toSystem(protocol)} RESOURCE_EXHAUSTED`]: 1 });
 });
 
 test.each(PROTOCOLS)("answers UNKNOWN_METHOD over %s, and counts it", async (protocol) => {
@@ -86,7 +84,7 @@ test.each(["{", "[]", '{"id":7}', '{"ID":""}', "\u0000", Buffer.from('{"id":"\xf
     const response = await fetch(toUrl(listeners, GET_USER), { method: "POST", headers: JSON_TYPE, body });
 
     expect([response.status, await response.json()]).toMatchObject([400, { code: "invalid_argument" }]);
-    expect(await countCalls(listeners)).toEqual({ "GetUser http INVALID_ARGUMENT": 1 });
+    expect(await countCalls(listeners)).toEqual({ "GetUser connectrpc INVALID_ARGUMENT": 1 });
     expect(listeners.lines).toMatchObject([{ reason: "MALFORMED_REQUEST" }]);
     expect(listeners.lines[0]).not.toHaveProperty("detail");
   },
@@ -227,24 +225,7 @@ async function say({ address }: Listener, bytes: string): Promise<string> {
   return text(socket);
 }
 
-/** The calls that were counted, by method, listener and code. */
-function countCalls(listeners: Listeners): Promise<Record<string, number>> {
-  return count(
-    listeners,
-    /^rpc_server_duration_seconds_count\{.*method="(.*?)",door="(.*?)",code="(.*?)"\} (\d+)/,
-  );
-}
-
-/** The refusals that were counted, by listener and reason. */
-function countRefused(listeners: Listeners): Promise<Record<string, number>> {
-  return count(listeners, /^rpc_server_refused_total\{door="(.*?)",reason="(.*?)"\} (\d+)/);
-}
-
-async function count(listeners: Listeners, sample: RegExp): Promise<Record<string, number>> {
-  const metrics = await readMetrics(listeners);
-  const samples = metrics.split("\n").flatMap((line) => {
-    const [, ...parts] = sample.exec(line) ?? [];
-    return parts.length > 0 ? [[parts.slice(0, -1).join(" "), Number(parts.at(-1))] as const] : [];
-  });
-  return Object.fromEntries(samples);
+/** What a protocol is called where calls are counted. */
+function toSystem(protocol: Protocol): "grpc" | "connectrpc" {
+  return protocol.startsWith("gRPC") ? "grpc" : "connectrpc";
 }

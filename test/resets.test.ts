@@ -80,7 +80,9 @@ test.each(PORTS)(
 
     expect(hostile.goaways).toEqual([http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]);
     const metrics = await readMetrics(listeners);
-    expect(metrics).toContain(`rpc_server_refused_total{door="${port}",reason="TOO_MANY_RESETS"} 1`);
+    expect(metrics).toContain(
+      `rpc_server_requests_refused_total{listener="${port}",error_type="TOO_MANY_RESETS"} 1`,
+    );
   },
 );
 

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { DomainError } from "../src/errors.ts";
 import { failureOf } from "./support/calls.ts";
 import { type Listeners, drain, PROTOCOLS, readMetrics, startListeners } from "./support/listeners.ts";
+import { sumOf } from "./support/metrics.ts";
 import { bindStreams, type Streams, streamsClient, talkByGrpcJs } from "./support/streams.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
@@ -177,9 +178,6 @@ async function endOf(answers: AsyncIterable<unknown>): Promise<[number, Code | u
 
 /** The calls of Talk that were counted with a code. */
 async function counted(listeners: Listeners, code: string): Promise<number> {
-  const lines = (await readMetrics(listeners))
-    .split("\n")
-    .filter((line) => line.startsWith("rpc_server_duration_seconds_count"));
-  const [line] = lines.filter((each) => each.includes('method="Talk"') && each.includes(`code="${code}"`));
-  return Number(line?.split(" ").at(-1) ?? 0);
+  const labels = { rpc_method: "test.v1.Streams/Talk", rpc_response_status_code: code };
+  return sumOf(await readMetrics(listeners), "rpc_server_call_duration_seconds_count", labels) ?? 0;
 }

@@ -1,14 +1,11 @@
-import { once } from "node:events";
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
-import { json } from "node:stream/consumers";
+import { createClient } from "@connectrpc/connect";
 import { trace } from "@opentelemetry/api";
 import { expect, test } from "vitest";
-import { toErrorFields } from "../src/rpc/error-fields.ts";
-import { createTelemetry } from "../src/rpc/telemetry.ts";
-import { startListeners, transport, userClient } from "./support/listeners.ts";
-import { createClient } from "@connectrpc/connect";
 import { Health } from "../src/gen/grpc/health/v1/health_pb.ts";
+import { toErrorFields } from "../src/telemetry/error-fields.ts";
+import { startCollector } from "./support/collector.ts";
+import { startListeners, transport, userClient } from "./support/listeners.ts";
+import { openTelemetry, tracesTo } from "./support/telemetry.ts";
 
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 
@@ -17,7 +14,7 @@ test("sends a span for each call, below the caller's, with what the handler make
   await using collector = await startCollector();
   const tracer = trace.getTracer("test");
   const getUser = ({ id }: { readonly id: string }) => (tracer.startSpan("select").end(), { user: { id } });
-  const listeners = await startListeners({ getUser }, { tracesEndpoint: collector.url });
+  const listeners = await startListeners({ getUser }, { telemetry: { traces: tracesTo(collector.url) } });
 
   const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
   await userClient(listeners, "gRPC listener").getUser({ id: ID }, { headers });
@@ -32,12 +29,13 @@ test("sends a span for each call, below the caller's, with what the handler make
 });
 
 test("counters and gauges are functions that know of no library", async () => {
-  await using telemetry = await createTelemetry({ logLevel: "silent", tracesEndpoint: undefined });
-  const countRetry = telemetry.counter("db_retries_total", "Statements repeated.", "cause");
-  telemetry.gauge("db_pool_conns", "Connections.", () => 7);
+  const { telemetry } = await openTelemetry();
+  const about = { name: "db_retries_total", help: "Statements repeated.", labels: ["cause"] as const };
+  const countRetry = telemetry.counter(about);
+  telemetry.value("db_pool_conns", "Connections.", () => 7);
 
-  countRetry("serialization");
-  countRetry("serialization", 2);
+  countRetry({ cause: "serialization" });
+  countRetry({ cause: "serialization" }, 2);
 
   const { body } = await telemetry.scrape();
   const samples = body.split("\n").filter((line) => line.startsWith("db_"));
@@ -45,9 +43,10 @@ test("counters and gauges are functions that know of no library", async () => {
 });
 
 test("what a gauge does not name any more is not told any more", async () => {
-  await using telemetry = await createTelemetry({ logLevel: "silent", tracesEndpoint: undefined });
+  const { telemetry } = await openTelemetry();
   const nodes = new Map([["1", 2]]);
-  telemetry.gauge("db_nodes", "Connections.", () => Object.fromEntries(nodes), "node");
+  const about = { name: "db_nodes", help: "Connections.", labels: ["node"] as const };
+  telemetry.gauge(about, () => Array.from(nodes, ([node, connections]) => [{ node }, connections]));
 
   const first = await telemetry.scrape();
   nodes.clear();
@@ -55,32 +54,6 @@ test("what a gauge does not name any more is not told any more", async () => {
 
   expect([first, second].map(({ body }) => body.includes('db_nodes{node="1"} 2'))).toEqual([true, false]);
 });
-
-type Span = { name: string; traceId: string; spanId: string; parentSpanId?: string };
-type Batch = { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
-
-/** An OTLP/HTTP collector that keeps what it is sent. */
-async function startCollector() {
-  const batches: Promise<unknown>[] = [];
-  const server = createServer((request: IncomingMessage, response) => {
-    if (request.url === "/v1/traces") batches.push(json(request));
-    response.setHeader("content-type", "application/json").end("{}");
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async spans(): Promise<Span[]> {
-      const received = (await Promise.all(batches)) as Batch[];
-      return received.flatMap(({ resourceSpans }) =>
-        resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
-      );
-    },
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
 
 test("says of a value that the database cannot take not which it is", () => {
   const message = 'invalid input syntax for type uuid: "ann@example.com"';

@@ -3,9 +3,9 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { trace } from "@opentelemetry/api";
 import { afterAll, expect, test } from "vitest";
-import { createTelemetry } from "../src/rpc/telemetry.ts";
 import { startMain, toUrl } from "./support/main.ts";
 import { startScratch } from "./support/scratch.ts";
+import { openTelemetry, tracesTo } from "./support/telemetry.ts";
 
 const scratch = await startScratch();
 afterAll(() => scratch[Symbol.asyncDispose]());
@@ -51,16 +51,14 @@ test.each(answers)(
 
 test("a collector that refuses every batch leaves one line in the log, not one for each", async () => {
   await using collector = await startCollector((_request, response) => response.writeHead(404).end());
-  const lines: string[] = [];
-  const config = { logLevel: "warn", tracesEndpoint: collector.url } as const;
-  const telemetry = await createTelemetry(config, { write: (line) => void lines.push(line) });
+  const { lines, telemetry } = await openTelemetry({ logLevel: "warn", traces: tracesTo(collector.url) });
 
   const tracer = trace.getTracer("test");
   for (let spans = 0; spans < 2_000; spans++) tracer.startSpan("span").end();
   await telemetry[Symbol.asyncDispose]();
 
   expect(collector.requests).toBeGreaterThan(1);
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+  expect(lines).toEqual([
     expect.objectContaining({ msg: "traces cannot be sent to the collector", reason: "Not Found (404)" }),
   ]);
 });

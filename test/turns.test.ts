@@ -7,6 +7,7 @@ import { LIST_USERS, toFields } from "./hostile/messages.ts";
 import { connectPeer } from "./hostile/peer.ts";
 import { frame } from "./support/calls.ts";
 import { drain, PROTOCOLS, readMetrics, startListeners, userClient } from "./support/listeners.ts";
+import { arrive } from "./support/telemetry.ts";
 
 test("in each turn so many begin, of one connection after the other, each in their order", async () => {
   const turns = createTurns(3);
@@ -56,7 +57,7 @@ test.each([
     await peer.write(Buffer.concat([...cancelled, request(17)]));
     await expect.poll(() => listeners.lines).not.toEqual([]);
 
-    const started = /rpc_server_started_total\{.*method="ListUsers".*\} (\d+)/.exec(
+    const started = /rpc_server_calls_started_total\{.*ListUsers".*\} (\d+)/.exec(
       await readMetrics(listeners),
     )?.[1];
     expect(started).toBe("1");
@@ -153,8 +154,7 @@ test("a call is timed from its arrival, and not from its turn", async () => {
   if (handler.answers !== "once") throw new Error("ListUsers answers once");
 
   await handler.call({
-    listener: "grpc",
-    header: () => null,
+    ...arrive(),
     arrivedMs: Date.now() - 700,
     deadlineMs: Infinity,
     controller: new AbortController(),
@@ -163,6 +163,6 @@ test("a call is timed from its arrival, and not from its turn", async () => {
     hasRoom: () => true,
   });
 
-  const [line] = listeners.lines as { durationMs: number }[];
-  expect(line!.durationMs).toBeGreaterThanOrEqual(700);
+  const [line] = listeners.lines as { duration_ms: number }[];
+  expect(line!.duration_ms).toBeGreaterThanOrEqual(700);
 });

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { bounds } from "../src/bounds.ts";
-import { toLogFields } from "../src/rpc/status.ts";
+import { toLogFields } from "../src/telemetry/error-info.ts";
 import { createUnreadAnswers } from "../src/rpc/unread.ts";
 import { PROTOCOLS, startListeners } from "./support/listeners.ts";
 import { bindStreams, streamsClient } from "./support/streams.ts";

@@ -23,6 +23,7 @@ test("what is misconfigured and shows in the workers ends the service with 2, an
     DATABASE_URL: toUrl(await scratch.createDatabase()),
     TLS_CERT_FILE: file,
     TLS_KEY_FILE: file,
+    WELCOME: "false",
     LOG_LEVEL: "warn",
   });
 
@@ -74,7 +75,8 @@ test("SIGTERM while workers start ends the service with 0 and leaves none behind
   const ended = await service.ended;
 
   // Workers that were left behind would hold the pipes open, and it would not have ended.
-  expect([ended.code, ended.stdout]).toEqual([0, "stopped before it was ready\n"]);
+  expect([ended.code, ended.stdout]).toEqual([0, ""]);
+  expect(ended.stderr).toMatch(/"msg":"stopped before it was ready"\}\n$/);
 });
 
 /** Starts a service of two workers, each of which runs a program first. */

@@ -15,7 +15,8 @@ import { Health, HealthCheckResponse_ServingStatus as Status } from "../src/gen/
 import { execute } from "./support/databases.ts";
 import { toUrl } from "./support/main.ts";
 import { type Scratch, startScratch } from "./support/scratch.ts";
-import { readMetrics, type Service, startService, workersOf } from "./support/service.ts";
+import { readMetrics } from "./support/metrics.ts";
+import { type Service, startService, workersOf } from "./support/service.ts";
 
 // Three processes start, each of which loads what it needs, on a machine that others use.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -79,13 +80,13 @@ test("connections go to the workers in turn, and one scrape adds up what both ha
   for (const caller of callers) await caller.listUsers({});
 
   await expect.poll(() => answered("ListUsers")).toEqual({ 1: 2, 2: 2 });
-  expect(await readMetrics(service.adminUrl, "rpc_server_started_total")).toBe(4);
+  expect(await readMetrics(service.adminUrl, "rpc_server_calls_started_total")).toBe(4);
   expect(await readMetrics(service.adminUrl, "rpc_server_connections")).toBeGreaterThanOrEqual(4);
 });
 
 test("the workers share one budget of connections to the database", async () => {
-  expect(await readMetrics(service.adminUrl, "db_pool_max")).toBe(5);
-  expect(await readMetrics(service.adminUrl, "service_workers_serving")).toBe(2);
+  expect(await readMetrics(service.adminUrl, "db_client_connection_max")).toBe(5);
+  expect(await readMetrics(service.adminUrl, "commerce_workers_serving")).toBe(2);
 });
 
 test("a call that is repeated through the other worker happens once", async () => {
@@ -118,7 +119,7 @@ test("a worker that is killed under load is replaced, and calls on the other one
     }
   });
   await expect.poll(() => outcomes.every((each) => each.length > 20)).toBe(true);
-  const startedBefore = (await readMetrics(service.adminUrl, "rpc_server_started_total"))!;
+  const startedBefore = (await readMetrics(service.adminUrl, "rpc_server_calls_started_total"))!;
 
   process.kill(before.get(1)!, "SIGKILL");
   const after = await workersOf(service, 3);
@@ -133,8 +134,10 @@ test("a worker that is killed under load is replaced, and calls on the other one
   expect(await service.logged("a worker has ended")).toMatch(
     /"worker":1,"pid":\d+,"code":null,"signal":"SIGKILL","waitMs":\d+,"msg":"a worker has ended/,
   );
-  expect(await readMetrics(service.adminUrl, "service_worker_restarts_total")).toBe(1);
-  expect(await readMetrics(service.adminUrl, "rpc_server_started_total")).toBeGreaterThan(startedBefore);
+  expect(await readMetrics(service.adminUrl, "commerce_worker_restarts_total")).toBe(1);
+  expect(await readMetrics(service.adminUrl, "rpc_server_calls_started_total")).toBeGreaterThan(
+    startedBefore,
+  );
 });
 
 test("each worker tells the health of the service", async () => {

@@ -11,9 +11,8 @@ export type Bound = {
   /** In the unit that `what` names. */
   readonly max: number;
   /**
-   * The reason of the ErrorInfo that is answered above the bound; `rpc_server_limited_total` counts by it, or
-   * `rpc_server_refused_total` for connections. Without a reason the connection is closed, as it may be at
-   * any time.
+   * The reason of the ErrorInfo that is answered above the bound; `rpc_server_limits_met_total` counts by it.
+   * Without a reason the connection is closed, as it may be at any time.
    */
   readonly reason?: Reason;
   readonly why: string;

@@ -8,6 +8,7 @@ import {
   sslModes,
   toPlaces,
 } from "./connection.ts";
+import { readDatabaseUrl } from "../database-url.ts";
 import type { Values } from "./environment.ts";
 import { isHost, isLoopback, parseHosts } from "./parsers.ts";
 
@@ -60,10 +61,9 @@ export function parseDatabaseUrl(
     return undefined;
   };
   const cockroach = text.startsWith("cockroachdb:");
-  const { single, others } = splitHosts(text);
+  const { url, parts, others } = readDatabaseUrl(text);
   if (others !== undefined && !cockroach && engine !== "cockroachdb")
     return refuse("names several hosts, which only CockroachDB takes; name the one that takes writes");
-  const { url, parts } = read(single);
   const isOurs = /^(postgres|postgresql|cockroachdb):$/.test(url?.protocol ?? "");
   if (url === null || parts === undefined || !isOurs || url.hash !== "") {
     const schemes = "postgres://user:password@host:port/database (or postgresql://, cockroachdb://)";
@@ -102,35 +102,6 @@ export function parseDatabaseUrl(
     connection,
     engine: engine === "auto" ? (cockroach ? "cockroachdb" : undefined) : engine,
   };
-}
-
-/** Takes all hosts but the first out of a URL, which has one for WHATWG's parser. */
-function splitHosts(text: string): { readonly single: string; readonly others: string | undefined } {
-  const [, before = text, others, after = ""] =
-    /^([a-z]+:\/\/(?:[^/?#]*@)?[^,/?#@]*)(?:,([^/?#@]*))?([/?#].*)?$/.exec(text) ?? [];
-  return { single: before + after, others };
-}
-
-/**
- * Returns the URL and its decoded parts. WHATWG's parser rejects a user without a host, as in
- * postgres://app@/shop?host=/run/postgresql, so that a placeholder host is inserted while parsing.
- */
-function read(text: string) {
-  const absent = "absent.invalid";
-  const url = URL.parse(text.replace(/^([a-z]+:\/\/[^/?#]*@)(?=(:\d+)?\/)/, `$1${absent}`));
-  if (url === null) return { url, parts: undefined };
-  try {
-    const host = decodeURIComponent(url.hostname.replace(/^\[(.*)\]$/, "$1"));
-    const parts = {
-      host: host === absent ? "" : host,
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-      database: decodeURIComponent(url.pathname.slice(1)),
-    };
-    return { url, parts };
-  } catch {
-    return { url, parts: undefined };
-  }
 }
 
 /** Returns a line for each parameter that is not accepted, without its value, which may be a secret. */

@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { choice, duration, hourMs, integer, kibi, mebi, minuteMs, secondMs, size, url } from "./parsers.ts";
+import { choice, duration, hourMs, integer, kibi, mebi, minuteMs, secondMs, size } from "./parsers.ts";
 import { cockroach } from "./cockroach.ts";
 import { ports } from "./ports.ts";
+import { secretFiles } from "./secret-files.ts";
+import { telemetry } from "./telemetry.ts";
 import { trust } from "./trust.ts";
 import { workers } from "./workers.ts";
 import { keysOf } from "../lists.ts";
@@ -41,6 +43,8 @@ export const variables = z.object({
         "Where calls read that ask for `STALE`: a standby of PostgreSQL, or other nodes of CockroachDB, " +
         "in the form of `DATABASE_URL`. A start waits for it as for the database.",
     }),
+  ...secretFiles,
+
   DATABASE_ENGINE: choice("auto", "postgresql", "cockroachdb")
     .prefault("auto")
     .describe("The engine that the database must be; a start refuses any other. `auto` accepts either."),
@@ -193,14 +197,8 @@ export const variables = z.object({
     .describe(
       "After the drain, how long calls in flight may take to finish. Without any, the stop is immediate.",
     ),
-  LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent")
-    .prefault("info")
-    .describe(
-      "The minimum severity of log lines: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.",
-    ),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url()
-    .optional()
-    .meta({ secret: true, description: "Where traces are sent (OTLP over HTTP); by default none are made." }),
+
+  ...telemetry,
 
   ...trust,
 });

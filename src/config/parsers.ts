@@ -132,3 +132,23 @@ function toOrigin(text: string): string | undefined {
   // All else of a URL would be ignored, which its author would not expect.
   return value.href === `${value.origin}/` ? value.origin : undefined;
 }
+
+/** A number from 0 to 1. */
+export function fraction() {
+  return parsed("a number from 0 to 1, such as 0.25", (text) => {
+    const value = /^(0|1|0?\.\d{1,9}|0\.0*|1\.0*)$/.test(text) ? Number(text) : -1;
+    return value >= 0 && value <= 1 ? value : undefined;
+  });
+}
+
+/** Names with values, as OpenTelemetry writes them: percent-encoded, with commas between them. */
+export function attributes() {
+  return parsed("name=value pairs with commas between them, percent-encoded where needed", (text) => {
+    const pairs = text.split(",").map((part) => /^\s*([^=\s]+)\s*=\s*([^=]*?)\s*$/.exec(part));
+    try {
+      return Object.fromEntries(pairs.map((pair) => [pair![1]!, decodeURIComponent(pair![2]!)]));
+    } catch {
+      return undefined;
+    }
+  });
+}

@@ -20,6 +20,12 @@ export type Connection = {
   readonly otherHosts?: readonly Address[];
   readonly user: string;
   readonly password?: string;
+  /** The file that the password, or user and password in a URL, are from, and the variable that names it. */
+  readonly secretFile?: {
+    readonly name: string;
+    readonly path: string;
+    readonly holds: "password" | "url";
+  };
   readonly database: string;
   readonly ssl: false | Ssl;
   /** For the server, as libpq's parameter of this name: `-c search_path=shop`. */
@@ -115,7 +121,25 @@ export type Config = {
     /** From GOAWAY until calls that still run are cut off. */
     readonly graceMs: number;
   };
-  readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
-  /** The OTLP/HTTP endpoint for traces; undefined sends none. */
-  readonly tracesEndpoint: string | undefined;
+  /** Whether standard output says to people what the service does; undefined: where they may look. */
+  readonly welcome: boolean | undefined;
+  readonly telemetry: {
+    readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+    /** Whether each call leaves a line in the log. */
+    readonly accessLog: boolean;
+    readonly serviceName: string;
+    /** Attributes of OpenTelemetry's resource. */
+    readonly attributes: Readonly<Record<string, string>>;
+    /** Where traces are sent (OTLP over HTTP), and which are made; undefined: none. */
+    readonly traces: Traces | undefined;
+  };
+};
+
+/** The names and meanings of samplers are OpenTelemetry's. */
+export type Traces = {
+  readonly url: string;
+  /** How long an export may take. */
+  readonly timeoutMs: number;
+  readonly sampler: `${"parentbased_" | ""}${"always_on" | "always_off" | "traceidratio"}`;
+  readonly ratio: number;
 };

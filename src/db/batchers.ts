@@ -8,8 +8,9 @@ import {
 import { adjustStock, type StockAdjustment } from "./products/adjust-stock.ts";
 import { changeStatuses } from "./orders/change-statuses.ts";
 import type { StatusChange } from "./orders/status-changes.ts";
-import { createBatcher, type BatcherOptions } from "./engine/batcher.ts";
-import { type Database, type Read, within } from "./engine/database.ts";
+import { createBatcher, type BatcherOptions, type BatchObserver } from "./engine/batcher.ts";
+import { type Database, within } from "./engine/database.ts";
+import type { Read } from "./engine/work.ts";
 import { getProducts, type Product } from "./products/products.ts";
 import { getOrders, type Order } from "./orders/orders.ts";
 import type { Outcome } from "./outcome.ts";
@@ -81,30 +82,42 @@ const pageBatches = { batches: 4, requestsMax: 16 };
 /** Rows of the pages of a batch, so that a small page does not wait long for large ones. */
 const pageRowsMax = 400;
 
+/** Observes the batches of a kind, by its name for metrics and traces. */
+export type ObserveBatches = (kind: string) => BatchObserver;
+
+/** How calls share round trips. */
+export type Sharing = {
+  /** Whether they do. */
+  readonly coalesce: boolean;
+  readonly observe?: ObserveBatches | undefined;
+};
+
 /** Opens the batchers of reads to a database; see `createBatchers`. */
-export function createReads(db: Database, coalesce: boolean): Reads {
+export function createReads(db: Database, { coalesce, observe }: Sharing): Reads {
   const pages = createBatcher(
     (reads: readonly PageRead[], deadline: Deadline) => db.queryAll(reads, deadline),
     {
       ...(coalesce ? pageBatches : toOptions(false)),
       weigh: ({ rowsMax }) => rowsMax,
       weightMax: pageRowsMax,
+      observer: observe?.("pages"),
     },
   );
   const reads = <T>(
+    kind: string,
     read: (run: Run, keys: readonly string[]) => Promise<readonly T[]>,
     keyOf: (row: T) => string,
   ): Batcher<string, T | undefined> =>
     createBatcher(
       (keys: readonly string[], deadline: Deadline) =>
         lookUp(keys, (each) => read(within(db, deadline), each), keyOf),
-      toOptions(coalesce),
+      { ...toOptions(coalesce), observer: observe?.(kind) },
     );
   return {
-    getUser: reads(getUsers, byId),
-    getUserByEmail: reads(getUsersByEmail, (user) => user.email),
-    getOrder: reads((run, ids) => getOrders(run, ids, true), byId),
-    getProduct: reads(getProducts, byId),
+    getUser: reads("get_user", getUsers, byId),
+    getUserByEmail: reads("get_user_by_email", getUsersByEmail, (user) => user.email),
+    getOrder: reads("get_order", (run, ids) => getOrders(run, ids, true), byId),
+    getProduct: reads("get_product", getProducts, byId),
     run:
       (deadline, rowsMax) =>
       async <Row>(statement: Statement<Row>, values: readonly unknown[]) =>
@@ -116,8 +129,10 @@ export function createReads(db: Database, coalesce: boolean): Reads {
  * Opens the batchers to a database. Without `coalesce`, which is for measuring, each request is a batch of
  * one.
  */
-export function createBatchers(db: Database, coalesce: boolean): Batchers {
+export function createBatchers(db: Database, sharing: Sharing): Batchers {
+  const { coalesce, observe } = sharing;
   const writes = <Q, A>(
+    kind: string,
     write: Write<readonly Q[], readonly A[]>,
     { locksOf: toLocks = () => [], ...bounds }: Partial<BatcherOptions<Q>> = {},
   ): Batcher<Q, A> =>
@@ -127,31 +142,32 @@ export function createBatchers(db: Database, coalesce: boolean): Batchers {
       writes: true,
       // Calls that leave alone meet at the database, as they would without batchers.
       locksOf: coalesce ? toLocks : () => [],
+      observer: observe?.(kind),
     });
 
   return {
-    ...createReads(db, coalesce),
-    createUser: writes(createUsers, { keysOf: (user) => [user.id], toRepeated: keepRefusal }),
-    createOrder: writes(createOrders, {
+    ...createReads(db, sharing),
+    createUser: writes("create_user", createUsers, { keysOf: (user) => [user.id], toRepeated: keepRefusal }),
+    createOrder: writes("create_order", createOrders, {
       keysOf: (order) => [order.id],
       locksOf,
       weigh: (order) => order.items.length,
       weightMax: linesMax,
       toRepeated: keepRefusal,
     }),
-    changeStatus: writes(changeStatuses, {
+    changeStatus: writes("change_status", changeStatuses, {
       keysOf: (change) => [change.orderId, change.idempotencyKey],
       toRepeated: keepRefusal,
     }),
-    adjustStock: writes(adjustStock, {
+    adjustStock: writes("adjust_stock", adjustStock, {
       keysOf: (adjustment) => [adjustment.id],
       locksOf: (adjustment) => [adjustment.productId],
       toRepeated: keepRefusal,
     }),
     // One account's attempts go one after the other, since the first decides about the second.
-    reserveAttempt: writes(reserveAttempts, { keysOf: (attempt) => [attempt.accountId] }),
-    clearAttempts: writes(clearAttempts, { locksOf: (accountId) => [accountId] }),
-    countFailure: writes(countFailures, { locksOf: (failure) => [failure.callerId] }),
+    reserveAttempt: writes("reserve_attempt", reserveAttempts, { keysOf: (attempt) => [attempt.accountId] }),
+    clearAttempts: writes("clear_attempts", clearAttempts, { locksOf: (accountId) => [accountId] }),
+    countFailure: writes("count_failure", countFailures, { locksOf: (failure) => [failure.callerId] }),
   };
 }
 

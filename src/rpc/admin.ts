@@ -7,7 +7,7 @@ import { HTTP1_OPTIONS, watchRequests } from "./http1.ts";
 import { type Refused, refuseBytes } from "./refusals.ts";
 import { shareScrapes } from "./scrapes.ts";
 import { toRefusal } from "./status.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** The listener for operators. Disposing closes it. */
 export type AdminListener = AsyncDisposable & {

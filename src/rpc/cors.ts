@@ -1,5 +1,6 @@
 import { cors as connectCors } from "@connectrpc/connect";
 import cors from "cors";
+import { callIdHeader } from "../telemetry/call-id.ts";
 import type { Request, Response } from "./refusals.ts";
 
 /** Lets pages of other origins call, if they may; answers their preflights. Calls `next` for all else. */
@@ -8,8 +9,8 @@ export type Cors = (request: Request, response: Response, next: () => void) => v
 /** A preflight is answered the same for two hours, the longest that Chromium remembers it. */
 const PREFLIGHT_SECONDS = 7_200;
 
-/** Headers of callers that are not Connect's: tokens and traces. */
-const callersHeaders = ["Authorization", "Traceparent", "Tracestate"];
+/** Headers of callers that are not Connect's: tokens, traces and the ids of calls. */
+const callersHeaders = ["Authorization", "Traceparent", "Tracestate", callIdHeader];
 
 /**
  * Allows pages of these origins, or of all origins for "*". Others get no header, so that a browser keeps the
@@ -23,7 +24,7 @@ export function createCors(origins: readonly string[]): Cors {
     origin: (origin, callback) => callback(null, isAllowed(origin) && origin),
     methods: [...connectCors.allowedMethods],
     allowedHeaders: [...connectCors.allowedHeaders, ...callersHeaders],
-    exposedHeaders: [...connectCors.exposedHeaders],
+    exposedHeaders: [...connectCors.exposedHeaders, callIdHeader],
     maxAge: PREFLIGHT_SECONDS,
   });
   return (request, response, next) => allow(request, response, next);

@@ -2,7 +2,7 @@ import { constants, type ServerHttp2Stream } from "node:http2";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import {
-  type Metadata,
+  Metadata,
   type MethodDefinition,
   type ServerInterceptingCall,
   type ServerInterceptingCallInterface,
@@ -11,11 +11,13 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { DomainError } from "../errors.ts";
+import { type CallId, callIdHeader, createCallId } from "../telemetry/call-id.ts";
 import { type Answer, encode } from "./encoding.ts";
 import type { Arrival, Arrivals } from "./grpc-arrivals.ts";
 import { GrpcBody } from "./grpc-requests.ts";
 import { toPath, toStatus } from "./grpc-status.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
+import { toAddress } from "./peers.ts";
 import type { Method } from "./pipeline.ts";
 import type { Refused } from "./refusals.ts";
 import { explain, toConnectError } from "./status.ts";
@@ -83,6 +85,7 @@ class GrpcCall implements CallListener {
   readonly #controller = new AbortController();
   readonly #body: GrpcBody;
   readonly #send: ServerInterceptingCallInterface["sendStatus"];
+  #callId: CallId | undefined;
   #isOver = false;
   /** Resumes the writer when the last message was taken, or never will be. */
   #taken: () => void = () => {};
@@ -112,9 +115,13 @@ class GrpcCall implements CallListener {
   onReceiveMetadata(metadata: Metadata): void {
     const { deadline } = this.#arrival;
     if (deadline instanceof DomainError) this.#controller.abort(deadline);
+    const header = (name: string): string | null => metadata.get(name)[0]?.toString() ?? null;
+    this.#callId = createCallId(header);
     const incoming: Incoming = {
       listener: "grpc",
-      header: (name) => metadata.get(name)[0]?.toString() ?? null,
+      header,
+      callId: this.#callId,
+      peer: () => toAddress(this.#connection),
       arrivedMs: this.#arrival.arrivedMs,
       deadlineMs: this.#deadlineMs(),
       controller: this.#controller,
@@ -175,10 +182,21 @@ class GrpcCall implements CallListener {
     // The answer to a change must be sent; a read can be repeated.
     if (desc.idempotency !== Idempotency.NO_SIDE_EFFECTS)
       this.#unread ??= unread.hold(this.#connection, 0, cut);
-    if (this.#unread) return this.#call.sendMessage(bytes, () => this.#release());
+    if (this.#unread) {
+      this.#announce();
+      return this.#call.sendMessage(bytes, () => this.#release());
+    }
     const error = toConnectError(unreadAnswers());
     refused(error);
     this.#finish(error);
+  }
+
+  /** Sends the headers of the answer, where grpc-js would send some of its own without the call's id. */
+  #announce(): void {
+    if (!this.#callId?.isKnown() || this.#arrival.stream.headersSent) return;
+    const metadata = new Metadata();
+    metadata.set(callIdHeader, this.#callId.value());
+    this.#call.sendMetadata(metadata);
   }
 
   #release(): void {
@@ -193,7 +211,7 @@ class GrpcCall implements CallListener {
     this.#isOver = true;
     const { stream } = this.#arrival;
     const sentBefore = stream.headersSent;
-    this.#send.call(this.#call, error ? toStatus(error) : OK);
+    this.#send.call(this.#call, error ? toStatus(error, this.#callId?.value()) : OK);
     if (!stream.readableEnded) closeUnread(stream, sentBefore);
     this.#body.stop(error);
     this.#release();

@@ -3,6 +3,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { Metadata, type Server, type StatusObject } from "@grpc/grpc-js";
+import { callIdHeader } from "../telemetry/call-id.ts";
 import type { Method } from "./pipeline.ts";
 import type { Refused } from "./refusals.ts";
 import { errorDetails, toRefusal } from "./status.ts";
@@ -14,9 +15,13 @@ export function toPath({ desc }: Pick<Method, "desc">): string {
   return `/${desc.parent.typeName}/${desc.name}`;
 }
 
-/** Converts to a gRPC status; both have the same codes. The details travel as a google.rpc.Status. */
-export function toStatus(error: ConnectError): StatusObject {
+/**
+ * Converts to a gRPC status; both have the same codes. The details travel as a google.rpc.Status, beside the
+ * id of the call, if it has one.
+ */
+export function toStatus(error: ConnectError, callId?: string): StatusObject {
   const metadata = new Metadata();
+  if (callId !== undefined) metadata.set(callIdHeader, callId);
   const details = setTrailerStatus(new Headers(), error).get(STATUS_DETAILS);
   if (details) metadata.set(STATUS_DETAILS, Buffer.from(details, "base64"));
   const code: number = error.code;

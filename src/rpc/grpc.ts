@@ -17,7 +17,7 @@ import { startTls } from "./secure.ts";
 import { HTTP2_OPTIONS, watchSession } from "./sessions.ts";
 import type { Protocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tls } from "./tls.ts";
 import { takeTurns } from "./turns.ts";
 import { createUnreadAnswers } from "./unread.ts";

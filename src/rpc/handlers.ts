@@ -13,7 +13,7 @@ import type { Hold, Receipt } from "./receipt.ts";
 import type { RequestIds } from "./request-id.ts";
 import { decode, receiveRequests, type Requests, type Sent, unpack } from "./requests.ts";
 import type { InFlightLimit } from "./in-flight.ts";
-import type { Observer } from "./telemetry.ts";
+import type { Observer } from "../telemetry/calls.ts";
 
 /** A method with what the pipeline has derived from it. */
 export type Rpc = {

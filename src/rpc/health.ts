@@ -32,16 +32,22 @@ export type Health = {
 
 /**
  * Creates health that starts as not serving. "" and every given service follow readiness, because all need
- * the same database; "liveness" serves as long as the process answers.
+ * the same database; "liveness" serves as long as the process answers. `onChange` is told of each change of
+ * readiness, but of the last one, by shutdown().
  */
-export function createHealth(serviceNames: readonly string[]): Health {
+export function createHealth(
+  serviceNames: readonly string[],
+  onChange: (readiness: Readiness) => void = () => {},
+): Health {
   const following = new Set(["", ...serviceNames]);
   const listeners = new Set<() => void>();
   let readiness: Readiness = { serving: false, reason: "starting" };
   let shut = false;
 
   const change = (next: Readiness): void => {
+    const isNew = next.serving !== readiness.serving || next.reason !== readiness.reason;
     readiness = next;
+    if (isNew && !shut) onChange(next);
     for (const listener of listeners) listener();
   };
   const status = (service: string): ServingStatus | undefined => {

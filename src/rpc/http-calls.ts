@@ -26,6 +26,9 @@ import type { Answer } from "./encoding.ts";
 import { type Announced, announce } from "./http-forms.ts";
 import { endUnread } from "./http-requests.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
+import type { Arrived } from "../telemetry/arrived.ts";
+import { callIdHeader } from "../telemetry/call-id.ts";
+import { toAddress } from "./peers.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
 import { errorDetails, explain, toConnectError, toRefusal } from "./status.ts";
@@ -80,6 +83,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
     }
     const method = byDesc.get(handler.method)!;
     const announced = announce(request, universal, method);
+    response.setHeader(callIdHeader, announced.callId.value());
     universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)
       .then((answer) => {
@@ -201,20 +205,21 @@ function addMethod(router: ConnectRouter, method: Method, { unread }: Serving): 
  */
 function explainFailure(
   { refuse }: Method,
-  { signal, requestHeader }: HandlerContext,
+  { signal, requestHeader, values }: HandlerContext,
   begun: WeakSet<AbortSignal>,
 ): void {
   const onEnd = (): void => {
     const isBegun = begun.has(signal);
     if (isBegun && !(signal.reason instanceof ConnectError)) return;
     const error = explain(ConnectError.from(signal.reason));
-    if (!isBegun) refuse(error, { listener: "http", header: (name) => requestHeader.get(name) });
+    if (!isBegun) refuse(error, toArrived(requestHeader, values.get(announcedKey)!));
   };
   signal.addEventListener("abort", onEnd, { once: true });
 }
 
 function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
-  const { request, arrivedMs, deadline, toBody } = context.values.get(announcedKey)!;
+  const announced = context.values.get(announcedKey)!;
+  const { request, arrivedMs, deadline, toBody } = announced;
   const controller = new AbortController();
   const connection = connectionOf(request);
   const deadlineMs = deadline instanceof DomainError ? Infinity : deadline;
@@ -223,8 +228,7 @@ function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
   if (context.signal.aborted) leave();
   else context.signal.addEventListener("abort", leave, { once: true });
   return {
-    listener: "http",
-    header: (name) => context.requestHeader.get(name),
+    ...toArrived(context.requestHeader, announced),
     arrivedMs,
     deadlineMs,
     controller,
@@ -232,6 +236,12 @@ function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
     body: toBody(controller.signal),
     hasRoom: () => unread.hasRoom(connection),
   };
+}
+
+function toArrived(headers: Headers, { request, callId }: Announced): Arrived {
+  const connection = connectionOf(request);
+  const peer = (): string | undefined => toAddress(connection);
+  return { listener: "http", header: (name) => headers.get(name), callId, peer };
 }
 
 /** Identifies the connection: the HTTP/2 session, or the socket. */

@@ -6,6 +6,7 @@ import {
 import type { DomainError } from "../errors.ts";
 import { type Encoding, findEncoding } from "./decompression.ts";
 import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
+import { type CallId, createCallId } from "../telemetry/call-id.ts";
 import type { Method } from "./pipeline.ts";
 import type { Request } from "./refusals.ts";
 import type { Body } from "./requests.ts";
@@ -15,6 +16,7 @@ import { arrivalMsOf } from "./turns.ts";
 /** A call on the HTTP port whose headers have arrived. */
 export type Announced = {
   readonly request: Request;
+  readonly callId: CallId;
   /** When its headers arrived, in milliseconds since the epoch. */
   readonly arrivedMs: number;
   /** When the caller stops waiting, in milliseconds since the epoch, or the error for an invalid timeout. */
@@ -44,7 +46,8 @@ export function announce(
   const arrivedMs = "stream" in request ? arrivalMsOf(request.stream) : Date.now();
   const deadline = parseDeadline(timeout, call.header.get(timeout), arrivedMs);
   call.header.delete(timeout);
-  const announced = { request, arrivedMs, deadline };
+  const callId = createCallId((name) => call.header.get(name));
+  const announced = { request, callId, arrivedMs, deadline };
   if (call.method === "GET") return { ...announced, toBody: takeParameters(call, bytesMax) };
 
   const isFramed = FRAMED.test(contentType);

@@ -13,7 +13,7 @@ import { type Refused, refuseBytes } from "./refusals.ts";
 import { startTls } from "./secure.ts";
 import type { Protocol } from "./sniff.ts";
 import { toRefusal } from "./status.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Tls } from "./tls.ts";
 import { createUnreadAnswers } from "./unread.ts";
 

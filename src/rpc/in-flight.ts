@@ -3,7 +3,7 @@ import { bounds } from "../bounds.ts";
 import { createError, type DomainError } from "../errors.ts";
 import { createShares, type Shares } from "../shares.ts";
 import type { CallLimits } from "./limits.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** A method whose handler wants to run. Infrastructure is what probes and tools call. */
 type Occupant = { readonly desc: DescMethod; readonly infrastructure: boolean };
@@ -44,19 +44,24 @@ export function createInFlightLimit(
     return infrastructure ? watches : streams;
   };
   const taken = (): number => calls.taken() + streams.taken();
-  telemetry.gauge("rpc_server_in_flight", "Handlers that are running.", taken);
-  telemetry.gauge("rpc_server_streams", "Handlers of streams that are running.", streams.taken);
-  telemetry.gauge("rpc_server_watches", "Health watches and reflection streams.", watches.taken);
-  const countShed = telemetry.counter("rpc_server_shed_total", "Calls refused under overload.", "method");
+  telemetry.gauge(
+    {
+      name: "rpc_server_active_calls",
+      help: "Handlers that are running: of calls, of streams, of health watches and reflection.",
+      labels: ["kind"],
+    },
+    () => [
+      [{ kind: "call" }, calls.taken()],
+      [{ kind: "stream" }, streams.taken()],
+      [{ kind: "watch" }, watches.taken()],
+    ],
+  );
   return {
     taken,
     take(rpc, holder) {
       const pool = poolOf(rpc);
       if (!pool) return FREE;
-      if (!pool.take(holder)) {
-        countShed(rpc.desc.name);
-        throw tooMany(rpc);
-      }
+      if (!pool.take(holder)) throw tooMany(rpc);
       return { [Symbol.dispose]: () => pool.release(holder) };
     },
   };

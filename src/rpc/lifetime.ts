@@ -4,12 +4,11 @@ import { type IdleWatch, startIdleWatch } from "./idle.ts";
 import type { Limits } from "./limits.ts";
 import type { Body } from "./requests.ts";
 import { toConnectError } from "./status.ts";
-import type { ListenerName, Observed, Observer } from "./telemetry.ts";
+import type { Arrived } from "../telemetry/arrived.ts";
+import type { Observed, Observer } from "../telemetry/calls.ts";
 
 /** A call whose headers have arrived, as a listener passes it to the pipeline. */
-export type Incoming = {
-  readonly listener: ListenerName;
-  readonly header: (name: string) => string | null;
+export type Incoming = Arrived & {
   /** When the headers arrived, in milliseconds since the epoch. */
   readonly arrivedMs: number;
   /** When the caller stops waiting, in milliseconds since the epoch; Infinity if it sent no timeout. */
@@ -66,13 +65,10 @@ export function callerLeft(deadlineMs: number): DomainError {
 
 /** Creates the function that begins calls; it counts, times and ends them. */
 export function createLifetimes(): Begin {
-  return (
-    { observer, limits },
-    { listener, header, arrivedMs, deadlineMs: askedMs, controller },
-    onAbort,
-  ) => {
+  return ({ observer, limits }, incoming, onAbort) => {
+    const { arrivedMs, deadlineMs: askedMs, controller } = incoming;
     const nowMs = Date.now();
-    const observed = observer(listener, header, nowMs - arrivedMs);
+    const observed = observer(incoming, nowMs - arrivedMs);
     const ownMs = arrivedMs + (askedMs === Infinity ? limits.deadlineMsDefault : limits.deadlineMsMax);
     const deadlineMs = Math.min(askedMs, ownMs);
     const isOwn = deadlineMs === ownMs;

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerOpts, type Socket } from "node:net";
 import type { Address } from "../config.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 
 /** Accepts connections and serves calls. Disposing closes it at once. */
 export type Listener = AsyncDisposable & {
@@ -101,9 +101,8 @@ export function observeConnections(
   telemetry: Telemetry,
   listeners: Readonly<Record<string, { readonly connections: () => number }>>,
 ): void {
-  const read = (): Record<string, number> =>
-    Object.fromEntries(
-      Object.entries(listeners).map(([listener, { connections }]) => [listener, connections()]),
-    );
-  telemetry.gauge("rpc_server_connections", "Connections that are open, by port.", read, "door");
+  telemetry.gauge(
+    { name: "rpc_server_connections", help: "Connections that are open, by port.", labels: ["listener"] },
+    () => Object.entries(listeners).map(([listener, { connections }]) => [{ listener }, connections()]),
+  );
 }

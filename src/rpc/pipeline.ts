@@ -16,14 +16,15 @@ import { createIsLarge, createLargeReads } from "./large-reads.ts";
 import { createReceipt } from "./receipt.ts";
 import { createRequestIds } from "./request-id.ts";
 import { createInFlightLimit } from "./in-flight.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { Arrived } from "../telemetry/arrived.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { RequestValidator } from "./validation.ts";
 
 /** A method wrapped by the pipeline, for listeners to serve. It throws only ConnectErrors. */
 export type Method = {
   readonly desc: DescMethod;
   /** Counts and logs a call that a listener refuses before its handler is called, and returns the error. */
-  readonly refuse: (error: ConnectError, incoming: Pick<Incoming, "listener" | "header">) => ConnectError;
+  readonly refuse: (error: ConnectError, arrived: Arrived) => ConnectError;
   /** The largest message of a request, before and after decompression, in bytes. */
   readonly requestBytesMax: number;
   /** Whether the request is a stream of messages. */
@@ -83,7 +84,7 @@ export function createPipeline(
   const inFlight = createInFlightLimit(calls, telemetry);
   const receipt = createReceipt();
   const largeReads = createLargeReads();
-  telemetry.gauge("rpc_server_request_bytes", "Bytes of requests in memory.", receipt.bytes);
+  telemetry.value("rpc_server_request_memory_bytes", "Bytes of requests in memory.", receipt.bytes);
   const draining = new AbortController();
   const begin = createLifetimes();
   const shared: Shared = {
@@ -117,8 +118,8 @@ export function createPipeline(
       requestIds: createRequestIds(desc),
       implementation: implemented.bind(implementation),
     };
-    const refuse: Method["refuse"] = (error, { listener, header }) => {
-      observer(listener, header).end(error);
+    const refuse: Method["refuse"] = (error, arrived) => {
+      observer(arrived).end(error);
       return error;
     };
     const method = { desc, refuse, requestBytesMax, streamsRequests };

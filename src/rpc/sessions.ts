@@ -2,6 +2,7 @@ import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2
 import { bounds } from "../bounds.ts";
 import { closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
+import { rememberAddress } from "./peers.ts";
 import { replaceStreams } from "./open-streams.ts";
 import type { Refused } from "./refusals.ts";
 import { createResets } from "./resets.ts";
@@ -23,6 +24,7 @@ export const HTTP2_OPTIONS = {
 /** Reports a session's events to its connection, and ends a session whose peer resets too many calls. */
 export function watchSession(session: Http2Session, connection: Connection, refused: Refused): void {
   replaceStreams(session);
+  rememberAddress(session, session.socket);
   const resets = createResets();
   connection.step("opening");
   session.once("remoteSettings", () => {

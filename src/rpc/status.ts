@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { create, createRegistry, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -20,6 +19,7 @@ import {
   RetryInfoSchema,
 } from "../gen/google/rpc/error_details_pb.ts";
 import type { StatusSchema } from "../gen/google/rpc/status_pb.ts";
+import { findInfo, Masked } from "../telemetry/error-info.ts";
 
 /** The message types of error details, for JSON. */
 export const errorDetails = createRegistry(file_google_rpc_error_details);
@@ -55,11 +55,6 @@ export const CODES: Readonly<Record<Kind, Code>> = {
   unimplemented: Code.Unimplemented,
   internal: Code.Internal,
 };
-
-/** An unknown error, masked for the caller. The caller sees its id, the log both. */
-class Masked extends Error {
-  readonly id: string = randomUUID();
-}
 
 /**
  * Returns the error to answer. Errors other than DomainErrors and the transport's ConnectErrors become
@@ -119,22 +114,6 @@ export function toStatus({
     message: cut(message, MESSAGE_BYTES_MAX),
     details: toDetails(reason, facts).map(({ desc, value }) => anyPack(desc, create(desc, value))),
   };
-}
-
-/**
- * The fields of a failed call for the log, beside its code. Without its message, which may quote ids, emails
- * and other parts of the request.
- */
-export function toLogFields(error: ConnectError): Readonly<Record<string, unknown>> {
-  const { reason = "" } = findInfo(error) ?? {};
-  const { cause } = error;
-  if (cause instanceof Masked) return { reason, id: cause.id, err: cause.cause };
-  return { reason };
-}
-
-function findInfo({ details }: ConnectError): MessageInitShape<typeof ErrorInfoSchema> | undefined {
-  for (const each of details) if ("desc" in each && each.desc === ErrorInfoSchema) return each.value;
-  return undefined;
 }
 
 function toDetails(reason: Reason, facts: ErrorFacts): Detail[] {

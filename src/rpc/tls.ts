@@ -25,6 +25,8 @@ export type Tls = {
   readonly serverOptions: ServerOptions;
   /** Gives the server each new certificate; open connections keep theirs. */
   follow(server: Server): void;
+  /** When the certificate in use expires, in seconds since the epoch. */
+  expirySeconds(): number;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -83,6 +85,8 @@ export async function loadTls(files: Files, options: TlsOptions = {}): Promise<T
       listeners.add(listener);
       server.once("close", () => listeners.delete(listener));
     },
+    // The first one of the chain is the server's own.
+    expirySeconds: () => new X509Certificate(material.cert).validToDate.getTime() / 1000,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await refreshing;

@@ -35,6 +35,8 @@ export type RowTools = {
   readonly check: (schema: DescMessage, message: Message) => void;
   /** Converts the error of a row to its message. */
   readonly toStatus: (error: DomainError) => MessageInitShape<typeof StatusSchema>;
+  /** Is told of each chunk that was committed, for metrics. */
+  readonly onChunk?: (method: ImportMethod, chunk: Chunk) => void;
 };
 
 /**
@@ -57,7 +59,7 @@ const streamDaysMax = 30;
 /** Implements the importing methods of the order service. A chunk takes at most `chunkMsMax` milliseconds. */
 export function importService(
   database: Database,
-  { check, toStatus }: RowTools,
+  { check, ...tools }: RowTools,
   chunkMsMax: number,
 ): Pick<Service<typeof OrderService>, ImportMethod> {
   // IngestOrders derives the same ids as ImportOrders, so that either can resume an import.
@@ -71,12 +73,7 @@ export function importService(
     },
     weigh: ({ items }) => items.length,
     locksOf,
-    write: createWriter(
-      database,
-      importOrders,
-      deriveId(principal, "ImportOrders/attempt", requestId),
-      daysMax,
-    ),
+    write: createWriter(database, importOrders, toImportId(principal, "ImportOrders", requestId), daysMax),
   });
   const items = ({ principal }: Call, requestId: string): RowKind<OrderItemDraft, ItemDraft> => ({
     chunkMax: itemsMax,
@@ -87,20 +84,21 @@ export function importService(
     },
     weigh: () => 1,
     locksOf: ({ orderId }) => [orderId],
-    write: createWriter(database, importItems, deriveId(principal, "ImportOrderItems/attempt", requestId)),
+    write: createWriter(database, importItems, toImportId(principal, "ImportOrderItems", requestId)),
   });
 
+  const committed = announce(tools);
   return {
     async *importOrders(request, call) {
       const source = { ...request, batches: once(call.rowsOf(request) as Rows<OrderDraftMessage>) };
       for await (const chunk of importChunks(orders(call, request.requestId), source, call))
-        yield { chunk: toMessage(chunk, toStatus) };
+        yield { chunk: committed("importOrders", chunk) };
     },
 
     async *importOrderItems(request, call) {
       const source = { ...request, batches: once(call.rowsOf(request) as Rows<OrderItemDraft>) };
       for await (const chunk of importChunks(items(call, request.requestId), source, call))
-        yield { chunk: toMessage(chunk, toStatus) };
+        yield { chunk: committed("importOrderItems", chunk) };
     },
 
     async *ingestOrders(requests, call) {
@@ -113,7 +111,7 @@ export function importService(
           sum.insertedCount += BigInt(chunk.insertedCount);
           sum.existingCount += BigInt(chunk.existingCount);
           sum.refusedCount += BigInt(chunk.refused.length);
-          yield { answer: { case: "chunk", value: toMessage(chunk, toStatus) } };
+          yield { answer: { case: "chunk", value: committed("ingestOrders", chunk) } };
         }
       }
       yield { answer: { case: "summary", value: sum } };
@@ -121,8 +119,21 @@ export function importService(
   };
 }
 
+/** What tells of a chunk that was committed, and makes its message. */
+function announce({ toStatus, onChunk }: Omit<RowTools, "check">) {
+  return (method: ImportMethod, chunk: Chunk): MessageInitShape<typeof CommittedChunkSchema> => {
+    onChunk?.(method, chunk);
+    return toMessage(chunk, toStatus);
+  };
+}
+
 /** The type of rows that are not decoded yet, as the contract has it. */
 type Rows<Draft> = Iterable<Draft | Error>;
+
+/** The id of an import, which its attempts share. */
+function toImportId(principal: string, method: string, requestId: string): string {
+  return deriveId(principal, `${method}/attempt`, requestId);
+}
 
 /** Writes the chunks of one attempt at an import, which begins with the first of them. */
 function createWriter<Row>(

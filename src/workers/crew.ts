@@ -2,7 +2,7 @@ import process from "node:process";
 import type { Config } from "../config.ts";
 import { shareOf } from "../config/shares.ts";
 import type { Reached } from "../databases.ts";
-import type { Telemetry } from "../rpc/telemetry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { Handoff } from "./handoff.ts";
 import type { Member } from "./member.ts";
 import type { ToWorker } from "./messages.ts";
@@ -113,14 +113,13 @@ async function drainAll(posts: readonly Post[], { drainMs, graceMs }: Config["sh
 
 /** Registers the metrics of workers, and returns what counts one that has ended. */
 function observeWorkers(
-  { gauge, counter }: Telemetry,
+  { value, counter }: Telemetry,
   configured: number,
   serving: () => number,
 ): () => void {
-  gauge("service_workers_configured", "Workers that are to serve.", () => configured);
-  gauge("service_workers_serving", "Workers that serve.", serving);
-  return counter(
-    "service_worker_restarts_total",
-    "Workers that ended without being asked to, and were replaced.",
-  );
+  value("commerce_workers_configured", "Workers that are to serve.", () => configured);
+  value("commerce_workers_serving", "Workers that serve.", serving);
+  const help = "Workers that ended without being asked to, and were replaced.";
+  const count = counter({ name: "commerce_worker_restarts_total", help });
+  return () => count({});
 }

@@ -1,13 +1,13 @@
 import { bounds } from "../bounds.ts";
 import type { Address, Config } from "../config.ts";
-import type { Beginning } from "../databases.ts";
-import { type Found, layFoundation, stopOnce, watchReadiness } from "../foundation.ts";
+import { toBeginning } from "../databases.ts";
+import { type Found, layFoundation, logReadiness, stopOnce, watchReadiness } from "../foundation.ts";
 import { createHealth } from "../rpc/health.ts";
 import { observeConnections, type Port } from "../rpc/listen.ts";
 import { toRefusal } from "../rpc/status.ts";
-import { createTelemetry, type Telemetry } from "../rpc/telemetry.ts";
+import { createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import type { Server, ServerOptions } from "../server.ts";
-import { createCrew } from "./crew.ts";
+import { createCrew, type Crew } from "./crew.ts";
 import { createHandoff, type Handoff } from "./handoff.ts";
 import type { Member } from "./member.ts";
 import type { FromWorker, SharedPort } from "./messages.ts";
@@ -20,12 +20,12 @@ import { createTotals } from "./totals.ts";
  */
 export async function startLeader(
   config: Config,
-  { signal }: Pick<ServerOptions, "signal"> = {},
+  options: Pick<ServerOptions, "signal" | "progress"> = {},
 ): Promise<Server> {
   await using starting = new AsyncDisposableStack();
   // It serves no calls, so that it has nothing to trace.
-  const telemetry = starting.use(await createTelemetry({ ...config, tracesEndpoint: undefined }));
-  const health = createHealth([]);
+  const telemetry = starting.use(await createTelemetry({ ...config.telemetry, traces: undefined }));
+  const health = createHealth([], logReadiness(telemetry));
   const ports = createPorts(telemetry);
   const totals = createTotals(telemetry.metrics);
   let note = (_code: string): void => {};
@@ -47,30 +47,31 @@ export async function startLeader(
   });
   starting.use(ports);
   starting.use(crew);
+  const beginning = toBeginning(telemetry, starting, options);
   const scrape = () => totals.scrape(crew.serving());
-  const beginning: Beginning = { telemetry, resources: starting, signal };
-  const foundation = await layFoundation(config, beginning, { health, scrape });
-  const { admin, reached, readiness } = foundation;
+  const { admin, reached, readiness, failed } = await layFoundation(config, beginning, { health, scrape });
   note = readiness.note;
-  await crew.begin(reached, signal);
+  await crew.begin(reached, options.signal);
   const grpc = await ports.open("GRPC_ADDR", config.grpcAddr);
   const http = await ports.open("HTTP_ADDR", config.httpAddr);
   observeConnections(telemetry, { admin });
   // After the ports listen: a load balancer would send calls as soon as readiness says so.
-  const watch = await watchReadiness(readiness, (next) => {
+  const follow = (next: Found): void => {
     found = next;
     crew.tell({ kind: "found", reason: next.reason, isAway: next.isAway });
     look();
-  });
-  starting.use(watch);
+  };
+  starting.use(await watchReadiness(readiness, follow));
 
   const running = starting.move();
   return {
+    logger: telemetry.logger,
+    switchLevel: () => switchLevels(telemetry, crew),
     grpc,
     http,
     admin: admin.address,
     databaseVersion: reached.version.text,
-    failed: Promise.race([foundation.failed, crew.failed]),
+    failed: Promise.race([failed, crew.failed]),
     ...stopOnce(async () => {
       health.shutdown();
       ports.startClosing();
@@ -79,6 +80,12 @@ export async function startLeader(
       return drained;
     }),
   };
+}
+
+/** Switches the level of this process' log, and of the workers'. */
+function switchLevels(telemetry: Telemetry, crew: Crew): void {
+  telemetry.switchLevel();
+  for (const worker of crew.serving()) worker.send({ kind: "switch_level" });
 }
 
 /** The ports for callers. */

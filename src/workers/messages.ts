@@ -35,6 +35,8 @@ const toWorker = {
   closed: { port: isPort },
   /** What the last look at the database has found. */
   found: { reason: isOptionalString, isAway: isBoolean },
+  /** To switch its log to the level `debug`, or back. */
+  switch_level: {},
   /** The answer is `pong`. */
   ping: {},
   /** The answer is `metrics` with the same id. */

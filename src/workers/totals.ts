@@ -1,5 +1,5 @@
 import { AggregatorRegistry, type Registry } from "prom-client";
-import type { Scraped } from "../rpc/telemetry.ts";
+import type { Scraped } from "../telemetry/metrics.ts";
 import type { Member } from "./member.ts";
 import type { Metrics } from "./messages.ts";
 
@@ -30,8 +30,8 @@ const aggregators: Readonly<Record<string, Metrics[number]["aggregator"]>> = {
   nodejs_eventloop_lag_p50_seconds: "max",
   nodejs_eventloop_lag_p90_seconds: "max",
   nodejs_eventloop_lag_p99_seconds: "max",
-  db_node_healthy: "min",
-  db_stale_node_healthy: "min",
+  db_client_node_healthy: "min",
+  commerce_tls_certificate_expiry_timestamp_seconds: "min",
 };
 
 export function createTotals(own: () => Promise<Metrics>): Totals {

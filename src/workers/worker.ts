@@ -2,11 +2,12 @@ import type { Socket } from "node:net";
 import process from "node:process";
 import { services } from "../bindings.ts";
 import type { Config } from "../config.ts";
+import { toBeginning } from "../databases.ts";
 import { ConfigError } from "../config/problems.ts";
 import { sqlstate } from "../db/engine/sqlstate.ts";
 import { createHealth } from "../rpc/health.ts";
 import { observeConnections } from "../rpc/listen.ts";
-import { createTelemetry, type Telemetry } from "../rpc/telemetry.ts";
+import { createTelemetry, type Telemetry } from "../telemetry/telemetry.ts";
 import { type Serving, startServing } from "../serving.ts";
 import { messageOf } from "../system-errors.ts";
 import { type Channel, openChannel } from "./channel.ts";
@@ -59,8 +60,8 @@ async function start(
   { channel, ports }: { readonly channel: Channel; readonly ports: HandedPorts },
 ): Promise<Running> {
   const base = { worker: number, pid: process.pid };
-  const telemetry = resources.use(await createTelemetry(config, undefined, base));
-  const beginning = { telemetry, resources, signal: undefined };
+  const telemetry = resources.use(await createTelemetry(config.telemetry, undefined, base));
+  const beginning = toBeginning(telemetry, resources);
   const serving = await startServing(config, reached, beginning, {
     health: createHealth(services.map((service) => service.typeName)),
     note: createNote(channel),
@@ -84,6 +85,8 @@ function hear(
       return ports.closed(message.port);
     case "found":
       return running?.serving.follow(message);
+    case "switch_level":
+      return running?.telemetry.switchLevel();
     case "ping":
       return channel.send({ kind: "pong" });
     case "scrape":

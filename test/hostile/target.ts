@@ -127,7 +127,7 @@ async function startService(env: NodeJS.ProcessEnv) {
   // As `npm start` does.
   const child = spawn("sh", ["-c", packageJson.scripts.start], {
     cwd: root,
-    env: { HOME, TMPDIR, ...own, ...anywhere, LOG_LEVEL: "error", ...env },
+    env: { HOME, TMPDIR, ...own, ...anywhere, WELCOME: "true", LOG_LEVEL: "error", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const closed = once(child, "close");

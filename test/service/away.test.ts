@@ -3,7 +3,7 @@ import { afterEach, afterAll, expect, test, vi } from "vitest";
 import { ReadConsistency } from "../../src/gen/commerce/read/v1/read_consistency_pb.ts";
 import { failure } from "../support/errors.ts";
 import { execute } from "../support/databases.ts";
-import { readMetric } from "../support/locks.ts";
+import { countConnections } from "../support/metrics.ts";
 import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop } from "../support/shop.ts";
 
@@ -79,7 +79,7 @@ test("a statement that somebody else has cancelled is run again, and counted", a
 
   expect(order!.itemCount).toBe(1);
   const metrics = await (await fetch(`http://127.0.0.1:${shop.server.admin.port}/metrics`)).text();
-  expect(metrics).toMatch(/^db_retries_total\{cause="\w+:57014"\} 1$/m);
+  expect(metrics).toMatch(/^db_client_retries_total\{disposition="\w+",error_type="57014"\} 1$/m);
 });
 
 test("a full disk is told as overload, and not as ready", async () => {
@@ -177,7 +177,7 @@ test("what was sent on a connection that was given up never reaches the database
 
   const order = { userId: eve.id, items: [line(scarce)], requestId: randomUUID() };
   const left = await failure(own.orders.createOrder(order, { timeoutMs: 300 }));
-  await expect.poll(() => readMetric(own, "db_pool_used")).toBe(0);
+  await expect.poll(() => countConnections(own, "used")).toBe(0);
   healed.resolve();
   const sessionsLeft = (): Promise<number> => {
     own.proxy.endIdle();

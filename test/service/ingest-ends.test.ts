@@ -16,7 +16,8 @@ import {
   summarize,
   type Draft,
 } from "../support/imports.ts";
-import { holdProduct, readMetric } from "../support/locks.ts";
+import { holdProduct } from "../support/locks.ts";
+import { countActive, countConnections, readMetric } from "../support/metrics.ts";
 import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop, type Shop } from "../support/shop.ts";
 
@@ -90,8 +91,8 @@ test("IngestOrders keeps its deadline while the database works, and stops that w
   );
 
   expect(toFailure(error).code).toBe("DeadlineExceeded");
-  await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(0);
-  await expect.poll(() => readMetric(shop, "db_pool_used")).toBe(0);
+  await expect.poll(() => countActive(shop)).toBe(0);
+  await expect.poll(() => countConnections(shop, "used")).toBe(0);
 });
 
 test("IngestOrders that is cancelled stops the database's work at once", async () => {
@@ -102,11 +103,11 @@ test("IngestOrders that is cancelled stops the database's work at once", async (
   const call = grpcJs.ingestOrders();
   call.on("error", () => {});
   call.write({ orders: drafts(ada.id, lamp, 5) });
-  await expect.poll(() => readMetric(shop, "db_pool_used")).toBe(1);
+  await expect.poll(() => countConnections(shop, "used")).toBe(1);
 
   call.cancel();
 
-  await expect.poll(() => readMetric(shop, "db_pool_used")).toBe(0);
+  await expect.poll(() => countConnections(shop, "used")).toBe(0);
   expect(await countOrders(shop)).toBe(0);
 });
 
@@ -147,9 +148,11 @@ test.each(["grpcUrl", "httpUrl"] as const)(
     released.resolve();
 
     expect(ends).toEqual(Array.from({ length: 20 }, () => [1, "STOPPED_ON_ERROR"]));
-    const labels = `service="${OrderService.typeName}",method="IngestOrders",door="${port.slice(0, 4)}"`;
-    const counted = `rpc_server_duration_seconds_count{${labels},code="ABORTED"}`;
-    expect(await readMetric(shop, counted)).toBe(20);
+    const labels = {
+      rpc_method: `${OrderService.typeName}/IngestOrders`,
+      rpc_response_status_code: "ABORTED",
+    };
+    expect(await readMetric(shop, "rpc_server_call_duration_seconds_count", labels)).toBe(20);
   },
 );
 
@@ -164,7 +167,7 @@ test.each(["grpcUrl", "httpUrl"] as const)(
       yield {};
     }
     const ended = readAll(orders.ingestOrders(silence()));
-    await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
+    await expect.poll(() => countActive(shop)).toBe(1);
 
     const finished = await shop.server.stop();
     released.resolve();
@@ -197,7 +200,7 @@ test("IngestOrders does not idle while the database works", async () => {
   const working = grpcJs.ingestOrders();
   working.write({ orders: drafts(ada.id, lamp, 1) });
   const answered = event(working, "data") as Promise<[IngestOrdersResponse]>;
-  await expect.poll(() => readMetric(shop, "db_pool_used")).toBe(1);
+  await expect.poll(() => countConnections(shop, "used")).toBe(1);
 
   // Twice as long as a stream may idle.
   for (let round = 0; round < 2; round++) await event(grpcJs.ingestOrders().resume(), "error");

@@ -7,7 +7,8 @@ import { InventoryService } from "../../src/gen/commerce/inventory/v1/inventory_
 import { CreateUserRequestSchema } from "../../src/gen/commerce/user/v1/user_service_pb.ts";
 import { frame, post } from "../support/calls.ts";
 import { failure } from "../support/errors.ts";
-import { holdProduct, readMetric } from "../support/locks.ts";
+import { holdProduct } from "../support/locks.ts";
+import { countConnections } from "../support/metrics.ts";
 import { openShop, type Shop } from "../support/shop.ts";
 
 const getUser = "/commerce.user.v1.UserService/GetUser";
@@ -107,7 +108,7 @@ test.each([
     // Long before the service's own default deadline, even on a busy machine.
     expect(performance.now() - start).toBeLessThan(5_000);
     // The connection is free again although the row is still locked.
-    await expect.poll(() => readMetric(shop, "db_pool_used")).toBe(0);
+    await expect.poll(() => countConnections(shop, "used")).toBe(0);
     expect(await shop.stored()).toEqual(before);
   },
 );

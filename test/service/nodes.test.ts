@@ -4,7 +4,7 @@ import { startCluster } from "../support/cockroach/cluster.ts";
 import { imageOf, startContainers, type Nodes } from "../support/containers.ts";
 import { createTestDatabase } from "../support/databases.ts";
 import { toFailure } from "../support/errors.ts";
-import { readMetric } from "../support/locks.ts";
+import { readMetric } from "../support/metrics.ts";
 import { line, openShop, type Shop } from "../support/shop.ts";
 
 const { engine, operator: isEmulated } = inject("engine");
@@ -94,10 +94,14 @@ test.runIf(engine === "cockroachdb").each(Object.entries(ways))(
     await vi.waitUntil(async () => (await cluster.sessionsOn(2)) > 0, { timeout: 20_000 });
 
     await fail(cluster);
-    await expect.poll(() => readMetric(shop, 'db_node_healthy{node="2"}'), { timeout: 20_000 }).not.toBe(1);
+    await expect
+      .poll(() => readMetric(shop, "db_client_node_healthy", { node: "2" }), { timeout: 20_000 })
+      .not.toBe(1);
     await calls.goOn();
     await cluster.revive(2);
-    await expect.poll(() => readMetric(shop, 'db_node_healthy{node="2"}'), { timeout: 40_000 }).toBe(1);
+    await expect
+      .poll(() => readMetric(shop, "db_client_node_healthy", { node: "2" }), { timeout: 40_000 })
+      .toBe(1);
     await calls.goOn();
 
     expect(await calls.stop()).toEqual([]);

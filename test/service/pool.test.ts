@@ -81,7 +81,7 @@ test("a caller who has left already costs nothing", async () => {
   const left = await reasonOf(db.query(ask, [], deadline(AbortSignal.abort(new Error("left")))));
 
   expect(left).toEqual(new Error("left"));
-  expect(db.stats()).toMatchObject({ total: 0, acquired: 0 });
+  expect(db.stats()).toMatchObject({ total: 0, used: 0 });
 });
 
 test("an attempt that must not be sent any more gives its connection back at once", async () => {

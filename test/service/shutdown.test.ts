@@ -13,7 +13,8 @@ import {
 import { execute } from "../support/databases.ts";
 import { failure } from "../support/errors.ts";
 import { connectTo } from "../support/calls.ts";
-import { holdProduct, readMetric } from "../support/locks.ts";
+import { holdProduct } from "../support/locks.ts";
+import { countActive } from "../support/metrics.ts";
 import { line, openShop, type Shop } from "../support/shop.ts";
 import { type Way, WAYS } from "../support/ways.ts";
 
@@ -72,7 +73,7 @@ test("stop() says NOT_SERVING, then GOAWAY, then waits for the calls in flight",
   const call = adjustStock({ productId: lamp.id, delta: 1n }).then(({ product }) =>
     events.push(`answered ${product!.onHand}`),
   );
-  await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
+  await expect.poll(() => countActive(shop)).toBe(1);
 
   const stopping = shop.server.stop().then((finished) => events.push(`stopped ${finished}`));
   const unready = await fetch(`http://127.0.0.1:${shop.server.admin.port}/readyz`);
@@ -121,7 +122,7 @@ test("stop() called again stops nothing twice and answers what the first one did
   locks.use(await holdProduct(shop, lamp));
   const { adjustStock } = createClient(InventoryService, createGrpcTransport({ baseUrl: shop.httpUrl }));
   const call = failure(adjustStock({ productId: lamp.id, delta: 1n }));
-  await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
+  await expect.poll(() => countActive(shop)).toBe(1);
 
   const both = await Promise.all([shop.server.stop(), shop.server.stop()]);
   const later = await shop.server.stop();
@@ -139,7 +140,7 @@ test.each(["grpcUrl", "httpUrl"] as const)(
     locks.use(await holdProduct(shop, lamp));
     const { adjustStock } = createClient(InventoryService, createGrpcTransport({ baseUrl: shop[listener] }));
     const call = failure(adjustStock({ productId: lamp.id, delta: 1n }));
-    await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
+    await expect.poll(() => countActive(shop)).toBe(1);
 
     const finished = await shop.server.stop();
 
@@ -161,7 +162,7 @@ test.skipIf(inject("engine").engine === "cockroachdb")(
     await using locks = new AsyncDisposableStack();
     locks.use(await holdProduct(shop, lamp));
     const call = failure(shop.inventory.adjustStock({ productId: lamp.id, delta: 1n }));
-    await expect.poll(() => readMetric(shop, "rpc_server_in_flight")).toBe(1);
+    await expect.poll(() => countActive(shop)).toBe(1);
     const open = await sessions(shop);
 
     await shop.server.stop();

@@ -7,7 +7,7 @@ import { ReadConsistency } from "../../src/gen/commerce/read/v1/read_consistency
 import { startServer } from "../../src/server.ts";
 import { failureOf } from "../support/embedded.ts";
 import { failure } from "../support/errors.ts";
-import { readMetric } from "../support/locks.ts";
+import { countConnections } from "../support/metrics.ts";
 import { deadline, limits, openProxy, reasonOf } from "../support/pools.ts";
 import { startProxy } from "../support/proxy.ts";
 import { createRequests } from "../support/requests.ts";
@@ -50,11 +50,11 @@ async function statementsOf(
 }
 
 test("nothing is connected for stale reads before there is one", async () => {
-  const before = await readMetric(shop, "db_stale_pool_total");
+  const before = await countConnections(shop, undefined, "stale");
   await callWith("GetUser", "read_consistency", STALE);
 
   expect(before).toBe(0);
-  expect(await readMetric(shop, "db_stale_pool_total")).toBe(1);
+  expect(await countConnections(shop, undefined, "stale")).toBe(1);
 });
 
 test("each method that only reads says how new its answer must be", () => {
@@ -116,7 +116,7 @@ test("without a replica of PostgreSQL a stale read is an ordinary one", async ({
   const answer = await base.users.getUser({ id: user.id, readConsistency: STALE });
 
   expect(answer.user).toEqual(user);
-  expect(await readMetric(base, "db_stale_pool_total")).toBeUndefined();
+  expect(await countConnections(base, undefined, "stale")).toBeUndefined();
 });
 
 /** The settings of stale sessions, and what those of other calls have. */

@@ -57,7 +57,7 @@ test("a connection that breaks is followed by another one, and the statements ru
 });
 
 test("a read that fails by itself fails its own caller alone", async () => {
-  const reads = createReads(openDatabase(connection), true);
+  const reads = createReads(openDatabase(connection), { coalesce: true });
   const ask = (divisor: number) => reads.run(deadline(), 1)(share, [divisor, "sixty"]);
 
   const answers = await Promise.all([ask(1), reasonOf(ask(0)), ask(2)]);
@@ -70,7 +70,7 @@ test("a read that fails by itself fails its own caller alone", async () => {
 });
 
 test("a caller that leaves does not end the reads that share its round trip", async () => {
-  const reads = createReads(openDatabase(connection), true);
+  const reads = createReads(openDatabase(connection), { coalesce: true });
   const leaver = new AbortController();
   const slow = statement<{ n: number }>("test.slow", "select 1::int4 as n from pg_sleep(0.2)");
   const left = reasonOf(reads.run(deadline(leaver.signal), 1)(slow, []));
@@ -84,7 +84,7 @@ test("a caller that leaves does not end the reads that share its round trip", as
 });
 
 test("a page of many rows goes by itself, and a small one behind it does not wait for it", async () => {
-  const reads = createReads(openDatabase(connection), true);
+  const reads = createReads(openDatabase(connection), { coalesce: true });
   const slow = statement<{ n: number }>("test.slow_page", "select 1::int4 as n from pg_sleep(0.3)");
   const order: string[] = [];
   const large = reads

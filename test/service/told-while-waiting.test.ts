@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect, test, vi } from "vitest";
 import { failure, outcomes, type Failure } from "../support/errors.ts";
 import { readToEnd } from "../support/imports.ts";
-import { readMetric } from "../support/locks.ts";
+import { countConnections } from "../support/metrics.ts";
 import { line, type Shop } from "../support/shop.ts";
 import { openAt, ownMs, ports, told } from "../support/told.ts";
 
@@ -54,7 +54,7 @@ test.each(ports)("a call that waits for a connection is told so, and can be repe
   shop.proxy.decide = () => ({ kind: "hang" });
   const leave = new AbortController();
   const first = failure(users.listUsers({}, { ...patient, signal: leave.signal }));
-  const isUsed = async (): Promise<boolean> => (await readMetric(shop, "db_pool_used")) === 1;
+  const isUsed = async (): Promise<boolean> => (await countConnections(shop, "used")) === 1;
   await vi.waitUntil(isUsed, { timeout: 10_000 });
 
   const failures = await outcomes([

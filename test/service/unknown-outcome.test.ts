@@ -4,7 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import type { Product } from "../../src/gen/commerce/inventory/v1/inventory_service_pb.ts";
 import { failureOf } from "../support/calls.ts";
 import { failure, toFailure, type Failure } from "../support/errors.ts";
-import { holdProduct, readMetric } from "../support/locks.ts";
+import { holdProduct } from "../support/locks.ts";
+import { countConnections } from "../support/metrics.ts";
 import { once, startProxy } from "../support/proxy.ts";
 import { line, openShop } from "../support/shop.ts";
 
@@ -22,7 +23,7 @@ async function disconnect(): Promise<void> {
   proxy.refuse("refuse");
   const isCutOff = async (): Promise<boolean> => {
     proxy.endIdle();
-    return (await readMetric(shop, "db_pool_total")) === 0;
+    return (await countConnections(shop)) === 0;
   };
   await vi.waitUntil(isCutOff, { timeout: 10_000 });
 }
@@ -30,7 +31,7 @@ async function disconnect(): Promise<void> {
 // Whatever became of its calls, the service has all its connections back.
 afterEach(async () => {
   proxy.decide = () => undefined;
-  await vi.waitUntil(async () => (await readMetric(shop, "db_pool_used")) === 0, { timeout: 10_000 });
+  await vi.waitUntil(async () => (await countConnections(shop, "used")) === 0, { timeout: 10_000 });
 });
 
 describe("a call whose attempts run out while nothing gets through any more", () => {

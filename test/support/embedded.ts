@@ -70,7 +70,8 @@ export async function copyClone(clone: string, { withPostgres }: { withPostgres:
   const modules = path.join(clone, "node_modules");
   await mkdir(modules, { recursive: true });
   await cp(path.join(root, "src/db"), path.join(clone, "src/db"), { recursive: true });
-  await cp(path.join(root, "src/system-errors.ts"), path.join(clone, "src/system-errors.ts"));
+  for (const file of ["system-errors.ts", "database-url.ts", "secret-file.ts"])
+    await cp(path.join(root, "src", file), path.join(clone, "src", file));
   await cp(path.join(root, "package.json"), path.join(clone, "package.json"));
   for (const name of (await readdir(path.join(root, "node_modules"))).filter((each) =>
     /^(pg|postgres)/.test(each),

@@ -5,6 +5,7 @@ import {
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
 import type { Service } from "../../src/call.ts";
+import type { Config } from "../../src/config.ts";
 import { Health as HealthDesc } from "../../src/gen/grpc/health/v1/health_pb.ts";
 import { ServerReflection } from "../../src/gen/grpc/reflection/v1/reflection_pb.ts";
 import { ServerReflection as V1Alpha } from "../../src/gen/grpc/reflection/v1alpha/reflection_pb.ts";
@@ -20,7 +21,7 @@ import type { CallLimits } from "../../src/rpc/limits.ts";
 import { type Listener, toHostPort } from "../../src/rpc/listen.ts";
 import { type Binding, bind, createPipeline, type Pipeline } from "../../src/rpc/pipeline.ts";
 import { reflectionServices } from "../../src/rpc/reflection.ts";
-import { createTelemetry } from "../../src/rpc/telemetry.ts";
+import { openTelemetry } from "./telemetry.ts";
 import type { Tls } from "../../src/rpc/tls.ts";
 import { createRequestValidator } from "../../src/rpc/validation.ts";
 
@@ -54,18 +55,13 @@ export async function startListeners(
     readonly authenticate?: Authenticate;
     readonly tls?: Tls;
     readonly bindings?: readonly Binding[];
-    readonly tracesEndpoint?: string;
+    readonly telemetry?: Partial<Config["telemetry"]>;
     readonly connections?: Partial<ConnectionLimits>;
     readonly connectionAgeMs?: number;
     readonly corsOrigins?: readonly string[];
   } = {},
 ): Promise<Listeners> {
-  const lines: Record<string, unknown>[] = [];
-  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
-  const telemetry = await createTelemetry(
-    { logLevel: "debug", tracesEndpoint: options.tracesEndpoint },
-    { write },
-  );
+  const { lines, telemetry } = await openTelemetry({ logLevel: "debug", ...options.telemetry });
   const calls = { ...CALLS, ...options.calls };
   const services = [HealthDesc, UserService];
   const health = createHealth(services.map((service) => service.typeName));

@@ -25,10 +25,3 @@ async function hold(shop: Shop, table: "products" | "orders", id: string): Promi
     },
   };
 }
-
-/** The value of a metric, whose name includes its labels as Prometheus writes them; undefined if none. */
-export async function readMetric(shop: Shop, name: string): Promise<number | undefined> {
-  const text = await (await fetch(`http://127.0.0.1:${shop.server.admin.port}/metrics`)).text();
-  const value = text.split("\n").find((each) => each.startsWith(`${name} `));
-  return value === undefined ? undefined : Number(value.slice(name.length));
-}

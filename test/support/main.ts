@@ -2,7 +2,8 @@ import { expect } from "vitest";
 import type { Connection } from "../../src/config.ts";
 import { type Program, run, runToEnd } from "./processes.ts";
 
-const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
+const free = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
+const anywhere = { ...free, WELCOME: "true" };
 
 /** Starts the service as `npm start` does, on free ports if the environment says nothing else. */
 export function startMain(env: NodeJS.ProcessEnv): Program {
@@ -16,7 +17,7 @@ export function startByNpm(env: NodeJS.ProcessEnv): Program {
 
 /** Starts the service, which is to end with 1 after one line on standard error; answers what it says. */
 export async function refusalOf(env: NodeJS.ProcessEnv): Promise<string> {
-  const { code, stdout, stderr } = await runToEnd(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ["src/main.ts"], { ...free, ...env });
   expect([code, stdout, stderr]).toEqual([1, "", expect.stringMatching(/^commerce-core failed: .+\n$/)]);
   return stderr.slice("commerce-core failed: ".length, -1);
 }

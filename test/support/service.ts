@@ -43,11 +43,3 @@ export async function workersOf(service: Program, begun: number): Promise<Map<nu
     .toBe(begun);
   return pids;
 }
-
-/** The value of a metric, over all of its labels; undefined where there is none. */
-export async function readMetrics(url: string, name: string): Promise<number | undefined> {
-  const lines = (await (await fetch(`${url}/metrics`)).text()).split("\n");
-  const values = lines.filter((line) => new RegExp(`^${name}(\\{.*\\})? `).test(line));
-  if (values.length === 0) return undefined;
-  return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
-}

@@ -9,6 +9,7 @@ import { startServer, type Server } from "../../src/server.ts";
 import { createTestDatabase, execute, type TestDatabase } from "./databases.ts";
 import { expectNamed } from "./policies.ts";
 import type { Proxy } from "./proxy.ts";
+import { silent } from "./telemetry.ts";
 
 /** A running service on its own database, clients of it, and the people and things that tests are about. */
 export type Shop = AsyncDisposable & {
@@ -78,8 +79,8 @@ export async function openShop(
     start: { waitMsMax: 0, migrations: "apply" },
     tls: undefined,
     auth: undefined,
-    logLevel: "silent",
-    tracesEndpoint: undefined,
+    welcome: false,
+    telemetry: silent,
     ...overrides,
     pool: {
       connsMax: 10,

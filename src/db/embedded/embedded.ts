@@ -24,6 +24,8 @@ export type Embedded = {
 export type EmbeddedOptions = {
   /** Server settings, "name=value". With "fsync=off" the directory is made without syncing it, too. */
   readonly settings?: readonly string[];
+  /** Is told of what takes long, in a line. */
+  readonly progress?: (line: string) => void;
 };
 
 const role = "commerce";
@@ -59,7 +61,7 @@ const createCommerce = command(
 export async function startEmbedded(dataDir: string, options: EmbeddedOptions = {}): Promise<Embedded> {
   const directory = path.resolve(dataDir);
   try {
-    return await start(directory, options.settings ?? []);
+    return await start(directory, options);
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error) || error.syscall === undefined) throw error;
     throw new Error(`data directory ${directory} cannot be used: ${error.message}`, { cause: error });
@@ -79,15 +81,20 @@ export async function connectRunning(dataDir: string): Promise<Connection | unde
     : toConnection(port, await readFile(path.join(cluster, "password"), "utf8"));
 }
 
-async function start(directory: string, settings: readonly string[]): Promise<Embedded> {
+async function start(
+  directory: string,
+  { settings = [], progress = () => {} }: EmbeddedOptions,
+): Promise<Embedded> {
   const programs = await findPrograms();
   await makeDirectory(directory);
   await using owned = new AsyncDisposableStack();
   owned.use(await holdDirectory(directory));
   const launcher = await createLauncher(programs, directory);
   const cluster = path.join(directory, "cluster");
-  if (!(await readdir(directory)).includes("cluster"))
+  if (!(await readdir(directory)).includes("cluster")) {
+    progress(`making a PostgreSQL database in ${directory}, which happens once and takes some seconds`);
     await createCluster(launcher, programs, cluster, settings);
+  }
   const password = await readFile(path.join(cluster, "password"), "utf8");
   const server = owned.use(
     await startServer(launcher, programs.postgres, path.join(cluster, "data"), settings),

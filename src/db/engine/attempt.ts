@@ -20,6 +20,16 @@ export type Failure = {
 /** What runs on a connection; it says in `progress` how far it has come. */
 export type Work<T> = (client: pg.PoolClient, progress: Progress) => Promise<T>;
 
+export type AttemptOptions = {
+  /** Whether it is the first one of its call. */
+  readonly isFirst?: boolean;
+  /**
+   * Is told of the end of work that was sent: since when it ran, by performance.now(), and the SQLSTATE or
+   * errno it failed with, or "cancelled" if its caller left.
+   */
+  readonly onEnd?: ((beginMs: number, code?: string) => void) | undefined;
+};
+
 /** An attempt gets half of the time left, but at least this: a statement that waits for locks needs some. */
 const attemptMsMin = 1_000;
 /** How long a cancelled statement may take to end; past it the connection is destroyed. */
@@ -39,7 +49,7 @@ export async function attempt<T>(
   pool: Pool,
   deadline: Deadline,
   work: Work<T>,
-  isFirst = false,
+  { isFirst = false, onEnd }: AttemptOptions = {},
 ): Promise<Attempted<T>> {
   let checkout: Checkout;
   try {
@@ -52,7 +62,7 @@ export async function attempt<T>(
   giveBackIfOver(deadline, checkout);
   const progress = beginProgress();
   const running = work(checkout.client, progress);
-  return settle(pool, deadline, { checkout, progress, running });
+  return settle(pool, deadline, { checkout, progress, running, onEnd });
 }
 
 function beginProgress(): Progress {
@@ -75,12 +85,12 @@ type Running<T> = {
   readonly checkout: Checkout;
   readonly progress: Progress;
   readonly running: Promise<T>;
-};
+} & Pick<AttemptOptions, "onEnd">;
 
 /** Waits for the end of an attempt, as long as the deadline allows, and gives its connection back once. */
 function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promise<Attempted<T>> {
   const { signal } = deadline;
-  const { checkout, progress, running } = attempted;
+  const { checkout, progress, running, onEnd } = attempted;
   return new Promise((resolve, reject) => {
     let isOver = false;
     const end = (): boolean => {
@@ -92,6 +102,7 @@ function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promi
     };
     const succeed = (value: T): void => {
       checkout.release(true);
+      onEnd?.(progress.beginMs);
       resolve({ ok: true, value });
     };
     const fail = (cause: unknown): void => {
@@ -99,10 +110,12 @@ function settle<T>(pool: Pool, deadline: Deadline, attempted: Running<T>): Promi
       pool.renew(judgement.stale);
       // The session is ended before the next attempt: no other call may have it then.
       checkout.release(judgement.reusable && !judgement.mayStillAct, judgement.nodeFault);
+      onEnd?.(progress.beginMs, judgement.code);
       resolve({ ok: false, phase: progress.phase, cause, judgement, session: checkout.session });
     };
     const leave = (): void => {
       if (!end()) return;
+      onEnd?.(progress.beginMs, "cancelled");
       reject(signal.reason as Error);
       // Where it cannot be ended in time, the server ends it some time.
       stop(pool, attempted, signal).catch(() => {});

@@ -12,10 +12,22 @@ import {
 import { createHoldings } from "./holdings.ts";
 import { Line } from "../../line.ts";
 import type { Pace } from "./pace.ts";
-import { createWaiter, type Waiter } from "./waiters.ts";
+import { shareDeadline, split } from "./shared-deadline.ts";
+import { createWaiter, type Wait, type Waiter } from "./waiters.ts";
 
 /** What a batcher runs: one answer for each request, in their order. */
 export type BatchOperation<Q, A> = (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>;
+
+/** Is told of the batches of a batcher, for metrics and traces. */
+export type BatchObserver = {
+  /** A request begins to wait for its batch. */
+  readonly wait: () => Wait;
+  /** Runs a batch, whose requests have waited until now. */
+  readonly run: <T>(waits: readonly Wait[], work: () => Promise<T>) => Promise<T>;
+};
+
+const unobserved: BatchObserver = { wait: () => noWait, run: (_, work) => work() };
+const noWait: Wait = { sinceMs: 0 };
 
 /** Bounds of a batcher; see `createBatcher`. */
 export type BatcherOptions<Q> = BatchBounds<Q> & {
@@ -38,6 +50,7 @@ export type BatcherOptions<Q> = BatchBounds<Q> & {
    * answer. By default the request itself.
    */
   readonly toRepeated?: (request: Q) => Q;
+  readonly observer?: BatchObserver | undefined;
 };
 
 /** Requests in flight at once that go alone, because their batch was late or failed. */
@@ -67,6 +80,7 @@ export function createBatcher<Q, A>(
   options: BatcherOptions<Q>,
 ): (request: Q, deadline: Deadline) => Promise<A> {
   const { batches, writes = false, keysOf = () => [], locksOf = () => [], toRepeated } = options;
+  const { observer = unobserved } = options;
   const [queue, singles] = [new Line<Waiter<Q, A>>(), new Line<Waiter<Q, A>>()];
   const [inBatches, alone, holdings] = [createRoom(batches), createRoom(singlesMax), createHoldings()];
   let scheduled = false;
@@ -76,7 +90,7 @@ export function createBatcher<Q, A>(
     new Promise<A>((resolve, reject) => {
       if (deadline.signal.aborted) return reject(deadline.signal.reason);
       const about = { request, deadline, keys: keysOf(request), locks: locksOf(request) };
-      queue.add(createWaiter<Q, A>({ ...about, resolve, reject, onLeave }));
+      queue.add(createWaiter<Q, A>({ ...about, resolve, reject, onLeave, wait: observer.wait() }));
       schedule();
     });
 
@@ -114,7 +128,8 @@ export function createBatcher<Q, A>(
       if (isHeldUp) holdings.holdUp(needs);
       schedule();
     };
-    const again = await runBatch(batch, operation, { writes, pace: room.pace, onLate, toRepeated });
+    const how = { writes, pace: room.pace, onLate, toRepeated, observer };
+    const again = await runObserved(batch, operation, how);
     for (const waiter of again) waiter.onLeave = onLeave;
     takeBack(queue, singles, again);
     holdings.release(needs, isHeldUp);
@@ -125,9 +140,6 @@ export function createBatcher<Q, A>(
   }
 }
 
-/** The reason with which a batch is stopped although some of its callers go on waiting. */
-const split = new Error("the batch was split");
-
 type Run<Q> = {
   readonly writes: boolean;
   readonly pace: Pace;
@@ -135,6 +147,18 @@ type Run<Q> = {
   readonly onLate: (goesOn: boolean) => void;
   readonly toRepeated: ((request: Q) => Q) | undefined;
 };
+
+/** Runs a batch as `runBatch` does, and tells its observer. */
+async function runObserved<Q, A>(
+  batch: readonly Waiter<Q, A>[],
+  operation: BatchOperation<Q, A>,
+  { observer, ...how }: Run<Q> & { readonly observer: BatchObserver },
+): Promise<readonly Waiter<Q, A>[]> {
+  const waits = batch.map(({ wait }) => wait);
+  const again = await observer.run(waits, () => runBatch(batch, operation, how));
+  for (const waiter of again) waiter.wait = { ...waiter.wait, sinceMs: performance.now() };
+  return again;
+}
 
 /**
  * Answers waiters with what `operation` returns for their requests, and returns the waiters to send again:
@@ -144,7 +168,7 @@ type Run<Q> = {
  */
 async function runBatch<Q, A>(
   batch: readonly Waiter<Q, A>[],
-  operation: (requests: readonly Q[], deadline: Deadline) => Promise<readonly A[]>,
+  operation: BatchOperation<Q, A>,
   { writes, pace, onLate, toRepeated = (request) => request }: Run<Q>,
 ): Promise<readonly Waiter<Q, A>[]> {
   const isSplit = writes && batch.length > 1;
@@ -206,45 +230,4 @@ function fail<Q, A>(
 function settle<Q, A>(waiter: Waiter<Q, A>): Waiter<Q, A> {
   waiter.deadline.signal.removeEventListener("abort", waiter.leave);
   return waiter;
-}
-
-/** The deadline of a batch. */
-type SharedDeadline = {
-  readonly deadline: Deadline;
-  /** Stops the batch, for the sake of the callers that go on waiting. */
-  readonly split: () => void;
-};
-
-type Watch = {
-  readonly writes: boolean;
-  /** Called before each attempt is sent. */
-  readonly begin: () => void;
-  /** Called when a caller leaves and others stay. */
-  readonly onLeave: () => void;
-};
-
-/**
- * The deadline of a batch: it ends when its last caller leaves or stops waiting. A caller that has left may
- * be back at another replica: no attempt to write its request begins any more.
- */
-function shareDeadline<Q, A>(
-  batch: readonly Waiter<Q, A>[],
-  { writes, begin, onLeave }: Watch,
-): SharedDeadline {
-  if (batch.length === 1)
-    return { deadline: { ...batch[0]!.deadline, throwIfStale: begin }, split: () => {} };
-  const all = new AbortController();
-  let staying = batch.length;
-  const leave = ({ deadline }: Waiter<Q, A>): void => {
-    if (--staying === 0) all.abort(deadline.signal.reason);
-    else onLeave();
-  };
-  for (const waiter of batch) waiter.onLeave = leave;
-  const throwIfStale = (): void => {
-    if (writes && staying < batch.length) all.abort(split);
-    all.signal.throwIfAborted();
-    begin();
-  };
-  const deadlineMs = Math.max(...batch.map((waiter) => waiter.deadline.deadlineMs));
-  return { deadline: { signal: all.signal, deadlineMs, throwIfStale }, split: () => all.abort(split) };
 }

@@ -1,5 +1,5 @@
 import type { Connection } from "../../config.ts";
-import { PasswordMissing } from "./connection.ts";
+import { PasswordMissing } from "./credentials.ts";
 import { toServerError, type ServerError } from "../../errors.ts";
 import { judge } from "./judge.ts";
 

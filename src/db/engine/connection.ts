@@ -2,6 +2,7 @@ import net from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import pg, { type ClientConfig } from "pg";
 import type { Address, Connection } from "../../config.ts";
+import { readCredentials } from "./credentials.ts";
 import { hearBytes } from "./data-rows.ts";
 
 /** Settings of a session, by their names. */
@@ -13,14 +14,6 @@ export type Settings = Readonly<Record<string, string | number>>;
  */
 const sessionSettings: Settings = { datestyle: "ISO", timezone: "UTC" };
 
-/** The server wants a password and the configuration has none. */
-export class PasswordMissing extends Error {
-  constructor() {
-    super("it asks for a password and none is configured");
-    this.name = "PasswordMissing";
-  }
-}
-
 /**
  * What node-postgres takes, from the configuration: all connections are made of it. Each gets a name for the
  * server beside it (application_name). It leaves nothing else open, because node-postgres completes what is
@@ -28,13 +21,15 @@ export class PasswordMissing extends Error {
  * alike. A copy: node-postgres hides the key inside `ssl`, ours is frozen.
  */
 export function toClientConfig(connection: Connection, settings: Settings = {}): ClientConfig {
-  const { ssl, password, options, channelBinding = false, otherHosts: _, ...place } = connection;
+  const { ssl, options, channelBinding = false, host, port, database } = connection;
   const own = Object.entries({ ...sessionSettings, ...settings }).map(
     ([name, value]) => `-c ${name}=${String(value).replaceAll(" ", "\\ ")}`,
   );
   return {
-    ...place,
-    password: password ?? (() => Promise.reject(new PasswordMissing())),
+    host,
+    port,
+    database,
+    ...readCredentials(connection),
     ssl: ssl && toTlsOptions(ssl),
     // The last setting of a name counts.
     options: [...(options === undefined ? [] : [options]), ...own].join(" "),
@@ -62,9 +57,9 @@ export function toClientClass(connection: Connection): typeof pg.Client {
   let made = 0;
   return class extends pg.Client {
     constructor(config: ClientConfig) {
-      const { host, port } = hosts[made++ % hosts.length]!;
-      // A copy would lose the password, which the pool hides.
-      super(Object.create(config, { host: { value: host }, port: { value: port } }) as ClientConfig);
+      // A copy of the configuration would lose what the pool hides.
+      const own: ClientConfig = { ...hosts[made++ % hosts.length]!, ...readCredentials(connection) };
+      super(Object.assign(Object.create(config) as ClientConfig, own));
       hearBytes(this);
     }
   };

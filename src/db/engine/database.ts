@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type pg from "pg";
 import type { Config, Connection, Engine } from "../../config.ts";
 import {
   contention,
@@ -10,15 +9,12 @@ import {
 } from "../../errors.ts";
 import { attempt, terminate, terminateLater, type Failure, type Work } from "./attempt.ts";
 import type { Deadline } from "./deadline.ts";
-import type { Disposition, Progress } from "./judge.ts";
-import type { NodesObserver } from "./nodes.ts";
-import { DecodeError, toParameter } from "./pg-types.ts";
-import { runStatements } from "./query.ts";
-import { createPool, type Pool, type PoolStats } from "./pool.ts";
+import type { Disposition } from "./judge.ts";
+import { createPool, type Pool, type PoolObserver, type PoolStats } from "./pool.ts";
 import type { Session } from "./session.ts";
 import { sqlstate } from "./sqlstate.ts";
 import type { Run, Statement } from "./statement.ts";
-import { begin, commit, rollback } from "./transaction.ts";
+import { nameOf, type Read, workOf, workOfAll } from "./work.ts";
 
 /** The database as the rest of the service sees it: statements that are retried where that is safe. */
 export type Database = {
@@ -42,17 +38,17 @@ export type Database = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** A statement that reads, and its values. */
-export type Read = { readonly statement: Statement<unknown>; readonly values: readonly unknown[] };
-
 /** Runs statements that read within one deadline; `mutate` runs those that write. */
 export function within(db: Database, deadline: Deadline): Run {
   return (statement, values) => db.query(statement, values, deadline);
 }
 
-/** Is told of each failed attempt that is followed by another, with the SQLSTATE or errno, and of nodes. */
-export type DatabaseObserver = Partial<NodesObserver> & {
+/** Is told what happens at the database, for metrics and traces. */
+export type DatabaseObserver = Partial<PoolObserver> & {
+  /** A failed attempt is followed by another; with its SQLSTATE or errno. */
   retried(disposition: Disposition, code: string): void;
+  /** An attempt to run an operation, a statement by its name, has ended; see `AttemptOptions`. */
+  attempted?(operation: string, beginMs: number, code?: string): void;
 };
 
 export type DatabaseOptions = {
@@ -96,7 +92,10 @@ const overloadedMsMax = 1_000;
 export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
   const { observer, now = Date.now, random = Math.random, sleep = interruptibleSleep } = options;
 
-  async function run<T>(work: Work<T>, deadline: Deadline): Promise<T> {
+  async function run<T>(operation: string, work: Work<T>, deadline: Deadline): Promise<T> {
+    const onEnd =
+      observer?.attempted &&
+      ((beginMs: number, code?: string): void => observer.attempted?.(operation, beginMs, code));
     // The session of an attempt that may have happened, or may hold locks. It is ended before the next one
     // begins, which then finds out what has become of it, and waits for no lock of it.
     let inDoubt: Session | undefined;
@@ -106,7 +105,7 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
         let failure = inDoubt && (await terminate(pool, inDoubt, deadline));
         if (failure === undefined) {
           inDoubt = undefined;
-          const result = await attempt(pool, deadline, work, attempts === 1);
+          const result = await attempt(pool, deadline, work, { isFirst: attempts === 1, onEnd });
           if (result.ok) return result.value;
           failure = result;
           if (failure.judgement.mayStillAct) inDoubt = failure.session;
@@ -144,8 +143,8 @@ export function databaseOf(pool: Pool, options: RetryOptions = {}): Database {
   return {
     engine: pool.engine,
     query: (statement, values, deadline) =>
-      run(workOf(statement, values, pool.engine, deadline.signal), deadline),
-    queryAll: (reads, deadline) => run(workOfAll(reads), deadline),
+      run(statement.name, workOf(statement, values, pool.engine, deadline.signal), deadline),
+    queryAll: (reads, deadline) => run(nameOf(reads), workOfAll(reads), deadline),
     suspect: (isAway) => pool.suspect(isAway),
     stats: () => pool.stats(),
     [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
@@ -166,74 +165,6 @@ function toAnswer({ phase, cause, judgement }: Failure, isAmbiguous: boolean): u
   if (disposition === "overloaded") return databaseOverloaded(cause);
   if (disposition === "aborted") return contention(cause);
   return code === sqlstate.readOnly ? databaseReadOnly(cause) : databaseAway(cause);
-}
-
-/** The work of one attempt to run a statement. */
-function workOf<Row>(
-  statement: Statement<Row>,
-  values: readonly unknown[],
-  engine: Engine,
-  signal: AbortSignal,
-): Work<Row[]> {
-  const parts = [{ statement, parameters: values.map(toParameter) }];
-  const isolation = engine === "postgresql" ? statement.isolation : undefined;
-  return async (client, progress) => {
-    const run = async () => (await runStatements(client, parts))[0]!;
-    progress.wasPrepared = isPrepared(client, statement.name);
-    // A write outside of a transaction commits by itself, and a read has nothing to commit.
-    progress.phase = statement.readsOnly ? "executing" : "committing";
-    return isolation === undefined ? run() : inTransaction(client, progress, { isolation, run, signal });
-  };
-}
-
-/** The work of one attempt to run statements that read. */
-function workOfAll(reads: readonly Read[]): Work<unknown[][]> {
-  const parts = reads.map(({ statement, values }) => ({ statement, parameters: values.map(toParameter) }));
-  return async (client, progress) => {
-    progress.wasPrepared = parts.some(({ statement }) => isPrepared(client, statement.name));
-    progress.phase = "executing";
-    return runStatements(client, parts);
-  };
-}
-
-/** Whether a connection has prepared a statement; node-postgres knows and does not declare it. */
-function isPrepared(client: pg.PoolClient, name: string): boolean {
-  type Internals = { readonly connection: { readonly parsedStatements: Readonly<Record<string, string>> } };
-  return (client as unknown as Internals).connection.parsedStatements[name] !== undefined;
-}
-
-async function inTransaction<T>(
-  client: pg.PoolClient,
-  progress: Progress,
-  {
-    isolation,
-    run,
-    signal,
-  }: {
-    readonly isolation: NonNullable<Statement<unknown>["isolation"]>;
-    readonly run: () => Promise<T>;
-    readonly signal: AbortSignal;
-  },
-): Promise<T> {
-  progress.phase = "executing";
-  await client.query(begin[isolation]);
-  progress.phase = "inside";
-  let result: T;
-  try {
-    // A cancellation ends the step that runs, and not those that follow.
-    signal.throwIfAborted();
-    result = await run();
-    signal.throwIfAborted();
-  } catch (error) {
-    // The connection is sound when the rollback succeeds; its own failure must not hide the first error.
-    await client.query(rollback).catch(() => {});
-    throw error;
-  }
-  progress.phase = "committing";
-  const { command } = await client.query(commit);
-  // The server answers a commit of a failed transaction with ROLLBACK and without an error.
-  if (command !== "COMMIT") throw new DecodeError(new Error(`COMMIT was answered ${command}`));
-  return result;
 }
 
 async function interruptibleSleep(ms: number, signal: AbortSignal): Promise<void> {

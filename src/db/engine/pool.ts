@@ -31,11 +31,6 @@ export type PoolStats = {
   readonly used: number;
   readonly max: number;
   readonly waiting: number;
-  /**
-   * Connections handed out since the start, and the time that calls waited for them in all, in milliseconds.
-   */
-  readonly acquired: number;
-  readonly waitedMs: number;
   /** Nodes of a cluster that connections lead to, or have led to; there are none on PostgreSQL. */
   readonly nodes: ReadonlyMap<string, NodeState>;
 };
@@ -62,8 +57,13 @@ const awayMsMax = 100;
 /** A transaction that does nothing for so long belongs to a service that died: its locks must go. */
 const idleInTransactionMsMax = 10_000;
 
+export type PoolObserver = NodesObserver & {
+  /** An attempt got its connection after so many milliseconds. */
+  waited(ms: number): void;
+};
+
 export type PoolOptions = {
-  readonly observer?: Partial<NodesObserver> | undefined;
+  readonly observer?: Partial<PoolObserver> | undefined;
   /** Whether it only reads, and may read what is a little behind; see `serviceSettings`. */
   readonly isStale?: boolean | undefined;
 };
@@ -80,8 +80,6 @@ export function createPool(
   const pool = openConnections(connection, serviceSettings(engine, isStale), limits);
   const connections = createConnector(pool, engine, nodes);
   let isSuspected = false;
-  let acquired = 0;
-  let waitedMs = 0;
 
   async function checkOut(deadline: Deadline, verify: boolean): Promise<Checkout> {
     const leave = await queue.enter(deadline);
@@ -108,8 +106,7 @@ export function createPool(
       const checkout = await (isSuspected && isFirst
         ? checkOutSoon(checkOut, deadline)
         : checkOut(deadline, false));
-      acquired++;
-      waitedMs += performance.now() - since;
+      observer?.waited?.(performance.now() - since);
       return checkout;
     },
     suspect: (isAway) => void (isSuspected = isAway),
@@ -120,8 +117,6 @@ export function createPool(
       used: pool.totalCount - pool.idleCount,
       max: limits.connsMax,
       waiting: queue.waiting,
-      acquired,
-      waitedMs,
       nodes: nodes.states(),
     }),
     async [Symbol.asyncDispose]() {

@@ -2,6 +2,9 @@ import type { Needs } from "./holdings.ts";
 import type { Deadline } from "./deadline.ts";
 import { nowhere, type Place } from "../../line.ts";
 
+/** A request's wait for its batch: since when, by performance.now(), and what its observer knows it by. */
+export type Wait = { readonly sinceMs: number; readonly caller?: unknown };
+
 /** A request of a batcher that has not been answered. */
 export type Waiter<Q, A> = Needs &
   Place & {
@@ -11,6 +14,7 @@ export type Waiter<Q, A> = Needs &
     readonly reject: (error: unknown) => void;
     /** Listens to the signal until there is an answer. */
     readonly leave: () => void;
+    wait: Wait;
     /** Called when the caller leaves: takes the request out of the queue or, later, out of its batch. */
     onLeave: (waiter: Waiter<Q, A>) => void;
     left: boolean;

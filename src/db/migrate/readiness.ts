@@ -28,6 +28,8 @@ export type Readiness = AsyncDisposable & {
    * writes, and its schema is the one that this version of the service was written for.
    */
   check(): Promise<Problem | undefined>;
+  /** The newest migration that is applied, as the last check has found it, such as "0008_refusals". */
+  readonly schemaVersion: () => string | undefined;
   /** Takes note of the SQLSTATE that an attempt of a call has failed with. */
   note(code: string): void;
 };
@@ -58,6 +60,7 @@ export async function createReadiness(
   const payload = randomBytes(payloadBytes / 2).toString("hex");
   const isCluster = engine === "cockroachdb";
   let fullUntil = 0;
+  let newest: string | undefined;
 
   async function look(): Promise<string | undefined> {
     const deadline = createDeadline(answerMsMax);
@@ -65,7 +68,12 @@ export async function createReadiness(
     if (answer.readOnly === "on") return "the database takes no writes: is it a standby?";
     // Migrations that this version does not know are a newer version's, whose replicas replace ours one by
     // one.
-    const [pending] = findPending(migrations, await db.query(selectMigrations, [], deadline));
+    const applied = await db.query(selectMigrations, [], deadline);
+    newest = applied
+      .map(({ version }) => version)
+      .toSorted()
+      .at(-1);
+    const [pending] = findPending(migrations, applied);
     if (pending) return `migration ${pending.version} is not applied`;
     return Date.now() < fullUntil ? "the database's disk is full" : undefined;
   }
@@ -88,6 +96,7 @@ export async function createReadiness(
 
   return {
     check: () => check(),
+    schemaVersion: () => newest,
     note(code) {
       if (code === sqlstate.diskFull) fullUntil = Date.now() + fullMs;
     },

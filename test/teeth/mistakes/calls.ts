@@ -184,8 +184,8 @@ export const calls: readonly Mutation[] = [
   {
     file: "src/rpc/in-flight.ts",
     what: "calls that are shed are not counted",
-    from: "countShed(rpc.desc.name);",
-    to: "",
+    from: "if (!pool.take(holder)) throw tooMany(rpc);",
+    to: 'if (!pool.take(holder)) throw new Error("too many");',
     tests: ["test/in-flight.test.ts"],
   },
   {

@@ -182,7 +182,7 @@ export const attemptingMutations: readonly Mutation[] = [
     tests: attempting,
   },
   {
-    file: database,
+    file: "src/db/engine/work.ts",
     what: "a transaction goes on after its caller has left",
     from: "    signal.throwIfAborted();\n    result = await run();\n    signal.throwIfAborted();\n",
     to: "    result = await run();\n",

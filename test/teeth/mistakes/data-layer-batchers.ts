@@ -105,7 +105,7 @@ export const laneMutations: readonly Mutation[] = [
     tests: ["test/batcher-late.test.ts"],
   },
   {
-    file: batcher,
+    file: "src/db/engine/shared-deadline.ts",
     what: "a set of writes goes on although one of its callers has left",
     from: "if (writes && staying < batch.length) all.abort(split);",
     to: "",
@@ -119,7 +119,7 @@ export const laneMutations: readonly Mutation[] = [
     tests: ["test/batcher-callers.test.ts"],
   },
   {
-    file: batcher,
+    file: "src/db/engine/shared-deadline.ts",
     what: "a set is stopped when one of its callers has left",
     from: "if (--staying === 0) all.abort",
     to: "if (--staying < batch.length) all.abort",
@@ -140,7 +140,7 @@ export const laneMutations: readonly Mutation[] = [
     tests: ["test/batcher-callers.test.ts"],
   },
   {
-    file: batcher,
+    file: "src/db/engine/shared-deadline.ts",
     what: "the deadline of a set is that of its least patient caller",
     from: "Math.max(...batch.map((waiter) => waiter.deadline.deadlineMs))",
     to: "Math.min(...batch.map((waiter) => waiter.deadline.deadlineMs))",

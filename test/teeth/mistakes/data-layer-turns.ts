@@ -9,8 +9,8 @@ export const turnMutations: readonly Mutation[] = [
   {
     file: batchers,
     what: "repetitions of an order are under way together",
-    from: "createOrder: writes(createOrders, {\n      keysOf: (order) => [order.id],",
-    to: "createOrder: writes(createOrders, {",
+    from: '"create_order", createOrders, {\n      keysOf: (order) => [order.id],',
+    to: '"create_order", createOrders, {',
     tests: ["test/batchers.test.ts"],
   },
   {

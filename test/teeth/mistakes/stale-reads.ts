@@ -29,7 +29,7 @@ export const staleReadMutations: readonly Mutation[] = [
   {
     file: "src/db/sources.ts",
     what: "stale reads share round trips with others",
-    from: "stale ? createReads(stale, coalesce) : strong",
+    from: "stale ? createReads(stale, sharing) : strong",
     to: "strong",
     tests: stale,
   },

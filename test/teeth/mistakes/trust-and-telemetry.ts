@@ -1,7 +1,7 @@
 import type { Mutation } from "../mutation.ts";
 
 const auth = "src/rpc/auth.ts";
-const telemetry = "src/rpc/telemetry.ts";
+const calls = "src/telemetry/calls.ts";
 const validation = "src/rpc/validation.ts";
 
 /** Mistakes in who may call, and in what is told about calls. */
@@ -56,63 +56,63 @@ export const trustAndTelemetry: readonly Mutation[] = [
     tests: ["test/auth-keys.test.ts"],
   },
   {
-    file: telemetry,
+    file: calls,
     what: "a call that began is not counted",
-    from: "begun[listener].inc();",
+    from: "count.begin();",
     to: "",
     tests: ["test/pipeline.test.ts", "test/service/probes.test.ts"],
   },
   {
-    file: telemetry,
+    file: calls,
     what: "probes are lines in the log",
-    from: "if (quiet || (!error && !logsSuccess)) return;",
-    to: "if (!error && !logsSuccess) return;",
+    from: "if (quiet || !isWanted) return;",
+    to: "if (!isWanted) return;",
     tests: ["test/log-lines.test.ts"],
   },
   {
-    file: telemetry,
+    file: "src/telemetry/logger.ts",
     what: "passwords that are logged by mistake are in the log",
     from: 'redact: ["password", "authorization", "*.password", "*.authorization"],',
     to: "",
     tests: ["test/log-lines.test.ts"],
   },
   {
-    file: telemetry,
+    file: calls,
     what: "calls that a limit refused are not counted by it",
-    from: "        if (error) countLimit(error);\n",
+    from: "        if (error) onError(error);\n",
     to: "",
     tests: ["test/telemetry.test.ts", "test/limit-counts.test.ts"],
   },
   {
-    file: telemetry,
+    file: "src/telemetry/error-counts.ts",
     what: "connections that a limit refused are not counted by it",
-    from: "      countLimit(error);\n",
+    from: "      onError(error);\n",
     to: "",
     tests: ["test/telemetry.test.ts", "test/limit-counts.test.ts"],
   },
   {
-    file: "src/rpc/error-fields.ts",
+    file: "src/telemetry/error-fields.ts",
     what: "a value that the database cannot take is in the log",
     from: 'code.startsWith("22")',
     to: 'code.startsWith("99")',
     tests: ["test/telemetry.test.ts"],
   },
   {
-    file: "src/rpc/tracing.ts",
+    file: "src/telemetry/tracing.ts",
     what: "spans are not sent at the end",
     from: "const flushed = provider.shutdown()",
     to: "const flushed = Promise.resolve()",
     tests: ["test/telemetry.test.ts", "test/tracing.test.ts"],
   },
   {
-    file: "src/rpc/tracing.ts",
+    file: "src/telemetry/spans.ts",
     what: "the caller's trace is not continued",
     from: "propagation.extract(ROOT_CONTEXT, header, headerGetter)",
     to: "ROOT_CONTEXT",
     tests: ["test/telemetry.test.ts"],
   },
   {
-    file: "src/rpc/tracing.ts",
+    file: "src/telemetry/tracing.ts",
     what: "a collector that does not answer holds up the end",
     from: 'const late = sleep(exportMsMax, "late", { ref: false });',
     to: "const late = new Promise<string>(() => {});",

@@ -50,8 +50,8 @@ export const turnsOfCalls: readonly Mutation[] = [
   {
     file: "src/rpc/lifetime.ts",
     what: "a call is timed from its turn",
-    from: "observer(listener, header, nowMs - arrivedMs)",
-    to: "observer(listener, header)",
+    from: "observer(incoming, nowMs - arrivedMs)",
+    to: "observer(incoming)",
     tests: ["test/turns.test.ts"],
   },
   {

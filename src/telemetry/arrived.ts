@@ -1,0 +1,13 @@
+import type { CallId } from "./call-id.ts";
+
+/** The listener that received a call. */
+export type ListenerName = "grpc" | "http";
+
+/** A call whose headers have arrived, as it is observed. */
+export type Arrived = {
+  readonly listener: ListenerName;
+  readonly header: (name: string) => string | null;
+  readonly callId: CallId;
+  /** The address of the caller's end of the connection. */
+  readonly peer: () => string | undefined;
+};

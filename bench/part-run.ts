@@ -27,7 +27,7 @@ import {
   type Batchers,
   type Config,
   createAuthenticator,
-  createCallId,
+  CallId,
   createPages,
   createPasswords,
   createPipeline,
@@ -123,8 +123,7 @@ function toIncoming(bytes: Uint8Array, connection: object): Incoming {
   return {
     listener: "grpc",
     header: noHeader,
-    callId: createCallId(noHeader),
-    peer: () => undefined,
+    callId: new CallId(noHeader),
     arrivedMs: now,
     deadlineMs: Infinity,
     controller: new AbortController(),

@@ -67,7 +67,7 @@ test.each(PROTOCOLS)("the answer to a call with an id has it over %s", async (pr
 });
 
 test.each(["", "a b", 'x"y', "ä", "x".repeat(129)])("an id that is none is replaced: %j", (sent) => {
-  expect(arrive("grpc", { [callIdHeader]: sent }).callId.value()).toMatch(uuid);
+  expect(arrive("grpc", { [callIdHeader]: sent }).callId.value).toMatch(uuid);
 });
 
 test("with an access log each call leaves a line, and a probe none", async () => {

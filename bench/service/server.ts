@@ -4,7 +4,7 @@ export type { Batchers } from "../../src/db/batchers.ts";
 export { createAuthenticator } from "../../src/rpc/auth.ts";
 export { startGrpcListener } from "../../src/rpc/grpc.ts";
 export { type Binding, createPipeline } from "../../src/rpc/pipeline.ts";
-export { createCallId } from "../../src/telemetry/call-id.ts";
+export { CallId } from "../../src/telemetry/call-id.ts";
 export { createTelemetry } from "../../src/telemetry/telemetry.ts";
 export { createRequestValidator } from "../../src/rpc/validation.ts";
 export { createPages } from "../../src/services/pages.ts";

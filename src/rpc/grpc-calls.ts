@@ -11,13 +11,12 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { DomainError } from "../errors.ts";
-import { type CallId, callIdHeader, createCallId } from "../telemetry/call-id.ts";
+import { CallId, callIdHeader } from "../telemetry/call-id.ts";
 import { type Answer, encode } from "./encoding.ts";
 import type { Arrival, Arrivals } from "./grpc-arrivals.ts";
 import { GrpcBody } from "./grpc-requests.ts";
 import { toPath, toStatus } from "./grpc-status.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
-import { toAddress } from "./peers.ts";
 import type { Method } from "./pipeline.ts";
 import type { Refused } from "./refusals.ts";
 import { explain, toConnectError } from "./status.ts";
@@ -116,12 +115,11 @@ class GrpcCall implements CallListener {
     const { deadline } = this.#arrival;
     if (deadline instanceof DomainError) this.#controller.abort(deadline);
     const header = (name: string): string | null => metadata.get(name)[0]?.toString() ?? null;
-    this.#callId = createCallId(header);
+    this.#callId = new CallId(header);
     const incoming: Incoming = {
       listener: "grpc",
       header,
       callId: this.#callId,
-      peer: () => toAddress(this.#connection),
       arrivedMs: this.#arrival.arrivedMs,
       deadlineMs: this.#deadlineMs(),
       controller: this.#controller,
@@ -193,9 +191,9 @@ class GrpcCall implements CallListener {
 
   /** Sends the headers of the answer, where grpc-js would send some of its own without the call's id. */
   #announce(): void {
-    if (!this.#callId?.isKnown() || this.#arrival.stream.headersSent) return;
+    if (!this.#callId?.isKnown || this.#arrival.stream.headersSent) return;
     const metadata = new Metadata();
-    metadata.set(callIdHeader, this.#callId.value());
+    metadata.set(callIdHeader, this.#callId.value);
     this.#call.sendMetadata(metadata);
   }
 
@@ -211,7 +209,7 @@ class GrpcCall implements CallListener {
     this.#isOver = true;
     const { stream } = this.#arrival;
     const sentBefore = stream.headersSent;
-    this.#send.call(this.#call, error ? toStatus(error, this.#callId?.value()) : OK);
+    this.#send.call(this.#call, error ? toStatus(error, this.#callId?.value) : OK);
     if (!stream.readableEnded) closeUnread(stream, sentBefore);
     this.#body.stop(error);
     this.#release();

@@ -28,7 +28,6 @@ import { endUnread } from "./http-requests.ts";
 import { callerLeft, type Incoming } from "./lifetime.ts";
 import type { Arrived } from "../telemetry/arrived.ts";
 import { callIdHeader } from "../telemetry/call-id.ts";
-import { toAddress } from "./peers.ts";
 import type { Method } from "./pipeline.ts";
 import { type Refused, type Request, type Response, refuseCall, refuseHttp } from "./refusals.ts";
 import { errorDetails, explain, toConnectError, toRefusal } from "./status.ts";
@@ -83,7 +82,7 @@ export function toServe(methods: readonly Method[], serving: Serving): Serve {
     }
     const method = byDesc.get(handler.method)!;
     const announced = announce(request, universal, method);
-    response.setHeader(callIdHeader, announced.callId.value());
+    response.setHeader(callIdHeader, announced.callId.value);
     universal.contextValues = createContextValues().set(announcedKey, announced);
     handler(universal)
       .then((answer) => {
@@ -240,8 +239,7 @@ function toIncoming(context: HandlerContext, unread: UnreadAnswers): Incoming {
 
 function toArrived(headers: Headers, { request, callId }: Announced): Arrived {
   const connection = connectionOf(request);
-  const peer = (): string | undefined => toAddress(connection);
-  return { listener: "http", header: (name) => headers.get(name), callId, peer };
+  return { listener: "http", header: (name) => headers.get(name), callId, connection };
 }
 
 /** Identifies the connection: the HTTP/2 session, or the socket. */

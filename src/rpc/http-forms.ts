@@ -6,7 +6,7 @@ import {
 import type { DomainError } from "../errors.ts";
 import { type Encoding, findEncoding } from "./decompression.ts";
 import { createGetBody, createHttpBody, type Form } from "./http-requests.ts";
-import { type CallId, createCallId } from "../telemetry/call-id.ts";
+import { CallId } from "../telemetry/call-id.ts";
 import type { Method } from "./pipeline.ts";
 import type { Request } from "./refusals.ts";
 import type { Body } from "./requests.ts";
@@ -46,7 +46,7 @@ export function announce(
   const arrivedMs = "stream" in request ? arrivalMsOf(request.stream) : Date.now();
   const deadline = parseDeadline(timeout, call.header.get(timeout), arrivedMs);
   call.header.delete(timeout);
-  const callId = createCallId((name) => call.header.get(name));
+  const callId = new CallId((name) => call.header.get(name));
   const announced = { request, callId, arrivedMs, deadline };
   if (call.method === "GET") return { ...announced, toBody: takeParameters(call, bytesMax) };
 

@@ -1,33 +1,13 @@
 import { isIPv6 } from "node:net";
+import { toPlainAddress } from "../telemetry/addresses.ts";
 
 /**
  * Returns the key by which connections of a peer are counted: its IPv4 address, also if it is mapped into
  * IPv6, or its /64 network in IPv6, since one host may have all of a network's addresses.
  */
 export function toPeer(address: string): string {
-  const plain = toPlain(address);
+  const plain = toPlainAddress(address);
   return isIPv6(plain) ? toNetwork(plain) : plain;
-}
-
-type Socket = { readonly remoteAddress?: string | undefined };
-
-/** The addresses of sessions' peers: a session that has ended does not tell it any more. */
-const addresses = new WeakMap<object, string | undefined>();
-
-/** Notes the address of a session's peer while its socket is there. */
-export function rememberAddress(session: object, { remoteAddress }: Socket): void {
-  addresses.set(session, remoteAddress);
-}
-
-/** The address of the peer of a connection: a session that was remembered, or a socket. */
-export function toAddress(connection: object): string | undefined {
-  const address = addresses.get(connection) ?? (connection as Socket).remoteAddress;
-  return address === undefined ? undefined : toPlain(address);
-}
-
-/** An IPv4 address may be mapped into IPv6. */
-function toPlain(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 function toNetwork(address: string): string {

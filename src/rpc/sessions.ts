@@ -2,7 +2,7 @@ import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2
 import { bounds } from "../bounds.ts";
 import { closeLater, LINGER_MS } from "./acceptor.ts";
 import type { Connection } from "./connections.ts";
-import { rememberAddress } from "./peers.ts";
+import { rememberAddress } from "../telemetry/addresses.ts";
 import { replaceStreams } from "./open-streams.ts";
 import type { Refused } from "./refusals.ts";
 import { createResets } from "./resets.ts";

@@ -8,6 +8,6 @@ export type Arrived = {
   readonly listener: ListenerName;
   readonly header: (name: string) => string | null;
   readonly callId: CallId;
-  /** The address of the caller's end of the connection. */
-  readonly peer: () => string | undefined;
+  /** The connection of the call: a session of HTTP/2, or a socket. */
+  readonly connection: object;
 };

@@ -8,18 +8,24 @@ const acceptable = /^[\w.:+/=@-]{1,128}$/;
 
 /**
  * The id by which a call is found in the logs of all services on its way. It is no `request_id` of the
- * contract: that one names a change, which may take several calls.
+ * contract: that one names a change, which may take several calls. A class, since each call has one.
  */
-export type CallId = {
-  /** The caller's id, or one that is made when it is first asked for. */
-  readonly value: () => string;
-  /** Whether the caller has sent one, or one has been made. */
-  readonly isKnown: () => boolean;
-};
+export class CallId {
+  #id: string | undefined;
 
-/** Creates the id of a call from its headers. An id of the caller that is not acceptable is replaced. */
-export function createCallId(header: (name: string) => string | null): CallId {
-  const sent = header(callIdHeader);
-  let id = sent !== null && acceptable.test(sent) ? sent : undefined;
-  return { value: () => (id ??= randomUUID()), isKnown: () => id !== undefined };
+  /** Takes the id from the headers of a call; one that is not acceptable is replaced. */
+  constructor(header: (name: string) => string | null) {
+    const sent = header(callIdHeader);
+    this.#id = sent !== null && acceptable.test(sent) ? sent : undefined;
+  }
+
+  /** Whether the caller has sent one, or one has been made. */
+  get isKnown(): boolean {
+    return this.#id !== undefined;
+  }
+
+  /** The caller's id, or one that is made when it is first asked for. */
+  get value(): string {
+    return (this.#id ??= randomUUID());
+  }
 }

@@ -2,8 +2,10 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { toLogFields } from "./error-info.ts";
+import { toAddress } from "./addresses.ts";
 import type { Arrived } from "./arrived.ts";
 import { type Metrics, secondsBuckets } from "./metrics.ts";
+import type { CallSpan } from "./spans.ts";
 import type { Tracing } from "./tracing.ts";
 
 /** One call as it is counted, logged and traced. */
@@ -42,7 +44,7 @@ type Instruments = {
 /** Creates observers of methods. `quiet` methods (probes) leave no log lines and no spans. */
 export function createCallObservers({
   metrics,
-  ...instruments
+  ...others
 }: Instruments): (method: DescMethod, quiet: boolean) => Observer {
   const labels = ["rpc_method", "rpc_system_name"] as const;
   const started = metrics.counter({
@@ -70,7 +72,8 @@ export function createCallObservers({
       };
     };
     const counts = { grpc: ofSystem("grpc"), connectrpc: ofSystem("connectrpc") };
-    return observe({ ...instruments, name, counts, quiet });
+    const instruments = { ...others, name, counts, quiet };
+    return (arrived, waitedMs = 0) => new ObservedCall(instruments, arrived, waitedMs);
   };
 }
 
@@ -85,47 +88,62 @@ type MethodInstruments = Omit<Instruments, "metrics"> & {
   readonly quiet: boolean;
 };
 
-function observe({ name, counts, quiet, logger, ...instruments }: MethodInstruments): Observer {
-  const { accessLog, tracing, onError } = instruments;
-  return (arrived, waitedMs = 0) => {
-    const startMs = performance.now() - waitedMs;
+/** One call. A class, since closures for each call would cost as much as all that it does. */
+class ObservedCall implements Observed {
+  readonly #method: MethodInstruments;
+  readonly #arrived: Arrived;
+  readonly #count: Count;
+  readonly #span: CallSpan | undefined;
+  readonly #startMs: number;
+  #principal: string | undefined;
+
+  constructor(method: MethodInstruments, arrived: Arrived, waitedMs: number) {
     const system = systemOf(arrived);
-    const count = counts[system];
-    const span = quiet ? undefined : tracing?.begin(name, system, arrived);
-    let principal: string | undefined;
-    count.begin();
-    const log = (code: string, durationMs: number, error?: ConnectError): void => {
-      const level = error ? (levels.get(error.code) ?? "debug") : "debug";
-      const isWanted = logger.isLevelEnabled(level) || (accessLog && logger.isLevelEnabled("info"));
-      if (quiet || !isWanted) return;
-      const { listener, callId, peer } = arrived;
-      const line = {
-        method: name,
-        listener,
-        principal,
-        peer: peer(),
-        x_request_id: callId.value(),
-        ...traceOf(arrived, span),
-        code,
-        duration_ms: Math.round(durationMs * 100) / 100,
-        ...(error && toLogFields(error)),
-      };
-      logger[accessLog && level === "debug" ? "info" : level](line, error ? "failed" : "answered");
+    this.#method = method;
+    this.#arrived = arrived;
+    this.#startMs = performance.now() - waitedMs;
+    this.#count = method.counts[system];
+    this.#span = method.quiet ? undefined : method.tracing?.begin(method.name, system, arrived);
+    this.#count.begin();
+  }
+
+  run<T>(work: () => T): T {
+    return this.#span ? this.#span.run(work) : work();
+  }
+
+  identify(principal: string): void {
+    this.#principal = principal;
+  }
+
+  end(error?: ConnectError): void {
+    const durationMs = performance.now() - this.#startMs;
+    const code = error ? toCodeName(error.code) : "OK";
+    const reason = error ? String(toLogFields(error).reason) : "";
+    this.#count.end(durationMs / 1000, code, reason);
+    this.#span?.end(code, reason);
+    if (error) this.#method.onError(error);
+    this.#log(code, durationMs, error);
+  }
+
+  #log(code: string, durationMs: number, error: ConnectError | undefined): void {
+    const { quiet, accessLog, logger, name } = this.#method;
+    const usual = error ? (levels.get(error.code) ?? "debug") : "debug";
+    const level = accessLog && usual === "debug" ? "info" : usual;
+    if (quiet || !logger.isLevelEnabled(level)) return;
+    const { listener, callId, connection } = this.#arrived;
+    const line = {
+      method: name,
+      listener,
+      principal: this.#principal,
+      peer: toAddress(connection),
+      x_request_id: callId.value,
+      ...traceOf(this.#arrived, this.#span),
+      code,
+      duration_ms: Math.round(durationMs * 100) / 100,
+      ...(error && toLogFields(error)),
     };
-    return {
-      run: span?.run ?? runPlainly,
-      identify: (authenticated) => (principal = authenticated),
-      end(error) {
-        const durationMs = performance.now() - startMs;
-        const code = error ? toCodeName(error.code) : "OK";
-        const reason = error ? String(toLogFields(error).reason) : "";
-        count.end(durationMs / 1000, code, reason);
-        span?.end(code, reason);
-        if (error) onError(error);
-        log(code, durationMs, error);
-      },
-    };
-  };
+    logger[level](line, error ? "failed" : "answered");
+  }
 }
 
 function systemOf({ listener, header }: Arrived): System {
@@ -134,17 +152,10 @@ function systemOf({ listener, header }: Arrived): System {
 }
 
 /** The ids of the call's own span or, where none is made, of its caller's. */
-function traceOf(
-  { header }: Arrived,
-  span: { readonly ids: () => { trace_id: string; span_id: string } } | undefined,
-): object {
+function traceOf({ header }: Arrived, span: CallSpan | undefined): object {
   if (span) return span.ids();
   const [, id] = /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-/.exec(header("traceparent") ?? "") ?? [];
   return id === undefined ? {} : { trace_id: id };
-}
-
-function runPlainly<T>(work: () => T): T {
-  return work();
 }
 
 /** The name of a code as gRPC spells it. */

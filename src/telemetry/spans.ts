@@ -16,10 +16,11 @@ import {
 } from "@opentelemetry/semantic-conventions";
 import type { Engine } from "../config.ts";
 import type { Wait } from "../db/engine/waiters.ts";
+import { toAddress } from "./addresses.ts";
 import type { Arrived } from "./arrived.ts";
 
 /** The span of a call. */
-type CallSpan = {
+export type CallSpan = {
   readonly run: <T>(work: () => T) => T;
   /** Ends it with the answer's code and, of an error, its reason. */
   readonly end: (code: string, reason: string) => void;
@@ -73,12 +74,17 @@ const serverErrors: ReadonlySet<string> = new Set([
   "DATA_LOSS",
 ]);
 
-function beginCall(tracer: Tracer, method: string, system: string, { header, peer }: Arrived): CallSpan {
+function beginCall(
+  tracer: Tracer,
+  method: string,
+  system: string,
+  { header, connection }: Arrived,
+): CallSpan {
   const parent = propagation.extract(ROOT_CONTEXT, header, headerGetter);
   const attributes = {
     "rpc.system.name": system,
     "rpc.method": method,
-    "network.peer.address": peer() ?? "",
+    "network.peer.address": toAddress(connection) ?? "",
   };
   const span = tracer.startSpan(method, { kind: SpanKind.SERVER, attributes }, parent);
   const own = trace.setSpan(parent, span);

@@ -1,5 +1,5 @@
 import type { Config } from "../../src/config.ts";
-import { createCallId } from "../../src/telemetry/call-id.ts";
+import { CallId } from "../../src/telemetry/call-id.ts";
 import type { Arrived } from "../../src/telemetry/arrived.ts";
 import { createTelemetry, type Telemetry } from "../../src/telemetry/telemetry.ts";
 
@@ -23,7 +23,7 @@ export function arrive(
   headers: Readonly<Record<string, string>> = {},
 ): Arrived {
   const header = (name: string): string | null => headers[name] ?? null;
-  return { listener, header, callId: createCallId(header), peer: () => "127.0.0.1" };
+  return { listener, header, callId: new CallId(header), connection: { remoteAddress: "127.0.0.1" } };
 }
 
 /** Telemetry whose log is read. */

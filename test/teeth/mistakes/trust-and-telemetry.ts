@@ -58,15 +58,15 @@ export const trustAndTelemetry: readonly Mutation[] = [
   {
     file: calls,
     what: "a call that began is not counted",
-    from: "count.begin();",
+    from: "this.#count.begin();",
     to: "",
     tests: ["test/pipeline.test.ts", "test/service/probes.test.ts"],
   },
   {
     file: calls,
     what: "probes are lines in the log",
-    from: "if (quiet || !isWanted) return;",
-    to: "if (!isWanted) return;",
+    from: "if (quiet || !logger.isLevelEnabled(level)) return;",
+    to: "if (!logger.isLevelEnabled(level)) return;",
     tests: ["test/log-lines.test.ts"],
   },
   {
@@ -79,7 +79,7 @@ export const trustAndTelemetry: readonly Mutation[] = [
   {
     file: calls,
     what: "calls that a limit refused are not counted by it",
-    from: "        if (error) onError(error);\n",
+    from: "    if (error) this.#method.onError(error);\n",
     to: "",
     tests: ["test/telemetry.test.ts", "test/limit-counts.test.ts"],
   },

@@ -9,7 +9,7 @@ import { type IsGiven, toAuth, toTls } from "./config/security.ts";
 import { toTelemetry } from "./config/traces.ts";
 import { toWorkers } from "./config/shares.ts";
 import type { Config } from "./config/types.ts";
-import { found, unknownVariables } from "./config/unknown.ts";
+import { found, unknownVariables, unreadVariables } from "./config/unknown.ts";
 
 export { ConfigError } from "./config/problems.ts";
 export type { Address, Config, Connection, Engine } from "./config/types.ts";
@@ -41,10 +41,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   };
   const config = build(values, (name) => name in given, report);
   if (problems.length > 0 || config === undefined) throw new ConfigError(problems);
-  return freeze(config);
+  return freeze({ ...config, unread: unreadVariables(env) });
 }
 
-function build(values: Values, isGiven: IsGiven, report: Report): Config | undefined {
+function build(values: Values, isGiven: IsGiven, report: Report): Omit<Config, "unread"> | undefined {
   const database = toDatabase(values, isGiven, report);
   const tls = toTls(values, isGiven, report);
   const auth = toAuth(values, isGiven, report);

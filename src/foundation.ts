@@ -32,6 +32,8 @@ export async function layFoundation(
 ): Promise<Foundation> {
   const { telemetry, resources, signal } = beginning;
   telemetry.logger.debug({ config: redactedConfig(config) }, "configuration");
+  if (config.unread.length > 0)
+    telemetry.logger.warn({ variables: config.unread }, "variables of OpenTelemetry that mean nothing here");
   signal?.throwIfAborted();
   const probes = { readiness: health.readiness, scrape, refused: telemetry.refused };
   const admin = resources.use(await startAdminListener({ address: config.adminAddr, ...probes }));

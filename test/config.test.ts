@@ -39,6 +39,7 @@ test("without any variable the service runs on loopback with a database of its o
     auth: undefined,
     logins: { attemptsMax: 5, delayMsMax: 900_000, callerFailuresMax: 300 },
     shutdown: { drainMs: 0, graceMs: 10_000 },
+    unread: [],
     welcome: undefined,
     telemetry: { ...silent, logLevel: "info" },
   });

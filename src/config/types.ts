@@ -121,6 +121,8 @@ export type Config = {
     /** From GOAWAY until calls that still run are cut off. */
     readonly graceMs: number;
   };
+  /** Variables of OpenTelemetry that are set and mean nothing to the service. */
+  readonly unread: readonly string[];
   /** Whether standard output says to people what the service does; undefined: where they may look. */
   readonly welcome: boolean | undefined;
   readonly telemetry: {

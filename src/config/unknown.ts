@@ -26,6 +26,16 @@ export function unknownVariables(env: Readonly<Record<string, string | undefined
   });
 }
 
+/** What the exporter's library reads by itself. */
+const readByLibrary = /^OTEL_EXPORTER_OTLP_(TRACES_)?(HEADERS|COMPRESSION)$/;
+
+/** Variables of OpenTelemetry that nobody reads: not wrong, since a platform sets them for all. */
+export function unreadVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  return Object.keys(env).filter(
+    (name) => name.startsWith("OTEL_") && !Object.hasOwn(variables.shape, name) && !readByLibrary.test(name),
+  );
+}
+
 /** The given value, for the message about an invalid variable; empty for secrets. */
 export function found(name: Name, text: string): string {
   if (variables.shape[name].meta()?.["secret"] === true) return "";

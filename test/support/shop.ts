@@ -79,6 +79,7 @@ export async function openShop(
     start: { waitMsMax: 0, migrations: "apply" },
     tls: undefined,
     auth: undefined,
+    unread: [],
     welcome: false,
     telemetry: silent,
     ...overrides,

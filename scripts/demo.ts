@@ -1,4 +1,5 @@
 // Drives the service like a caller and checks the result by reading it back: `npm run demo`.
+import { styleText } from "node:util";
 import pLimit from "p-limit";
 import type { Check } from "./demo/audit.ts";
 import { createCommerceClient } from "../client/src/grpc.ts";
@@ -6,6 +7,7 @@ import { openServer } from "./demo/connect.ts";
 import { runFlashSale } from "./demo/flash-sale.ts";
 import { help, type Options, readOptions } from "./demo/options.ts";
 import { createEach } from "./demo/shop.ts";
+import { runRolling } from "./demo/rolling.ts";
 import { runTrade } from "./demo/trade.ts";
 import { writeOrders } from "./demo/write.ts";
 
@@ -17,8 +19,10 @@ try {
   process.exitCode = 1;
 }
 
-async function main({ size, concurrency, url, isFlashSale, write }: Options): Promise<number> {
-  await using server = await openServer(url);
+async function main(options: Options): Promise<number> {
+  const { size, concurrency, isFlashSale, isRolling, write } = options;
+  if (isRolling) return report(await runRolling(process.stdout));
+  await using server = await openServer(options);
   if (isFlashSale) return report(await runFlashSale(server.url, size, concurrency, process.stdout));
   const each = createEach(pLimit(concurrency), process.stdout);
   if (write === undefined) return report(await runTrade(server.url, size, each));
@@ -49,7 +53,8 @@ function toMessage(error: unknown): string {
 
 function report(checks: readonly Check[]): number {
   for (const { promise, violations } of checks) {
-    console.log(violations.length === 0 ? `ok      ${promise}` : `FAILED  ${promise}`);
+    const word = violations.length === 0 ? styleText("green", "ok    ") : styleText("red", "FAILED");
+    console.log(`${word}  ${promise}`);
     for (const violation of violations.slice(0, 5)) console.error(`        ${violation}`);
     if (violations.length > 5) console.error(`        and ${violations.length - 5} more`);
   }

@@ -60,7 +60,7 @@ type Options = {
 };
 
 async function main({ method, call, times, goals: areHeld }: Options): Promise<number> {
-  await using server = await openServer(undefined);
+  await using server = await openServer({ url: undefined, isOwn: true });
   using shop = createCommerceClient({ baseUrl: server.url });
   const stock = await openStock(shop);
   // The first call has statements prepared and connections opened, and all code loaded.

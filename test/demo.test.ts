@@ -13,7 +13,7 @@ const verdicts = (stdout: string) => stdout.split("\n").filter((line) => /^(ok|F
 test("the demo drives a server of its own and finds that totals and stock add up", async () => {
   const size = ["--orders", "40", "--concurrency", "8", "--users", "5", "--products", "8"];
 
-  const { code, stdout, stderr } = await runToEnd(process.execPath, ["scripts/demo.ts", ...size]);
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ["scripts/demo.ts", "--own", ...size]);
 
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toContain("placing orders: 40 of 40\n");
@@ -27,7 +27,7 @@ test("the demo drives a server of its own and finds that totals and stock add up
 test("the flash sale of the demo sells every crowd exactly what there is and fails no call", async () => {
   const size = ["--orders", "41", "--concurrency", "8", "--users", "4", "--products", "4"];
 
-  const args = ["scripts/demo.ts", "--flash-sale", ...size];
+  const args = ["scripts/demo.ts", "--own", "--flash-sale", ...size];
   const { code, stdout, stderr } = await runToEnd(process.execPath, args);
 
   expect([code, stderr]).toEqual([0, ""]);
@@ -47,9 +47,21 @@ test("the flash sale of the demo sells every crowd exactly what there is and fai
   ]);
 });
 
+test("three replicas restart behind a balancer, and no call of callers who repeat nothing fails", async () => {
+  const { code, stdout, stderr } = await runToEnd(process.execPath, ["scripts/demo.ts", "--rolling"]);
+
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout.match(/^replica \d is (draining|starting|serving); .* 0 failed; /gm)).toHaveLength(9);
+  expect(verdicts(stdout)).toEqual([
+    expect.stringMatching(/^ok +none of \d{4} calls has failed$/),
+    expect.stringMatching(/^ok +all \d+ orders are there, each once, \d+ of them from the stream$/),
+    "ok      every replica has let its calls finish and ended with 0",
+  ]);
+});
+
 test("the demo that is interrupted stops its server and leaves nothing behind", async () => {
   await using directory = await mkdtempDisposable(path.join(tmpdir(), "demo-test-"));
-  await using demo = run(process.execPath, ["scripts/demo.ts"], { TMPDIR: directory.path });
+  await using demo = run(process.execPath, ["scripts/demo.ts", "--own"], { TMPDIR: directory.path });
   await demo.printed("creating users: 40 of 40\n");
 
   demo.signal("SIGINT");
@@ -82,6 +94,8 @@ test.each([
   [["--nonsense"], "--nonsense"],
   [["--orders", "none"], "--orders takes a whole number above zero"],
   [["--url", "nonsense"], "--url"],
+  [["--own", "--url", "http://127.0.0.1:1"], "--own and --url exclude each other"],
+  [["--rolling", "--flash-sale"], "--rolling"],
   [["--flash-sale", "--concurrency", "0"], "--concurrency takes a whole number above zero"],
   [["--flash-sale", "--url", "http://127.0.0.1:1", "--write", "orders.ndjson"], "--flash-sale"],
 ])("the demo ends with 2 for %j and names what is wrong", async (args, named) => {

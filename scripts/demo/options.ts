@@ -3,7 +3,9 @@ import type { Size } from "./plan.ts";
 
 const options = {
   url: { type: "string" },
+  own: { type: "boolean", default: false },
   "flash-sale": { type: "boolean", default: false },
+  rolling: { type: "boolean", default: false },
   orders: { type: "string", default: "2000" },
   concurrency: { type: "string" },
   users: { type: "string", default: "40" },
@@ -16,10 +18,13 @@ const options = {
 /** The output of --help. */
 export const help = `npm run demo -- [options]
 
-  --url URL          a running server, such as http://127.0.0.1:50051; also DEMO_URL.
-                     Without it the demo starts its own, on free ports and in a directory that it removes.
+  --url URL          a running service, such as http://127.0.0.1:50051; also DEMO_URL.
+                     Without it the one that runs there, or else one of the demo's own
+  --own              starts a service of its own in any case, on free ports and in a directory that it removes
   --flash-sale       sell a few scarce products out: crowds of 64, 128, 256 and 512 callers, one after the
                      other, each with products of its own, ask piece by piece for twice what there is
+  --rolling          restart three replicas of its own behind a balancer, while callers who repeat nothing
+                     make 200 calls a second and a stream of orders goes on; takes no other options
   --orders N         orders to place (2000); in a flash sale, the pieces that a crowd finds
   --concurrency N    calls at a time (32); in a flash sale, those of the last crowd (512): the three before it
                      have an eighth, a quarter and half as many
@@ -37,7 +42,10 @@ export type Options = {
   readonly size: Size;
   readonly concurrency: number;
   readonly url: string | undefined;
+  /** Whether to start a service in any case. */
+  readonly isOwn: boolean;
   readonly isFlashSale: boolean;
+  readonly isRolling: boolean;
   readonly write: string | undefined;
 };
 
@@ -48,6 +56,10 @@ export function readOptions(): Options | "help" {
   const url = values.url ?? process.env["DEMO_URL"];
   if (url !== undefined && !URL.canParse(url)) throw new Error("--url (or DEMO_URL) takes a URL");
   const isFlashSale = values["flash-sale"];
+  const { own: isOwn, rolling: isRolling } = values;
+  if (isOwn && values.url !== undefined) throw new Error("--own and --url exclude each other");
+  if (isRolling && (isFlashSale || values.write !== undefined || values.url !== undefined))
+    throw new Error("--rolling starts what it needs, and takes no other options");
   if (values.write !== undefined && url === undefined) throw new Error("--write needs --url");
   if (values.write !== undefined && isFlashSale)
     throw new Error("--write places no orders, --flash-sale does");
@@ -62,7 +74,9 @@ export function readOptions(): Options | "help" {
     size,
     concurrency: toCount("concurrency", values.concurrency ?? concurrency),
     url,
+    isOwn,
     isFlashSale,
+    isRolling,
     write: values.write,
   };
 }

@@ -70,10 +70,10 @@ function isReset({ aborted, rstCode }: ServerHttp2Stream): boolean {
   return aborted || rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 
-/** Names no last stream, so that calls on their way are served. */
+/** Names no last stream, so that calls that have arrived with this turn are served. */
 const ANY_STREAM = 2 ** 31 - 1;
 
-/** Sends GOAWAY; calls that have begun or begin within LINGER_MS finish. */
+/** Sends GOAWAY; calls that have arrived finish. nghttp2 begins none that arrives after any GOAWAY. */
 function sendAway(session: Http2Session): void {
   if (session.destroyed || session.closed) return;
   session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);

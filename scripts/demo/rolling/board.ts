@@ -4,7 +4,7 @@ import type { Backend } from "./balancer.ts";
 import type { Load, Stream } from "./load.ts";
 
 /** What a replica is doing. */
-export type Phase = "serving" | "draining" | "starting";
+type Phase = "serving" | "draining" | "starting";
 
 /** Shows a rolling restart to people. Disposal leaves the last state there. */
 export type Board = Disposable & {

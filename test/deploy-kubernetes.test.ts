@@ -108,7 +108,7 @@ describe.each(overlays)("overlay %s", (overlay) => {
     expect(pods.terminationGracePeriodSeconds! * 1000).toBeGreaterThan(stopMs);
     const { requests, limits } = pods.containers[0]!.resources!;
     expect(toMiB(requests!["memory"])).toBeGreaterThanOrEqual(workers * 250);
-    expect(toMiB(limits!["memory"])).toBeGreaterThanOrEqual(workers * 500);
+    expect(toMiB(limits!["memory"])).toBeGreaterThanOrEqual(workers * 512 + (workers > 1 ? 150 : 0));
     expect(Number(requests!["cpu"])).toBe(workers);
   });
 

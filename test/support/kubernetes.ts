@@ -94,8 +94,8 @@ export async function build(
 }
 
 /**
- * Compares resources with the types of the API. Returns what the compiler says of fields that do not exist, that
- * are missing, or that are of another type; "" if nothing is wrong.
+ * Compares resources with the types of the API. Returns what the compiler says of fields that do not exist,
+ * are missing, or are of another type; "" if nothing is wrong.
  */
 export async function checkTypes(resources: readonly Resource[]): Promise<string> {
   await using directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-kubernetes-"));

@@ -27,7 +27,7 @@ type Use = Asked & { readonly at: string; readonly shown: readonly string[] };
 
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
 
-/** What a service without TLS and with one process does not tell, and what Prometheus tells of alerts itself. */
+/** What Prometheus tells itself, and what a service does only with TLS or with more than one process. */
 const others = new Map<string, Known>(
   Object.entries({
     commerce_tls_certificate_expiry_timestamp_seconds: [],

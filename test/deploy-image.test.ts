@@ -106,7 +106,8 @@ test.each(composeFiles)("the service and the migrations take their configuration
   expect(Number.parseInt(service!.stop_grace_period!, 10) * 1000).toBeGreaterThan(stopMs);
 });
 
-test.skipIf(!hasHaproxy)("the balancer takes its configuration", async () => {
+test("the balancer takes its configuration", async ({ skip }) => {
+  skip(!hasHaproxy, "haproxy is not installed");
   await using directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-haproxy-"));
 
   const said = await output(

@@ -1,8 +1,8 @@
 import { styleText } from "node:util";
 import { problemsOf, type PlanFacts } from "./plan.ts";
 
-/** With the statements' names beside it, a table fits into 110 columns. */
-const indexColumns = 52;
+/** With the statements' names beside it, a table fits into 100 columns. */
+const indexColumns = 42;
 
 /** Formats plans, one line each, or more if there are many indexes; problems are red on a terminal. */
 export function toTable(plans: readonly PlanFacts[]): string {

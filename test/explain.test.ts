@@ -34,7 +34,7 @@ test.each([
 });
 
 test("the table of plans lists the indexes of a statement on as many lines as they need", () => {
-  const indexes = ["order_events_idempotency_key_key", "orders_status_create_time_idx", "products_pkey"];
+  const indexes = ["order_events_idempotency_key_key", "orders_user_id_create_time_idx", "users_pkey"];
   const name = "orders.list_by_user_and_status";
 
   const table = toTable([{ name, indexes, scanned: ["orders"], sorts: 1, text: "" }]);
@@ -45,6 +45,6 @@ test("the table of plans lists the indexes of a statement on as many lines as th
   expect(cells).toEqual([
     ["statement", "rows found by", "reads whole", "sorts"],
     [name, "order_events_idempotency_key_key,", "orders", "1"],
-    ["", "orders_status_create_time_idx, products_pkey"],
+    ["", "orders_user_id_create_time_idx, users_pkey"],
   ]);
 });

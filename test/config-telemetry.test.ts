@@ -1,15 +1,6 @@
 import { expect, test } from "vitest";
-import { ConfigError, parseConfig } from "../src/config.ts";
-
-const problemsOf = (env: Record<string, string>): readonly string[] => {
-  try {
-    parseConfig(env);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
-};
+import { parseConfig } from "../src/config.ts";
+import { findProblems } from "./support/problems.ts";
 
 test("the variables of OpenTelemetry mean what they mean elsewhere", () => {
   const { telemetry, unread } = parseConfig({
@@ -65,5 +56,5 @@ test.each([
   ],
   [{ OTEL_TRACES_SAMPLER_ARG: "0.5" }, /^OTEL_TRACES_SAMPLER_ARG: means nothing to OTEL_TRACES_SAMPLER=/],
 ])("%j is refused", (env, problem) => {
-  expect(problemsOf(env)).toEqual([expect.stringMatching(problem)]);
+  expect(findProblems(env)).toEqual([expect.stringMatching(problem)]);
 });

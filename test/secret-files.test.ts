@@ -2,11 +2,12 @@ import { mkdtempDisposable, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ConfigError, parseConfig } from "../src/config.ts";
+import { parseConfig } from "../src/config.ts";
 import { createDatabase } from "../src/db/engine/database.ts";
 import { statement } from "../src/db/engine/statement.ts";
 import { toUrl } from "./support/main.ts";
 import { deadline, limits, reasonOf } from "./support/pools.ts";
+import { findProblems } from "./support/problems.ts";
 import { startScratch } from "./support/scratch.ts";
 
 const scratch = await startScratch();
@@ -22,17 +23,6 @@ async function write(name: string, text: string): Promise<string> {
   const file = path.join(directory.path, name);
   await writeFile(file, text);
   return file;
-}
-
-/** What is wrong with an environment. */
-function problemsOf(env: Record<string, string>): readonly string[] {
-  try {
-    parseConfig(env);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
-    throw error;
-  }
 }
 
 test("secrets are read from files, without the end of the line", async () => {
@@ -51,14 +41,14 @@ test("a secret that is given twice, or cannot be read, is refused without a word
   const gone = path.join(directory.path, "gone");
   const empty = await write("empty", "\n");
 
-  expect(problemsOf({ CRDB_PASSWORD: "s3cr3t", CRDB_PASSWORD_FILE: file })).toEqual([
+  expect(findProblems({ CRDB_PASSWORD: "s3cr3t", CRDB_PASSWORD_FILE: file })).toEqual([
     "CRDB_PASSWORD, CRDB_PASSWORD_FILE: are both set; set one or the other",
   ]);
-  expect(problemsOf({ DATABASE_URL_FILE: gone })).toEqual([
+  expect(findProblems({ DATABASE_URL_FILE: gone })).toEqual([
     `DATABASE_URL_FILE: ${gone} cannot be read (ENOENT)`,
   ]);
-  expect(problemsOf({ DATABASE_URL_FILE: empty })).toEqual([`DATABASE_URL_FILE: ${empty} holds no text`]);
-  const [problem] = problemsOf({ DATABASE_URL_FILE: file });
+  expect(findProblems({ DATABASE_URL_FILE: empty })).toEqual([`DATABASE_URL_FILE: ${empty} holds no text`]);
+  const [problem] = findProblems({ DATABASE_URL_FILE: file });
   expect(problem).toMatch(/^DATABASE_URL: must be postgres:/);
   expect(problem).not.toContain("s3cr3t");
 });

@@ -3,13 +3,14 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { readUnreleased, release } from "./release/changelog.ts";
+import { setVersion, versionedFiles } from "./release/files.ts";
 import { isAfter, nextVersion } from "./release/version.ts";
 
 const usage = `usage: npm run release -- [options]
 
-Gives what CHANGELOG.md has under "Unreleased" a version and today's date, sets the version of the packages,
-commits that, and tags the commit. It pushes nothing: the workflow of the tag builds the image and the release
-when you do.
+Gives what CHANGELOG.md has under "Unreleased" a version and today's date, sets the version of the packages
+and of the image, commits that, and tags the commit. It pushes nothing: the workflow of the tag builds the
+image and the release when you do.
 
   --dry-run      says what would be done, and does nothing
   --version X    the version, such as 1.4.0; by default the one that follows by the entries: one that begins
@@ -22,7 +23,7 @@ entry says **Breaking**.
 Exit codes: 0 done, 1 there is nothing to release, or not from here, 2 the arguments are wrong.`;
 
 /** The files that have the version, and the changes. */
-const files = ["package.json", "client/package.json", "package-lock.json", "CHANGELOG.md"] as const;
+const files = [...versionedFiles, "CHANGELOG.md"] as const;
 
 type Plan = { readonly version: string; readonly tag: string; readonly text: string; readonly date: string };
 
@@ -85,15 +86,7 @@ function expectCompatible(tag: string): void {
 }
 
 function carryOut({ version, tag, date }: Plan): void {
-  for (const file of ["package.json", "client/package.json"])
-    writeFileSync(file, read(file).replace(/"version": "[^"]*"/, `"version": "${version}"`));
-  const lock = JSON.parse(read("package-lock.json")) as {
-    version: string;
-    packages: Record<string, { version?: string }>;
-  };
-  lock.version = version;
-  for (const name of ["", "client"]) lock.packages[name]!.version = version;
-  writeFileSync("package-lock.json", `${JSON.stringify(lock, null, 2)}\n`);
+  for (const file of versionedFiles) writeFileSync(file, setVersion(file, read(file), version));
   writeFileSync("CHANGELOG.md", release(read("CHANGELOG.md"), version, date));
   git("add", ...files);
   git("commit", "--quiet", "--message", `Release ${version}`);

@@ -4,9 +4,12 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { setVersion, versionedFiles } from "../scripts/release/files.ts";
 import { nextVersion } from "../scripts/release/version.ts";
 import { readUnreleased } from "../scripts/release/changelog.ts";
 import { root } from "./support/embedded.ts";
+
+const kustomization = "deploy/kubernetes/components/image/kustomization.yaml";
 
 const changelog = (text: string): string =>
   `# Changelog\n\n## Unreleased\n\n${text}\n## 0.1.0 - 2026-01-01\n\nFirst.\n`;
@@ -23,11 +26,15 @@ async function openRepository(text: string) {
   git("init", "--quiet", "--initial-branch=main");
   git("config", "user.name", "Ada");
   git("config", "user.email", "ada@example.com");
-  for (const each of ["client", "proto"]) mkdirSync(path.join(directory.path, each));
+  for (const each of ["client", "proto", path.dirname(kustomization)])
+    mkdirSync(path.join(directory.path, each), { recursive: true });
   const versioned = JSON.stringify({ name: "x", version: "1.2.3" }).replaceAll(":", ": ");
   write("package.json", versioned);
   write("client/package.json", versioned);
   write("package-lock.json", JSON.stringify({ version: "1.2.3", packages: { "": {}, client: {} } }));
+  write("Dockerfile", "ARG NODE_IMAGE=node:24.0.0\nARG VERSION=1.2.3\n");
+  write(kustomization, "images:\n  - name: commerce-core\n    newTag: 1.2.3\n");
+  write("deploy/README.md", "docker build -t registry.example.com/commerce-core:1.2.3 .\n");
   write("buf.yaml", "version: v2\nmodules:\n  - path: proto\n");
   write("proto/a.proto", 'syntax = "proto3";\npackage a.v1;\nmessage A {\n  string id = 1;\n}\n');
   write("CHANGELOG.md", changelog(""));
@@ -78,6 +85,21 @@ test("a release sets the versions, dates the changes, commits and tags", async (
     version: "1.3.0",
     packages: { "": { version: "1.3.0" }, client: { version: "1.3.0" } },
   });
+  expect(repository.read("Dockerfile")).toBe("ARG NODE_IMAGE=node:24.0.0\nARG VERSION=1.3.0\n");
+  expect(repository.read(kustomization)).toBe("images:\n  - name: commerce-core\n    newTag: 1.3.0\n");
+  expect(repository.read("deploy/README.md")).toContain("commerce-core:1.3.0 .");
+});
+
+test("each file of the project that a release gives its version has the version of now", () => {
+  const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as {
+    version: string;
+  };
+
+  for (const file of versionedFiles) {
+    const text = readFileSync(path.join(root, file), "utf8");
+    expect(setVersion(file, text, version)).toBe(text);
+    expect(setVersion(file, text, "9.8.7")).toContain("9.8.7");
+  }
 });
 
 test("nothing is released from a checkout that is not clean, or where nothing has changed", async () => {

@@ -27,6 +27,12 @@ const files = [...versionedFiles, "CHANGELOG.md"] as const;
 
 type Plan = { readonly version: string; readonly tag: string; readonly text: string; readonly date: string };
 
+/** Of a program that could not be started it has a message only. */
+type Failure = Error & { readonly status?: number; readonly stdout?: string; readonly stderr?: string };
+
+/** buf exits with this code where it has compared, and found what breaks callers. */
+const breakingCode = 100;
+
 process.exitCode = main();
 
 function main(): number {
@@ -73,15 +79,17 @@ function makePlan(asked: string | undefined): Plan {
   return { version, tag, text: unreleased.text, date: new Date().toISOString().slice(0, 10) };
 }
 
-/** Throws if the contract breaks callers of a release. */
+/** Throws if the contract breaks callers of a release, or cannot be compared. */
 function expectCompatible(tag: string): void {
   try {
     execFileSync("buf", ["breaking", "--against", `.git#tag=${tag}`], { encoding: "utf8", stdio: "pipe" });
   } catch (error) {
-    const said = ((error as { readonly stdout?: string }).stdout ?? "").trim();
-    throw new Error(`the contract breaks callers of ${tag}, and no entry says **Breaking**:\n${said}`, {
-      cause: error,
-    });
+    const { status, stdout = "", stderr = "", message } = error as Failure;
+    const what =
+      status === breakingCode
+        ? `the contract breaks callers of ${tag}, and no entry says **Breaking**`
+        : `the contract cannot be compared with ${tag}`;
+    throw new Error(`${what}:\n${`${stdout}${stderr}`.trim() || message}`, { cause: error });
   }
 }
 

@@ -131,6 +131,17 @@ test("a contract that breaks callers is released only where an entry says so", a
   expect(told).toEqual({ code: 0, said: expect.stringContaining("version 2.0.0") });
 });
 
+test("a contract that cannot be compared is not said to break callers", async () => {
+  await using repository = await openRepository(added);
+  repository.write("buf.yaml", "version: v9\n");
+  repository.git("commit", "--quiet", "--all", "--message", "Ask for a version of buf that there is not");
+
+  expect(repository.run("--dry-run")).toEqual({
+    code: 1,
+    said: expect.stringMatching(/^no release: the contract cannot be compared with v1\.2\.3:\n.*buf\.yaml/),
+  });
+});
+
 test.each([
   [["--nonsense"], 2, /--nonsense.*--help lists the options/],
   [["--version", "2"], 1, /2 is no version: write three numbers/],

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { loadTables } from "./load-tables.ts";
-import { limitTables, type Table } from "./limits.ts";
+import { limitTables } from "./limits.ts";
 import { toTable } from "./plan-table.ts";
+import { toText } from "./text-table.ts";
 import type { Engine } from "../src/config.ts";
 import { createPool, type Checkout } from "../src/db/engine/pool.ts";
 import { startEmbedded } from "../src/db/embedded/embedded.ts";
@@ -73,7 +74,7 @@ function readOptions(): Options {
 
 async function run({ orders, statement: prefix, texts, limits }: Options): Promise<void> {
   if (limits) {
-    for (const table of limitTables()) process.stdout.write(toLines(table));
+    for (const table of limitTables()) process.stdout.write(toText(table));
     return;
   }
   if (texts !== undefined) {
@@ -91,14 +92,6 @@ async function run({ orders, statement: prefix, texts, limits }: Options): Promi
   else for (const { name, text } of plans) process.stdout.write(`${name}\n${text}\n\n`);
   const problems = plans.flatMap(problemsOf);
   if (problems.length > 0) throw new Error(problems.join("; "));
-}
-
-/** Formats a table in columns of equal width, except for the last one. */
-function toLines({ title, columns, rows }: Table): string {
-  const widths = columns.map((_, n) => Math.max(...[columns, ...rows].map((row) => row[n]!.length)));
-  const line = (row: readonly string[]): string =>
-    row.map((cell, n) => (n === row.length - 1 ? cell : cell.padEnd(widths[n]!))).join("  ");
-  return `${title}\n\n${[columns, ...rows].map((row) => `  ${line(row)}\n`).join("")}\n`;
 }
 
 /** Opens a temporary PostgreSQL and connects with the service's settings. */

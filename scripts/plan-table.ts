@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { problemsOf, type PlanFacts } from "./plan.ts";
+import { wrap } from "./text-table.ts";
 
 /** With the statements' names beside it, a table fits into 100 columns. */
 const indexColumns = 42;
@@ -15,22 +16,13 @@ export function toTable(plans: readonly PlanFacts[]): string {
       .join("  ")
       .trimEnd();
   const toLines = (plan: PlanFacts): string[] => {
-    const [first = "", ...rest] = wrap(plan.indexes, indexColumns);
+    const [first = "", ...rest] = wrap(
+      plan.indexes.map((index, n) => (n < plan.indexes.length - 1 ? `${index},` : index)),
+      indexColumns,
+    );
     const cells = [plan.name, first, plan.scanned.join(", "), plan.sorts === 0 ? "" : String(plan.sorts)];
     const lines = [toLine(cells), ...rest.map((indexes) => toLine(["", indexes]))];
     return problemsOf(plan).length === 0 ? lines : lines.map((line) => styleText("red", line));
   };
   return [styleText("bold", toLine(headings)), ...plans.flatMap(toLines)].join("\n");
-}
-
-/** Wraps words into lines of at most `columns`, at least one word each. */
-function wrap(words: readonly string[], columns: number): string[] {
-  const lines: string[] = [];
-  for (const [n, word] of words.entries()) {
-    const part = n < words.length - 1 ? `${word},` : word;
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + part.length > columns) lines.push(part);
-    else lines[lines.length - 1] = `${last} ${part}`;
-  }
-  return lines;
 }

@@ -32,4 +32,8 @@ test("npm run explain -- --limits prints them without a database", async () => {
 
   expect(stdout).toMatch(/^Fixed bounds\n\n {2}bound of +at most/);
   expect(stdout).toMatch(/^ {2}ImportOrders +16 MiB +60 s +3600 s +none$/m);
+  expect(stdout.split("\n").filter((line) => line.length > 100)).toEqual([]);
+  const words = (text: string): string[] => text.split(/\s+/).toSorted();
+  const cells = limitTables().flatMap(({ title, columns, rows }) => [title, ...columns, ...rows.flat()]);
+  expect(words(stdout.trim())).toEqual(words(cells.filter((cell) => cell !== "").join(" ")));
 });

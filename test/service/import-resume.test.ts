@@ -3,7 +3,7 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { expect, test } from "vitest";
 import { countOrders, readViolations } from "../support/imports.ts";
-import { countActive } from "../support/metrics.ts";
+import { countActive, countConnections } from "../support/metrics.ts";
 import { givenFile, importFile as cli } from "../support/import-command.ts";
 import { startProxy } from "../support/proxy.ts";
 import { run, runToEnd } from "../support/processes.ts";
@@ -92,6 +92,7 @@ test("import does not go on in a file whose imported rows have changed, or in an
   await killed.ended;
   // The chunk that it has sent before may still be written.
   await expect.poll(() => countActive(shop)).toBe(0);
+  await expect.poll(() => countConnections(shop, "used")).toBe(0);
   const before = await shop.stored();
   await writeFile(given.file, `\n${given.lines.join("\n")}\n`);
 

@@ -136,6 +136,22 @@ test("a table that is read from end to end is counted, and refused where that is
   expect([...counts.fullScans]).toEqual([["select id from a where b = 'c'", ["a"]]]);
 });
 
+test("a database that is being migrated takes no index from the tables of another one", async () => {
+  const { connection } = await cluster();
+  const table = "create table if not exists a (id int8, b text, constraint a_pkey primary key (id))";
+  const index = "create index if not exists a_b_idx on a (b)";
+  const client = await connect(connection);
+  for (const text of [table, index, "set disallow_full_table_scans = on"]) await client.query(text);
+  await client.query("create database another");
+  const migrating = await connect({ ...connection, database: "another" });
+
+  await migrating.query(table);
+  const during = await ask(client, "select id from a where b = 'c'");
+  await migrating.query(index);
+
+  expect([during, await ask(client, "select id from a where b = 'c'")]).toEqual([{ rows: [] }, { rows: [] }]);
+});
+
 test("a change of the schema commits what came before it in the transaction", async () => {
   const { connection } = await cluster();
   const [client, other] = [await connect(connection), await connect(connection)];

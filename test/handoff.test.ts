@@ -13,7 +13,10 @@ async function openHandoff() {
   const worker = () => {
     const sent: { readonly kind: string; readonly caller: number | undefined }[] = [];
     const lane = handoff.enter(({ kind }, socket) => sent.push({ kind, caller: socket?.remotePort }));
-    return { sent, lane, callers: () => sent.map(({ caller }) => caller) };
+    const takeAll = (): void => {
+      while (lane.length() > 0) lane.taken();
+    };
+    return { sent, lane, takeAll, callers: () => sent.map(({ caller }) => caller) };
   };
   return {
     refused,
@@ -76,6 +79,21 @@ test("a worker that does not take what it was sent is passed over until it does"
   await expect.poll(() => stuck.lane.length() + other.lane.length()).toBe(5);
 
   expect([stuck.lane.length(), other.lane.length()]).toEqual([1, 4]);
+});
+
+test("connections behind one that a worker does not take go to the others", async () => {
+  await using handoff = await openHandoff();
+  const [stuck, other] = [handoff.worker(), handoff.worker()];
+
+  const callers = await handoff.connect(6);
+  const [first, ...others] = callers.map(({ localPort }) => localPort);
+  await expect.poll(() => stuck.lane.length() + other.lane.length()).toBe(6);
+  const before = stuck.lane.length();
+  other.takeAll();
+  await expect.poll(() => stuck.lane.length()).toBe(1);
+  other.takeAll();
+
+  expect([before, stuck.callers(), new Set(other.callers())]).toEqual([3, [first], new Set(others)]);
 });
 
 test("connections that come while there is no worker wait for one, and above a bound are refused", async () => {

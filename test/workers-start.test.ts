@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { refusalOf, startMain, toUrl } from "./support/main.ts";
-import { type Program, run } from "./support/processes.ts";
+import type { Program } from "./support/processes.ts";
 import { startScratch } from "./support/scratch.ts";
 
 // Three processes start, each of which loads what it needs, on a machine that others use.
@@ -82,7 +82,5 @@ test("SIGTERM while workers start ends the service with 0 and leaves none behind
 /** Starts a service of two workers, each of which runs a program first. */
 function startWith(program: string, env: NodeJS.ProcessEnv): Program {
   const preload = `if (process.argv[1].endsWith("entry.ts")) { ${program}; }`;
-  const args = ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, "src/main.ts"];
-  const anywhere = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
-  return run(process.execPath, args, { ...anywhere, WORKERS: "2", ...env });
+  return startMain({ WORKERS: "2", WELCOME: "false", ...env }, preload);
 }

@@ -41,7 +41,8 @@ const takeMsMax = 1_000;
 /**
  * Connections go to the workers in turn, for each port, because those of gRPC are few and live long: where
  * each process accepts what it can get, as with SO_REUSEPORT or a shared socket, one may have three of four.
- * A worker that is busy is passed over only when it lags behind, or is stuck.
+ * A worker that is busy is passed over only when it lags behind, or is stuck; then it also loses what waits for
+ * it, which would wait until it is killed.
  *
  * A connection is sent once the worker has taken the one before, and stays open here until it is taken. So
  * those of a worker that dies go to another one, but for the one that it may have begun to read, which is
@@ -75,7 +76,10 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
 
   return {
     enter(send) {
-      const { leave, ...lane } = createLane(send);
+      const { leave, unload, ...lane } = createLane(send, () => {
+        // Where all are stuck, connections would only change places.
+        if (lanes.some((each) => !each.isStuck())) unload().forEach(hand);
+      });
       const own = {
         ...lane,
         leave(): void {
@@ -100,17 +104,22 @@ export function createHandoff(refused: (port: SharedPort) => void): Handoff {
   };
 }
 
-function createLane(send: (message: ToWorker, socket?: Socket) => void) {
-  const queue: Item[] = [];
+function createLane(send: (message: ToWorker, socket?: Socket) => void, onStuck: () => void) {
+  let queue: Item[] = [];
   let sent: Waiting | undefined;
-  let sentMs = 0;
+  let isStuck = false;
+  let timer: NodeJS.Timeout | undefined;
+  const isWaiting = (item: Item): item is Waiting => item.socket !== undefined;
   const next = (): void => {
     while (sent === undefined) {
       const first = queue.shift();
       if (first === undefined) return;
       if (first.socket) {
         sent = first;
-        sentMs = performance.now();
+        timer = setTimeout(() => {
+          isStuck = true;
+          onStuck();
+        }, takeMsMax).unref();
         send({ kind: "connection", port: first.port }, first.socket);
       } else send({ kind: "closed", port: first.port });
     }
@@ -124,10 +133,17 @@ function createLane(send: (message: ToWorker, socket?: Socket) => void) {
     sent?.socket.destroy();
     sent?.done();
     sent = undefined;
+    isStuck = false;
+    clearTimeout(timer);
+  };
+  const unload = (): Waiting[] => {
+    const waiting = queue.filter(isWaiting);
+    queue = queue.filter((item) => !isWaiting(item));
+    return waiting;
   };
   return {
     length: () => queue.length + (sent ? 1 : 0),
-    isStuck: () => sent !== undefined && performance.now() - sentMs > takeMsMax,
+    isStuck: () => isStuck,
     push,
     taken(): void {
       end();
@@ -136,7 +152,8 @@ function createLane(send: (message: ToWorker, socket?: Socket) => void) {
     close: (port: SharedPort) => push({ port }),
     leave(): Waiting[] {
       end();
-      return queue.splice(0).filter((item) => item.socket !== undefined);
+      return unload();
     },
+    unload,
   };
 }

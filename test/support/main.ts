@@ -5,9 +5,17 @@ import { type Program, run, runToEnd } from "./processes.ts";
 const free = { GRPC_ADDR: "127.0.0.1:0", HTTP_ADDR: "127.0.0.1:0", ADMIN_ADDR: "127.0.0.1:0" };
 const anywhere = { ...free, WELCOME: "true" };
 
-/** Starts the service as `npm start` does, on free ports if the environment says nothing else. */
-export function startMain(env: NodeJS.ProcessEnv): Program {
-  return run(process.execPath, ["src/main.ts"], { ...anywhere, ...env });
+/**
+ * Starts the service as `npm start` does, on free ports if the environment says nothing else. Its processes
+ * run the preload first, if there is one.
+ */
+export function startMain(env: NodeJS.ProcessEnv, preload?: string): Program {
+  const options = preload === undefined ? [] : ["--import", toModule(preload)];
+  return run(process.execPath, [...options, "src/main.ts"], { ...anywhere, ...env });
+}
+
+function toModule(program: string): string {
+  return `data:text/javascript,${encodeURIComponent(program)}`;
 }
 
 /** Starts npm, which starts the service. */

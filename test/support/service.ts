@@ -11,9 +11,9 @@ export type Service = Program & {
   readonly welcome: string;
 };
 
-/** Starts the service as `npm start` does, on free ports, and waits until it is ready. */
-export async function startService(env: NodeJS.ProcessEnv): Promise<Service> {
-  const program = startMain(env);
+/** Starts the service as startMain does, and waits until it is ready. */
+export async function startService(env: NodeJS.ProcessEnv, preload?: string): Promise<Service> {
+  const program = startMain(env, preload);
   const welcome = await program.printed("Try:");
   const [grpc, http, admin] = welcome.match(/127\.0\.0\.1:\d+(?=[\n ])/g)!.slice(-3);
   return Object.assign(program, {

@@ -11,7 +11,11 @@ export type Index = {
 /** A table as far as plans depend on it. */
 export type Table = { readonly columns: ReadonlySet<string>; readonly indexes: readonly Index[] };
 
-/** The tables of all databases of a cluster, by name, as the definitions that have passed describe them. */
+/**
+ * The tables of all databases of a cluster, by name, as the definitions that have passed describe them. What
+ * is defined unless it exists is what another database has already: one that is being migrated must not take
+ * the indexes that it does not have yet from the statements in the others.
+ */
 export type Catalog = {
   /** Changes with each definition. */
   readonly version: number;
@@ -24,7 +28,8 @@ export function createCatalog(): Catalog {
   const tables = new Map<string, { columns: Set<string>; indexes: Index[] }>();
 
   function create(statement: Node): void {
-    const { relation, tableElts = [] } = as(statement, "CreateStmt")!;
+    const { relation, tableElts = [], if_not_exists: isLenient } = as(statement, "CreateStmt")!;
+    if (isLenient && tables.has(relation?.relname ?? "")) return;
     const columns = tableElts.flatMap((each) => as(each, "ColumnDef")?.colname ?? []);
     const ofTable = tableElts.flatMap((each) => as(each, "Constraint") ?? []);
     const ofColumns = tableElts.flatMap((each) => {

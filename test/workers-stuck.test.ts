@@ -15,8 +15,8 @@ import { startScratch } from "./support/scratch.ts";
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /**
- * What is done at intervals is done ten times as often: the certificate is looked at each second, and a worker
- * that does not answer is killed after three.
+ * What is done at intervals is done ten times as often: the certificate is looked at each second, and a
+ * worker that does not answer is killed after three.
  */
 const hurry = `const { setInterval } = globalThis;
 globalThis.setInterval = (run, ms, ...args) => setInterval(run, ms / 10, ...args);`;

@@ -41,8 +41,8 @@ const takeMsMax = 1_000;
 /**
  * Connections go to the workers in turn, for each port, because those of gRPC are few and live long: where
  * each process accepts what it can get, as with SO_REUSEPORT or a shared socket, one may have three of four.
- * A worker that is busy is passed over only when it lags behind, or is stuck; then it also loses what waits for
- * it, which would wait until it is killed.
+ * A worker that is busy is passed over only when it lags behind, or is stuck; then it also loses what waits
+ * for it, which would wait until it is killed.
  *
  * A connection is sent once the worker has taken the one before, and stays open here until it is taken. So
  * those of a worker that dies go to another one, but for the one that it may have begun to read, which is

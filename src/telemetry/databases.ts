@@ -89,15 +89,13 @@ function followPools({ gauge }: Metrics, pools: ReadonlyMap<PoolName, Database>)
     (db) => db.stats().waiting,
   );
   const stateLabel = "db_client_connection_state";
-  gauge(
-    { name: "db_client_connection_count", help: "Open connections.", labels: [poolLabel, stateLabel] },
-    () =>
-      Array.from(pools, ([pool, db]) => {
-        const { idle, used } = db.stats();
-        return Object.entries({ idle, used }).map(
-          ([state, count]) => [{ [poolLabel]: pool, [stateLabel]: state }, count] as const,
-        );
-      }).flat(),
+  gauge({ name: "db_client_connections", help: "Open connections.", labels: [poolLabel, stateLabel] }, () =>
+    Array.from(pools, ([pool, db]) => {
+      const { idle, used } = db.stats();
+      return Object.entries({ idle, used }).map(
+        ([state, count]) => [{ [poolLabel]: pool, [stateLabel]: state }, count] as const,
+      );
+    }).flat(),
   );
   followNodes({ gauge }, pools);
 }

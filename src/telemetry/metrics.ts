@@ -39,10 +39,14 @@ export const secondsBuckets = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
+/** Gauges of the library that are named as counters; others by resource tell the same. */
+const misnamed = ["handles", "requests", "resources"].map((what) => `nodejs_active_${what}_total`);
+
 /** Creates a registry with the metrics of the process itself. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of misnamed) registry.removeSingleMetric(name);
   const registers = [registry];
   const gauge: Metrics["gauge"] = ({ name, help, labels = [] }, read) => {
     const collect = (): void => {

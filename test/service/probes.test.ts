@@ -78,7 +78,7 @@ test("the admin port counts calls and connections and tells nothing of callers o
   expect(sumOf(metrics, "rpc_server_call_duration_seconds_count", ended)).toBe(1);
   const primary = { db_client_connection_pool_name: "primary" };
   expect(sumOf(metrics, "db_client_connection_max", primary)).toBe(shop.config.pool.connsMax);
-  for (const gauge of ["db_client_connection_count", "db_client_connection_pending_requests"])
+  for (const gauge of ["db_client_connections", "db_client_connection_pending_requests"])
     expect(sumOf(metrics, gauge)).toBeGreaterThanOrEqual(0);
   const { password, user, database } = shop.connection;
   for (const secret of [password ?? "correct horse", `${user}@`, database, email, id, "correct horse"])

@@ -25,7 +25,7 @@ export function readMetric(shop: Shop, name: string, labels?: Labels): Promise<n
 
 /** The connections to the database that are in use, or open. */
 export function countConnections(shop: Shop, state?: "used", pool = "primary"): Promise<number | undefined> {
-  return readMetric(shop, "db_client_connection_count", {
+  return readMetric(shop, "db_client_connections", {
     db_client_connection_pool_name: pool,
     ...(state && { db_client_connection_state: state }),
   });

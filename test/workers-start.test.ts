@@ -79,6 +79,27 @@ test("SIGTERM while workers start ends the service with 0 and leaves none behind
   expect(ended.stderr).toMatch(/"msg":"stopped before it was ready"\}\n$/);
 });
 
+test("a worker that hangs before it serves is killed and replaced, and the start goes on", async () => {
+  await using directory = await mkdtempDisposable(path.join(tmpdir(), "commerce-workers-"));
+  const marker = JSON.stringify(path.join(directory.path, "hung"));
+  // The first worker to start hangs. The leader does ten times as often what it does at intervals.
+  const preload = `
+    import { mkdirSync } from "node:fs";
+    const { setInterval } = globalThis;
+    globalThis.setInterval = (run, ms, ...args) => setInterval(run, ms / 10, ...args);
+    const isFirst = () => { try { mkdirSync(${marker}); return true; } catch { return false; } };
+    const hang = () => new Promise(() => setInterval(() => {}, 1_000));
+    if (process.argv[1].endsWith("entry.ts") && isFirst()) await hang();`;
+
+  await using service = startMain(
+    { WORKERS: "2", DATABASE_URL: toUrl(await scratch.createDatabase()) },
+    preload,
+  );
+  await service.printed("Try:");
+
+  expect(await service.logged("a worker does not answer: it is killed")).toContain('"signal":"SIGKILL"');
+});
+
 /** Starts a service of two workers, each of which runs a program first. */
 function startWith(program: string, env: NodeJS.ProcessEnv): Program {
   const preload = `if (process.argv[1].endsWith("entry.ts")) { ${program}; }`;

@@ -110,11 +110,11 @@ const pingMs = 5_000;
 /** Half a minute in which a process did nothing at all: no call takes it as long. */
 const unansweredMax = 6;
 
-/** Kills a process that serves and does not answer. */
+/** Kills a process that does not answer, whether it serves or is about to. */
 function keepPinging(find: () => Occupant | undefined, logger: Logger): Disposable {
   const ping = (): void => {
     const occupant = find();
-    if (!occupant?.lane) return;
+    if (!occupant) return;
     const { member } = occupant;
     occupant.unanswered += 1;
     if (occupant.unanswered <= unansweredMax) return member.send({ kind: "ping" });

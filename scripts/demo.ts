@@ -6,6 +6,7 @@ import { createCommerceClient } from "../client/src/grpc.ts";
 import { openServer } from "./demo/connect.ts";
 import { runFlashSale } from "./demo/flash-sale.ts";
 import { help, type Options, readOptions } from "./demo/options.ts";
+import { runUntilEnded } from "./endings.ts";
 import { createEach } from "./demo/shop.ts";
 import { runRolling } from "./demo/rolling.ts";
 import { runTrade } from "./demo/trade.ts";
@@ -21,7 +22,7 @@ try {
 
 async function main(options: Options): Promise<number> {
   const { size, concurrency, isFlashSale, isRolling, write } = options;
-  if (isRolling) return report(await runRolling(process.stdout));
+  if (isRolling) return runUntilEnded(async (signal) => report(await runRolling(process.stdout, signal)));
   await using server = await openServer(options);
   if (isFlashSale) return report(await runFlashSale(server.url, size, concurrency, process.stdout));
   const each = createEach(pLimit(concurrency), process.stdout);

@@ -1,7 +1,8 @@
 // Imports orders, or items of orders, from a file: `npm run import`.
 import { styleText } from "node:util";
 import { type CommittedChunk, createCommerceClient } from "../client/src/grpc.ts";
-import { endings, help, readOptions, toExitCode, type Options } from "./import/options.ts";
+import { endings, type Ending, toExitCode } from "./endings.ts";
+import { help, readOptions, type Options } from "./import/options.ts";
 import { startProgress } from "./import/progress.ts";
 import { cutRefusals, listRefusals } from "./import/refusals.ts";
 import { readState, writeState, type State } from "./import/resume.ts";
@@ -52,7 +53,8 @@ async function run({ url, resume, refused }: Options, source: Source, initial: S
   // Before the first row is sent, so that an import that breaks before its first answer keeps its request id.
   await writeState(resume, state);
   const progress = startProgress(source.bytes, state, process.stderr);
-  const end = (signal: (typeof endings)[number]): void => {
+  // Answered rows are in the resume file.
+  const end = (signal: Ending): void => {
     progress.stop();
     console.error(`ended by ${signal}; ${goOn({ resume }, initial)}`);
     process.exit(toExitCode(signal));

@@ -23,45 +23,48 @@ const calmMs = 1_000;
 /**
  * Restarts three replicas behind a balancer, one after the other, while callers who repeat nothing make 200
  * calls a second and a stream of orders goes on. Shows it, and checks that nothing has failed and that each
- * order is there, once.
+ * order is there, once. The signal makes it reject, after all of it has ended.
  */
-export async function runRolling(output: NodeJS.WriteStream): Promise<Check[]> {
+export async function runRolling(output: NodeJS.WriteStream, signal: AbortSignal): Promise<Check[]> {
   await using opening = new AsyncDisposableStack();
   const directory = opening.use(await mkdtempDisposable(path.join(tmpdir(), "commerce-rolling-")));
   output.write("starting a PostgreSQL, three replicas and a balancer\n");
   const { connection } = opening.use(await startEmbedded(directory.path, { settings: ["fsync=off"] }));
   const { user, password, host, port, database } = connection;
-  const url = `postgres://${user}:${password}@${host}:${port}/${database}`;
+  const databaseUrl = `postgres://${user}:${password}@${host}:${port}/${database}`;
+  const surroundings = { databaseUrl, drainMs, signal };
   const replicas: Replica[] = [];
   opening.defer(async () => {
     for (const replica of replicas) await replica[Symbol.asyncDispose]();
   });
-  for (let n = 0; n < replicaCount; n++) replicas.push(await startReplica(url, drainMs));
+  for (let n = 0; n < replicaCount; n++) replicas.push(await startReplica(surroundings));
   const balancer = opening.use(await startBalancer(replicas.map(({ place }) => place)));
   const shop = opening.use(createCommerceClient({ baseUrl: balancer.url }));
   const wares = await prepare(shop);
   const address = balancer.url.slice("http://".length);
   const callers = Array.from({ length: callerCount }, () => opening.use(openCaller(address)));
   output.write(`${callsPerSecond} calls a second through ${balancer.url}, without repetitions\n\n`);
-  const load = startLoad(callers, callsPerSecond, wares);
-  const stream = startStream(shop, wares);
+  const load = opening.use(startLoad(callers, callsPerSecond, wares));
+  const stream = opening.use(startStream(shop, wares));
   const codes: (number | null)[] = [];
   {
     using board = openBoard({ backends: balancer.backends, load, stream }, output);
-    await sleep(calmMs);
+    await sleep(calmMs, undefined, { signal });
     for (const [n, replica] of replicas.entries()) {
       board.set(n, "draining");
       codes.push(await replica.stop());
+      signal.throwIfAborted();
       board.set(n, "starting");
-      replicas[n] = await startReplica(url, drainMs, replica.place);
-      await untilReady(balancer, n);
+      replicas[n] = await startReplica(surroundings, replica.place);
+      await untilReady(balancer, n, signal);
       board.set(n, "serving");
-      await sleep(calmMs);
+      await sleep(calmMs, undefined, { signal });
     }
     await load.stop();
   }
   output.write("\n");
-  return await check(shop, { load, codes, streamed: await stream.stop(), userId: wares.userId });
+  const streamed = await stream.stop();
+  return await check(shop, { load, codes, streamed, resumed: stream.resumed(), userId: wares.userId });
 }
 
 async function prepare({ users, inventory }: CommerceClient): Promise<Wares> {
@@ -74,31 +77,37 @@ async function prepare({ users, inventory }: CommerceClient): Promise<Wares> {
   return { userId: user!.id, productId: product!.id };
 }
 
-async function untilReady({ backends }: Balancer, n: number): Promise<void> {
-  while (!backends[n]!.isReady) await sleep(50);
+async function untilReady({ backends }: Balancer, n: number, signal: AbortSignal): Promise<void> {
+  while (!backends[n]!.isReady) await sleep(50, undefined, { signal });
 }
 
 type Result = {
   readonly load: Load;
   readonly codes: readonly (number | null)[];
   readonly streamed: number;
+  readonly resumed: number;
   readonly userId: string;
 };
 
-async function check(shop: CommerceClient, { load, codes, streamed, userId }: Result): Promise<Check[]> {
+async function check(
+  shop: CommerceClient,
+  { load, codes, streamed, resumed, userId }: Result,
+): Promise<Check[]> {
   const stored = new Set<string>();
   for await (const { id } of shop.orders.list({ userId, pageSize: 200 })) stored.add(id);
   const lost = load.placed.filter((id) => !stored.has(id));
   const expected = load.placed.length + streamed;
   const wrong = stored.size === expected ? [] : [`${stored.size} orders are there, not ${expected}`];
+  const uncut = resumed > 0 ? [] : ["the stream was not cut"];
+  const times = resumed === 1 ? "1 time" : `${resumed} times`;
   return [
     {
       promise: `none of ${load.durations.length + load.failures.length} calls has failed`,
       violations: load.failures,
     },
     {
-      promise: `all ${expected} orders are there, each once, ${streamed} of them from the stream`,
-      violations: [...lost.map((id) => `order ${id} is lost`), ...wrong],
+      promise: `all ${expected} orders are there, each once, ${streamed} from a stream resumed ${times}`,
+      violations: [...lost.map((id) => `order ${id} is lost`), ...wrong, ...uncut],
     },
     {
       promise: "every replica has let its calls finish and ended with 0",

@@ -1,4 +1,3 @@
-import { constants } from "node:os";
 import { parseArgs } from "node:util";
 
 /** The options of an import. */
@@ -11,12 +10,6 @@ export type Options = {
   readonly resume: string | undefined;
   readonly refused: string | undefined;
 };
-
-/** Signals that end an import; answered rows are in the resume file. */
-export const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** The exit code after a signal, as in shells. */
-export const toExitCode = (signal: (typeof endings)[number]): number => 128 + constants.signals[signal];
 
 export const help = `npm run import -- [options] FILE
 

@@ -5,13 +5,12 @@ import { UserService } from "../../../client/src/gen/commerce/user/v1/user_servi
 import { toMoney } from "../money.ts";
 import type { Caller } from "./caller.ts";
 
-/** What has come of calls that are made at fixed times. */
-export type Load = {
+/** What has come of calls that are made at fixed times. Disposal makes no more. */
+export type Load = Disposable & {
   readonly durations: number[];
   readonly failures: string[];
   /** Orders that were acknowledged. */
   readonly placed: string[];
-  readonly inFlight: () => number;
   /** Makes no more calls, and resolves when all have ended. */
   readonly stop: () => Promise<void>;
 };
@@ -50,11 +49,11 @@ export function startLoad(callers: readonly Caller[], perSecond: number, wares: 
     durations,
     failures,
     placed,
-    inFlight: () => running.size,
     async stop() {
       clearInterval(timer);
       await Promise.all(running);
     },
+    [Symbol.dispose]: () => clearInterval(timer),
   };
 }
 
@@ -78,10 +77,15 @@ function toItem(productId: string) {
   return { productId, quantity: 1, unitPrice: toMoney(9_990_000_000n) };
 }
 
-/** A stream of orders that goes on until it is told to end; its client resumes it after a cut. */
-export type Stream = {
+/**
+ * A stream of orders that goes on until it is told to end; its client resumes it after a cut. Disposal gives it
+ * up.
+ */
+export type Stream = Disposable & {
   /** Orders that the service has acknowledged. */
   readonly acknowledged: () => number;
+  /** Times that it went on after a cut. */
+  readonly resumed: () => number;
   /** Sends no more, and resolves with the number of orders that were sent, when all were acknowledged. */
   readonly stop: () => Promise<number>;
 };
@@ -93,7 +97,9 @@ export function startStream({ orders }: CommerceClient, { userId, productId }: W
   const requestId = crypto.randomUUID();
   const draft = { userId, items: [toItem(productId)] };
   const stopping = new AbortController();
-  let [sent, acknowledged] = [0, 0];
+  const leaving = new AbortController();
+  let [sent, acknowledged, attempts] = [0, 0, 0];
+  const options = { signal: leaving.signal, onHeader: () => void (attempts += 1) };
   async function* requests() {
     while (!stopping.signal.aborted) {
       sent += ordersPerRequest;
@@ -102,17 +108,22 @@ export function startStream({ orders }: CommerceClient, { userId, productId }: W
     }
   }
   const running = (async () => {
-    for await (const { answer } of orders.ingestOrders(requests()))
+    for await (const { answer } of orders.ingestOrders(requests(), options))
       if (answer.case === "chunk") acknowledged += answer.value.insertedCount + answer.value.existingCount;
   })();
   // It is awaited when it is stopped.
   running.catch(() => {});
   return {
     acknowledged: () => acknowledged,
+    resumed: () => Math.max(attempts - 1, 0),
     async stop() {
       stopping.abort();
       await running;
       return sent;
+    },
+    [Symbol.dispose]() {
+      stopping.abort();
+      leaving.abort();
     },
   };
 }

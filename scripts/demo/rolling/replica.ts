@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
@@ -11,6 +10,15 @@ const flags = ["--expose-gc", "--max-semi-space-size=16"];
 /** Where a replica listens. */
 export type Place = { readonly grpcPort: number; readonly adminPort: number };
 
+/** What all replicas are given. */
+export type Surroundings = {
+  readonly databaseUrl: string;
+  /** From NOT_SERVING to GOAWAY. */
+  readonly drainMs: number;
+  /** Kills them, also those that are starting. */
+  readonly signal: AbortSignal;
+};
+
 /** A process of the service. Disposal kills it. */
 export type Replica = AsyncDisposable & {
   readonly place: Place;
@@ -20,12 +28,17 @@ export type Replica = AsyncDisposable & {
 
 /**
  * Starts the service as a process of its own on a database, at the place of another one that has ended or on
- * free ports, and resolves when it is ready. It is given `drainMs` from NOT_SERVING to GOAWAY.
+ * free ports, and resolves when it is ready.
  */
-export async function startReplica(databaseUrl: string, drainMs: number, place?: Place): Promise<Replica> {
+export async function startReplica(
+  { databaseUrl, drainMs, signal }: Surroundings,
+  place?: Place,
+): Promise<Replica> {
   const { HOME, PATH, TMPDIR } = process.env;
   const child = spawn(process.execPath, [...flags, "src/main.ts"], {
     cwd: root,
+    signal,
+    killSignal: "SIGKILL",
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       HOME,
@@ -39,14 +52,15 @@ export async function startReplica(databaseUrl: string, drainMs: number, place?:
       WELCOME: "false",
     },
   });
-  const ended = once(child, "exit") as Promise<[number | null]>;
+  // The signal is an error of the process, and no reason not to wait for its end.
+  child.on("error", () => {});
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const started = await readStarted(child);
   return {
     place: { grpcPort: portOf(started.grpc), adminPort: portOf(started.admin) },
-    async stop() {
+    stop() {
       child.kill("SIGTERM");
-      const [code] = await ended;
-      return code;
+      return ended;
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");

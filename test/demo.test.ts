@@ -77,7 +77,7 @@ test.each([
   ["SIGINT", 130, "replica 1 is starting"],
   ["SIGTERM", 143, "replica 1 is draining"],
 ] as const)(
-  "the rolling demo that gets %s ends with %d and leaves nothing behind",
+  "the rolling demo that gets %s ends with %d and leaves nothing behind (%s)",
   async (name, ending, line) => {
     await using directory = await mkdtempDisposable(path.join(tmpdir(), "demo-test-"));
     await using demo = run(process.execPath, ["scripts/demo.ts", "--rolling"], { TMPDIR: directory.path });

@@ -23,8 +23,8 @@ export const help = `npm run demo -- [options]
   --own              starts a service of its own in any case, on free ports and in a directory that it removes
   --flash-sale       sell a few scarce products out: crowds of 64, 128, 256 and 512 callers, one after the
                      other, each with products of its own, ask piece by piece for twice what there is
-  --rolling          restart three replicas of its own behind a balancer, while callers who repeat nothing
-                     make 200 calls a second and a stream of orders goes on; takes no other options
+  --rolling          restart three replicas of its own behind a balancer, while grpc-js makes 200 calls a
+                     second, without retries, and a stream of orders goes on; takes no other options
   --orders N         orders to place (2000); in a flash sale, the pieces that a crowd finds
   --concurrency N    calls at a time (32); in a flash sale, those of the last crowd (512): the three before it
                      have an eighth, a quarter and half as many

@@ -21,9 +21,10 @@ const drainMs = 1_000;
 const calmMs = 1_000;
 
 /**
- * Restarts three replicas behind a balancer, one after the other, while callers who repeat nothing make 200
- * calls a second and a stream of orders goes on. Shows it, and checks that nothing has failed and that each
- * order is there, once. The signal makes it reject, after all of it has ended.
+ * Restarts three replicas behind a balancer, one after the other, while callers make 200 calls a second, who
+ * leave what is refused as not begun to gRPC's library and repeat nothing, and a stream of orders goes on.
+ * Shows it, and checks that nothing has failed and that each order is there, once. The signal makes it reject,
+ * after all of it has ended.
  */
 export async function runRolling(output: NodeJS.WriteStream, signal: AbortSignal): Promise<Check[]> {
   await using opening = new AsyncDisposableStack();
@@ -43,7 +44,7 @@ export async function runRolling(output: NodeJS.WriteStream, signal: AbortSignal
   const wares = await prepare(shop);
   const address = balancer.url.slice("http://".length);
   const callers = Array.from({ length: callerCount }, () => opening.use(openCaller(address)));
-  output.write(`${callsPerSecond} calls a second through ${balancer.url}, without repetitions\n\n`);
+  output.write(`${callsPerSecond} calls a second through ${balancer.url} by grpc-js, without retries\n\n`);
   const load = opening.use(startLoad(callers, callsPerSecond, wares));
   const stream = opening.use(startStream(shop, wares));
   const codes: (number | null)[] = [];

@@ -77,10 +77,7 @@ function toItem(productId: string) {
   return { productId, quantity: 1, unitPrice: toMoney(9_990_000_000n) };
 }
 
-/**
- * A stream of orders that goes on until it is told to end; its client resumes it after a cut. Disposal gives it
- * up.
- */
+/** A stream of orders that goes on until it is told to end, and after a cut. Disposal gives it up. */
 export type Stream = Disposable & {
   /** Orders that the service has acknowledged. */
   readonly acknowledged: () => number;

@@ -23,8 +23,8 @@ const calmMs = 1_000;
 /**
  * Restarts three replicas behind a balancer, one after the other, while callers make 200 calls a second, who
  * leave what is refused as not begun to gRPC's library and repeat nothing, and a stream of orders goes on.
- * Shows it, and checks that nothing has failed and that each order is there, once. The signal makes it reject,
- * after all of it has ended.
+ * Shows it, and checks that nothing has failed and that each order is there, once. The signal makes it
+ * reject, after all of it has ended.
  */
 export async function runRolling(output: NodeJS.WriteStream, signal: AbortSignal): Promise<Check[]> {
   await using opening = new AsyncDisposableStack();

@@ -70,6 +70,7 @@ export function asProcess(clockMs: number): StartService {
         DATABASE_URL,
         CRDB_MAX_CONNS: "8",
         CRDB_MIN_CONNS: "0",
+        WELCOME: "true",
         LOG_LEVEL: "silent",
         CLOCK_WRONG_MS: `${clockMs}`,
       },

@@ -16,6 +16,9 @@ for (const name of ["SIGINT", "SIGTERM"] as const)
     asked.abort(new Error(`stopped by ${name}`));
   });
 
+// It changes the level of the log once there is one; by default it would end the process.
+process.on("SIGUSR2", () => {});
+
 enableCompileCache(path.join(import.meta.dirname, "../node_modules/.cache/commerce-core"));
 const { run } = await import("./process.ts");
 await run(asked.signal);

@@ -55,18 +55,32 @@ test("npm start says to people where it listens, and that it makes a database", 
   expect(text).toMatch(/\napplied 0001_users in \d+ ms\n(.*\n)*commerce-core is ready after /);
 });
 
-test("SIGUSR2 changes the level of the log, of workers, too", async () => {
+test("SIGUSR2 to all processes changes the level of the log, of workers, too, once", async () => {
   const url = toUrl(await scratch.createDatabase());
   await using service = startMain({ DATABASE_URL: url, WORKERS: "2" });
   await service.printed("Try:");
   await workersOf(service, 2);
 
-  service.signal("SIGUSR2");
+  service.signalGroup("SIGUSR2");
   await expect
     .poll(async () => (await service.logged("log_level")).split('"log_level":"debug"').length - 1)
     .toBe(3);
   service.signal("SIGTERM");
-  const { code } = await service.ended;
+  const { code, stderr } = await service.ended;
 
   expect(code).toBe(0);
+  expect(stderr).not.toContain("a worker has ended");
+});
+
+test("SIGUSR2 does not end a start", async () => {
+  await using service = startMain({
+    DATABASE_URL: "postgres://ada@127.0.0.1:1/commerce",
+    DATABASE_WAIT_MAX: "1h",
+  });
+  await service.logged("waiting for it");
+
+  service.signal("SIGUSR2");
+  service.signal("SIGTERM");
+
+  expect(await service.ended).toMatchObject({ code: 0, signal: null });
 });

@@ -83,7 +83,11 @@ test("SIGTERM before the modules are loaded ends it with 0", async () => {
     });`;
   const args = ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, "src/main.ts"];
 
-  await using service = run(process.execPath, args, { DATABASE_URL: url, WELCOME: "true" });
+  await using service = run(process.execPath, args, {
+    DATABASE_URL: url,
+    ADMIN_ADDR: "127.0.0.1:0",
+    WELCOME: "true",
+  });
   const ended = await service.ended;
 
   expect(ended).toEqual({ code: 0, signal: null, stdout: "stopped before it was ready\n", stderr: "" });

@@ -46,9 +46,8 @@ export function createLogger(
 export function switchLevel(logger: Logger, configured: Config["telemetry"]["logLevel"]): void {
   const other = configured === "debug" ? "info" : "debug";
   const level = logger.level === other ? configured : other;
-  const log = (): void => logger.info({ log_level: level }, "the level of the log has changed");
-  // Said at the level that shows it.
-  if (level === other) logger.level = level;
-  log();
+  // Said at the level of the two that shows it.
+  logger.level = other;
+  logger.info({ log_level: level }, "the level of the log has changed");
   logger.level = level;
 }

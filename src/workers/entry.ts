@@ -5,7 +5,7 @@ import { enableCompileCache } from "node:module";
 import path from "node:path";
 import process from "node:process";
 
-for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => {});
+for (const name of ["SIGINT", "SIGTERM", "SIGUSR2"] as const) process.on(name, () => {});
 
 enableCompileCache(path.join(import.meta.dirname, "../../node_modules/.cache/commerce-core"));
 const { work } = await import("./worker.ts");

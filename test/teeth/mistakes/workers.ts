@@ -94,7 +94,7 @@ export const workers: readonly Mutation[] = [
   {
     file: "src/workers/entry.ts",
     what: "a signal to all processes ends the workers before they have drained",
-    from: 'for (const name of ["SIGINT", "SIGTERM"] as const)',
+    from: 'for (const name of ["SIGINT", "SIGTERM", "SIGUSR2"] as const)',
     to: 'for (const name of ["SIGHUP"] as const)',
     tests: ["test/workers.test.ts"],
   },
